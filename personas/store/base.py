@@ -1,0 +1,249 @@
+"""The store port: one method a question the product asks of its state.
+
+Rules every adapter keeps (tests/contracts/ runs one body of tests on each):
+
+* No query objects, no offsets, no transaction that spans calls. Writes are upserts by id and safe to repeat; lists are
+  keyset-paged by opaque cursors; what returns an iterator streams.
+* A method returns only when its author can read what was written. A process killed inside a write leaves either the old
+  state or something `repair` (or the same call again) completes.
+* Adapters translate driver errors into `TransientError` (try again) or `StoreError` with `raise … from`.
+* `None` means "there is none", never "it failed".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from personas.entities import (
+    AuditEntry,
+    Champion,
+    EmbeddingBlock,
+    Event,
+    ExtractedImage,
+    Face,
+    FaceKey,
+    FloatArray,
+    Image,
+    ImagePath,
+    Job,
+    Label,
+    ModelVersion,
+    NewEvent,
+    Persona,
+    RankedFace,
+    RankedKind,
+    Slice,
+    Truth,
+)
+from personas.errors import FaceProjectError
+
+#: Faces in one labelling event at most; larger commands are split (a row must stay well below Cassandra's 2 MB).
+MAX_FACES_PER_EVENT = 10_000
+#: Faces in one ranked page.
+RANKED_PAGE_SIZE = 1000
+
+
+class StoreError(FaceProjectError):
+    """The state repository refused or could not do what was asked, and trying again will not help."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreLayout:
+    """Chosen once, when the store is created."""
+
+    n_buckets: int  #: partitions of faces and embeddings: 64, or 4096 for more than a million pictures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedBatch:
+    """What `save_extracted` did."""
+
+    ingest_seq: int | None  #: of the ingest event; None when the batch held nothing new
+    new_images: tuple[str, ...]
+    faces: Mapping[str, tuple[Face, ...]]  #: every face now known, by image_id
+
+
+class PictureStore(Protocol):
+    """Images, the paths they are known under, faces and embeddings."""
+
+    def save_extracted(
+        self, batch: Sequence[ExtractedImage], *, actor: str, at: datetime, command_id: str
+    ) -> SavedBatch:
+        """Store pictures with their paths, faces and embeddings, and append one ingest event for what is new.
+
+        A picture already known with the same detector and embedder only gains its paths. One known from another detector
+        or embedder keeps every face and its number: new detections that overlap an old box (IoU >= 0.5, see
+        `personas.matching`) are that face, the rest are appended. Two processes may save the same picture at once.
+        """
+
+    def add_paths(self, paths: Sequence[ImagePath]) -> None:
+        """Upsert paths by (source, path)."""
+
+    def known_paths(self, source: str, *, cursor: str | None = None, limit: int = 5000) -> Slice[ImagePath]:
+        """Paths of a source, by path."""
+
+    def paths_of(self, image_ids: Collection[str]) -> dict[str, tuple[ImagePath, ...]]:
+        """Paths each picture is known under, by (source, path); pictures without any are left out."""
+
+    def find_paths(self, name: str) -> tuple[ImagePath, ...]:
+        """Paths that equal `name`, or else those whose last part equals `name`. At most 20, by (source, path)."""
+
+    def images(self, *, cursor: str | None = None, limit: int = 100) -> Slice[Image]:
+        """All pictures, by image_id."""
+
+    def images_by_id(self, image_ids: Collection[str]) -> dict[str, Image]:
+        """The pictures that exist among these."""
+
+    def count_images(self) -> dict[str, int]:
+        """Number of pictures by status value, plus "faces_total": number of faces. May be some seconds old."""
+
+    def faces(self, *, cursor: str | None = None, limit: int = 1000) -> Slice[Face]:
+        """All faces, by (image_id, face_no)."""
+
+    def faces_of(self, image_ids: Collection[str]) -> dict[str, tuple[Face, ...]]:
+        """Faces of each picture, by face_no; pictures without faces are left out."""
+
+    def embeddings_of(self, keys: Collection[FaceKey]) -> dict[FaceKey, FloatArray]:
+        """float32 (128,), L2-normalised, for the faces that exist."""
+
+    def embedding_blocks(self, *, after_seq: int, through_seq: int, embedder: str) -> Iterator[EmbeddingBlock]:
+        """Blocks with after_seq < ingest_seq <= through_seq, in no promised order; a face may come twice (equal)."""
+
+
+class LabelStore(Protocol):
+    """Events, and what is projected from them: personas and labels. Ground truth lies beside them, never among them."""
+
+    def record(self, stream: str, events: Sequence[NewEvent]) -> tuple[Event, ...]:
+        """Append events with gapless sequence numbers and project them (see `personas.projection`).
+
+        An event whose `event_id` is in the log already is returned as it stands there and not projected again.
+        """
+
+    def head(self, stream: str) -> int:
+        """Sequence number of the last event; 0 when there is none."""
+
+    def events(self, stream: str, *, after: int, limit: int = 500) -> tuple[Event, ...]:
+        """Events with seq > after, ascending."""
+
+    def repair(self) -> int:
+        """Finish projections that a killed process left half done; returns how many events were projected again."""
+
+    def personas(self, *, cursor: str | None = None, limit: int = 100) -> Slice[Persona]:
+        """All personas, by persona_id."""
+
+    def personas_by_id(self, persona_ids: Collection[str]) -> dict[str, Persona]:
+        """The personas that exist among these."""
+
+    def personas_named(self, name: str) -> tuple[Persona, ...]:
+        """Personas of exactly this name."""
+
+    def labels_of_persona(
+        self, persona_id: str, *, belongs: bool, cursor: str | None = None, limit: int = 100
+    ) -> Slice[Label]:
+        """Labels (belongs) or rejections (not belongs) of a persona, by face key. STRANGER is a valid id."""
+
+    def labels_of_images(self, image_ids: Collection[str]) -> dict[FaceKey, tuple[Label, ...]]:
+        """Labels and rejections of the faces of these pictures."""
+
+    def all_labels(self) -> Iterator[Label]:
+        """Every label and rejection, in no promised order."""
+
+    def label_counts(self, persona_ids: Collection[str]) -> dict[str, tuple[int, int]]:
+        """(labelled, rejected) a persona; personas without either are (0, 0)."""
+
+    def put_truths(self, truths: Sequence[Truth]) -> None:
+        """Upsert ground truth by face."""
+
+    def truths(self) -> Iterator[Truth]:
+        """All ground truth, in no promised order."""
+
+
+class ModelStore(Protocol):
+    """Versions, the champion pointer, and predictions in ranked pages."""
+
+    def add_model_version(self, version: ModelVersion) -> ModelVersion:
+        """Store under the next free number (the one in `version` is ignored); returns it as stored."""
+
+    def update_model_version(self, version: ModelVersion) -> None:
+        """Replace by number: status, scored_through, n_scored, reasons, metrics."""
+
+    def model_version(self, number: int) -> ModelVersion | None: ...
+
+    def model_versions(self, *, cursor: str | None = None, limit: int = 50) -> Slice[ModelVersion]:
+        """Newest first."""
+
+    def champion(self) -> Champion | None: ...
+
+    def switch_champion(self, version: int, *, expected_revision: int, actor: str, at: datetime) -> Champion | None:
+        """Compare-and-set: succeeds only while the pointer's revision equals `expected_revision` (0: no champion yet).
+
+        Returns the new pointer, or None when somebody else switched first.
+        """
+
+    def put_ranked(self, version: int, kind: RankedKind, ranked: Mapping[str, Sequence[RankedFace]]) -> None:
+        """Write a version's ranked faces a persona, each already in descending order; replaces what was there."""
+
+    def ranked(
+        self, version: int, persona_id: str, kind: RankedKind, *, after: RankedFace | None = None, limit: int = 100
+    ) -> tuple[RankedFace, ...]:
+        """From the pages: descending by probability, ties by key ascending; strictly after `after`."""
+
+    def ranked_counts(self, version: int) -> dict[str, int]:
+        """Faces in `predicted` pages and fresh rows together, a persona."""
+
+    def drop_ranked(self, version: int) -> None:
+        """Forget the pages and fresh rows of a version."""
+
+    def add_fresh(self, version: int, rows: Mapping[str, Sequence[RankedFace]], *, scored_through: int) -> None:
+        """Upsert predictions of faces ingested since the version was published, a persona, then raise the mark.
+
+        `fresh_through(version)` afterwards is at least `scored_through`.
+        """
+
+    def fresh(
+        self, version: int, persona_id: str, *, after: RankedFace | None = None, limit: int = 100
+    ) -> tuple[RankedFace, ...]:
+        """As `ranked`, from the fresh rows."""
+
+    def fresh_through(self, version: int) -> int:
+        """Every ingest event up to this one is in the pages or the fresh rows of the version; 0: not published."""
+
+
+class WorkStore(Protocol):
+    """Jobs, cursors, leases and the audit log."""
+
+    def put_job(self, job: Job) -> None: ...
+
+    def job(self, job_id: str) -> Job | None: ...
+
+    def jobs(self, *, cursor: str | None = None, limit: int = 50) -> Slice[Job]:
+        """Newest first."""
+
+    def cursor(self, name: str) -> int:
+        """How far a follower of a stream has come; 0 at first."""
+
+    def advance_cursor(self, name: str, seq: int) -> None:
+        """Never moves back."""
+
+    def acquire_lease(self, name: str, *, owner: str, seconds: float, now: datetime) -> bool:
+        """Take or renew a lease; False while another owner's has not run out."""
+
+    def release_lease(self, name: str, *, owner: str) -> None: ...
+
+    def add_audit(self, entry: AuditEntry) -> None: ...
+
+    def audits(self, *, cursor: str | None = None, limit: int = 50) -> Slice[AuditEntry]:
+        """Newest first."""
+
+
+@runtime_checkable
+class Store(PictureStore, LabelStore, ModelStore, WorkStore, Protocol):
+    """The whole port."""
+
+    def layout(self) -> StoreLayout: ...
+
+    def close(self) -> None:
+        """Let go of connections; the store may be used again afterwards."""
