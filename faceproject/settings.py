@@ -1,0 +1,194 @@
+"""Settings, all from the environment; any secret also as NAME_FILE.
+
+Two modes. *Embedded* (the default): one machine, SQLite, state below FACEPROJECT_HOME, a generated secret, loopback only.
+*Served*: set EMBEDDED=false, and every secret must be given; `check --deploy` says what is missing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+env = environ.FileAwareEnv()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def _embedded_secret(home: Path) -> str:
+    """A secret of this installation's own, made once and readable by its owner only."""
+    path = home / "secret_key"
+    if not path.exists():
+        fresh = path.with_name(f"secret_key.{secrets.token_hex(4)}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(50))
+        try:
+            path.hardlink_to(fresh)  # the first of several processes wins
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text().strip()
+
+
+# ---- where and how it runs -------------------------------------------------------------------------------------------
+EMBEDDED = env.bool("EMBEDDED", default=True)
+DEBUG = env.bool("DEBUG", default=False)
+FACEPROJECT_HOME = Path(env.str("FACEPROJECT_HOME", default=str(BASE_DIR / "var"))).resolve()
+FACEPROJECT_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
+MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(FACEPROJECT_HOME / "media"))
+CACHE_ROOT = env.str("CACHE_ROOT", default=str(FACEPROJECT_HOME / "cache"))  # rebuildable; local disk
+
+SECRET_KEY = env.str("SECRET_KEY", default="")
+if not SECRET_KEY:
+    if not EMBEDDED:
+        raise ImproperlyConfigured("SECRET_KEY (or SECRET_KEY_FILE) must be set when EMBEDDED=false.")
+    SECRET_KEY = _embedded_secret(FACEPROJECT_HOME)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"] if EMBEDDED else [])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# ---- state -----------------------------------------------------------------------------------------------------------
+STATE_STORE = env.str("STATE_STORE", default="sql")
+STORE_BUCKETS = env.int("STORE_BUCKETS", default=64)  # taken when the store is created, then fixed
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{FACEPROJECT_HOME / 'faceproject.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Several processes write: take the write lock at BEGIN (a read lock that is upgraded later fails at once), wait for
+    # it, and let readers go on meanwhile. https://docs.djangoproject.com/en/5.2/ref/databases/#sqlite-notes
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=268435456;",
+    }
+    DATABASES["default"]["TEST"] = {"NAME": str(FACEPROJECT_HOME / "test.sqlite3")}  # a file: tests start processes
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ---- extraction ------------------------------------------------------------------------------------------------------
+FACE_DETECTOR = env.str("FACE_DETECTOR", default="embedded")
+FACE_RUNTIME = env.str("FACE_RUNTIME", default="onnxruntime")  # or "openvino" (requirements-openvino.txt)
+FACE_DETECTOR_WEIGHTS = env.str("FACE_DETECTOR_WEIGHTS", default="")
+FACE_DETECTOR_WEIGHTS_SHA256 = env.str("FACE_DETECTOR_WEIGHTS_SHA256", default="")
+FACE_EMBEDDER_WEIGHTS = env.str("FACE_EMBEDDER_WEIGHTS", default="")
+FACE_EMBEDDER_WEIGHTS_SHA256 = env.str("FACE_EMBEDDER_WEIGHTS_SHA256", default="")
+MAX_IMAGE_PIXELS = env.int("MAX_IMAGE_PIXELS", default=120_000_000)
+MAX_IMAGE_BYTES = env.int("MAX_IMAGE_BYTES", default=100 * 2**20)
+
+# ---- applications ----------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "personas",
+    "personas.store.sql",
+    "ingest",
+    "training",
+    "orchestration",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",  # deny by default
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "personas.middleware.ContentSecurityPolicyMiddleware",
+]
+ROOT_URLCONF = "faceproject.urls"
+WSGI_APPLICATION = "faceproject.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "personas.context.navigation",
+            ],
+        },
+    },
+]
+
+# ---- web -------------------------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+STATIC_URL = "static/"
+STATIC_ROOT = str(FACEPROJECT_HOME / "static")
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "persona-grid"
+LOGOUT_REDIRECT_URL = "sign-in"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20
+DATA_UPLOAD_MAX_NUMBER_FILES = 1000
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
+if not EMBEDDED:
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+
+# ---- background tasks ------------------------------------------------------------------------------------------------
+# Embedded: kombu's filesystem transport, which needs no server and survives the process. What any transport loses, the
+# dispatcher derives again from the event log.
+CELERY_BROKER_URL = env.str("REDIS_URL", default="filesystem://")
+if CELERY_BROKER_URL == "filesystem://":
+    _queue_folder = FACEPROJECT_HOME / "queue"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_queue_folder / "messages"),
+        "data_folder_out": str(_queue_folder / "messages"),
+        "processed_folder": str(_queue_folder / "processed"),
+        "control_folder": str(_queue_folder / "control"),
+        "store_processed": False,
+        "polling_interval": 0.05,
+    }
+    for _folder in ("messages", "processed", "control"):
+        (_queue_folder / _folder).mkdir(parents=True, exist_ok=True)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_ROUTES = {"ingest.*": {"queue": "ingest"}, "training.*": {"queue": "training"}}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+
+# ---- logs: never image bytes, vectors, names of people or keys -------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"celery.worker.strategy": {"level": "WARNING"}, "celery.app.trace": {"level": "WARNING"}},
+}
