@@ -1,0 +1,49 @@
+"""What every command of the product shares: `--json`, named errors as one line, exit codes that mean something."""
+
+from __future__ import annotations
+
+import json
+import sys
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from personas.errors import FaceProjectError
+
+
+class ProductCommand(BaseCommand):
+    """Parses, makes one service call in `run`, shows its result.
+
+    Exit codes: 0 done, 1 an error (named on stderr, what to do next in its message), 2 wrong usage, 3 done but something
+    was refused or rejected (`run` returns a mapping with "exit_code").
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
+
+    @abstractmethod
+    def run(self, *, progress: bool, **options: Any) -> Mapping[str, Any]:
+        """Do the work; `progress` says whether a progress bar is wanted. The mapping returned must be JSON-able."""
+
+    def show(self, result: Mapping[str, Any]) -> None:
+        """Print the result for a reader; commands override this."""
+        for name, value in result.items():
+            self.stdout.write(f"{name}: {value}")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        as_json = options.pop("json", False)
+        try:
+            result = dict(self.run(progress=not as_json and sys.stderr.isatty(), **options))
+        except FaceProjectError as error:
+            if as_json:
+                self.stdout.write(json.dumps({"error": str(error), "kind": type(error).__name__}))
+            raise CommandError(str(error)) from error
+        exit_code = int(result.pop("exit_code", 0))
+        if as_json:
+            self.stdout.write(json.dumps(result))
+        else:
+            self.show(result)
+        if exit_code:
+            sys.exit(exit_code)

@@ -1,0 +1,56 @@
+"""The content-addressed folder: originals, artefacts, and face crops cut on demand.
+
+`MEDIA_ROOT/originals/ab/abcd…` holds each picture once, named by the SHA-256 of its bytes; `MEDIA_ROOT/artefacts/ab/abcd…`
+the files of model versions. Files are written beside their place, flushed and renamed, so a kill leaves a whole file or
+none, and two processes may write the same one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+
+class MediaFolder:
+    """One kind of file below a root."""
+
+    def __init__(self, root: Path, kind: str) -> None:
+        self.folder = root / kind
+
+    def path(self, sha256: str) -> Path:
+        """Where the file of this hash lies, or would lie."""
+        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+            raise ValueError(f"not a SHA-256: {sha256!r}")
+        return self.folder / sha256[:2] / sha256
+
+    def exists(self, sha256: str) -> bool:
+        return self.path(sha256).is_file()
+
+    def read(self, sha256: str) -> bytes:
+        return self.path(sha256).read_bytes()
+
+    def put(self, content: bytes, *, sha256: str | None = None) -> str:
+        """Store bytes under their hash; returns it. Bytes already there are left alone."""
+        sha256 = sha256 or hashlib.sha256(content).hexdigest()
+        target = self.path(sha256)
+        if not target.is_file():
+            write_atomically(target, content)
+        return sha256
+
+
+def write_atomically(target: Path, content: bytes) -> None:
+    """Write beside, flush to disk, rename."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            part.unlink()

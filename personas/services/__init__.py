@@ -1,0 +1,1 @@
+"""What users and commands do: one keyword-only function an action. Services write; selectors read."""

@@ -1,0 +1,75 @@
+"""Labelling faces: what a human says, recorded as events and visible to its author at once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+from personas.entities import LABELS, STRANGER, Event, FaceKey, NewEvent, Verdict
+from personas.errors import NotFoundError, UnableToLabelError
+from personas.projection import FACES_LABELLED, labelled_payload
+from personas.store.base import MAX_FACES_PER_EVENT, Store
+
+
+def new_command_id() -> str:
+    """An id for one user command, however many events it makes."""
+    return str(uuid.uuid4())
+
+
+def label_faces(
+    *,
+    store: Store,
+    persona_id: str,
+    faces: Sequence[FaceKey],
+    verdict: Verdict,
+    actor: str,
+    at: datetime,
+    command_id: str,
+) -> tuple[Event, ...]:
+    """Say of faces that they belong to a persona (or to STRANGER), do not, or take back what was said.
+
+    Repeating a command id changes nothing. Raises NotFoundError (persona or face), UnableToLabelError (nothing named).
+    """
+    unique = tuple(dict.fromkeys(faces))
+    if not unique:
+        raise UnableToLabelError("No face was named; pick at least one.")
+    if persona_id == STRANGER and verdict is Verdict.REJECTED:
+        raise UnableToLabelError("A face cannot be rejected as a stranger; name the person, or take the label back.")
+    if persona_id != STRANGER and not store.personas_by_id([persona_id]):
+        raise NotFoundError(f"There is no persona {persona_id}; it may have been deleted. Reload the page.")
+    require_faces(store, unique)
+    return store.record(
+        LABELS, labelling_events(persona_id, unique, verdict, actor=actor, at=at, command_id=command_id)
+    )
+
+
+def labelling_events(
+    persona_id: str,
+    faces: Sequence[FaceKey],
+    verdict: Verdict,
+    *,
+    actor: str,
+    at: datetime,
+    command_id: str,
+    first_index: int = 0,
+) -> list[NewEvent]:
+    """The events of one labelling, split so that no event grows beyond what a store row holds."""
+    return [
+        NewEvent(
+            kind=FACES_LABELLED,
+            actor=actor,
+            at=at,
+            command_id=command_id,
+            index=first_index + number,
+            payload=labelled_payload(persona_id, faces[start : start + MAX_FACES_PER_EVENT], verdict),
+        )
+        for number, start in enumerate(range(0, len(faces), MAX_FACES_PER_EVENT))
+    ]
+
+
+def require_faces(store: Store, keys: Sequence[FaceKey]) -> None:
+    known = {face.key for faces in store.faces_of({key.image_id for key in keys}).values() for face in faces}
+    missing = [key for key in keys if key not in known]
+    if missing:
+        raise NotFoundError(f"{len(missing)} of {len(keys)} faces do not exist (any more), first {missing[0]}.")
