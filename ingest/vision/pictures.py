@@ -1,0 +1,221 @@
+"""Decodes whatever people keep as pictures into upright 8-bit pixels, and says why when it cannot."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import cv2
+import numpy as np
+from PIL import Image, ImageChops
+
+from ingest.vision.protocols import Pixels
+from personas.errors import FaceProjectError
+
+# 108-megapixel phone cameras fit; decoding one takes about 0.4 GB for a moment.
+MAX_PIXELS = 120_000_000
+MAX_BYTES = 200_000_000
+
+_EXIF_ORIENTATION = 0x0112  # CIPA DC-008 (Exif 2.32), 4.6.4
+_OPAQUE_BACKGROUND = (255, 255, 255)
+
+
+class PictureError(FaceProjectError):
+    """A file gives no picture. reason: a stable code for summaries and stored states."""
+
+    reason: ClassVar[str] = "unreadable"
+
+
+class EmptyPictureError(PictureError):
+    """The file has no bytes."""
+
+    reason = "empty"
+
+
+class TruncatedPictureError(PictureError):
+    """The file begins as a picture and ends too early."""
+
+    reason = "truncated"
+
+
+class NotAPictureError(PictureError):
+    """The file is none of the accepted formats."""
+
+    reason = "not_a_picture"
+
+
+class TooManyPixelsError(PictureError):
+    """The picture says it is larger than the limit; it was not decoded."""
+
+    reason = "too_many_pixels"
+
+
+class TooManyBytesError(PictureError):
+    """The file is larger than the limit; it was not decoded."""
+
+    reason = "too_many_bytes"
+
+
+class UnreadablePictureError(PictureError):
+    """The file is a picture of an accepted format and its content is damaged or of a kind nobody can read."""
+
+    reason = "unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Picture:
+    """An upright picture. pixels: uint8 (height, width, 3), BGR. format: JPEG, PNG, WEBP, GIF, BMP or HEIF."""
+
+    pixels: Pixels
+    format: str
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> Picture:
+    """The picture in the file content `data`: first frame, EXIF orientation applied, transparency on white.
+
+    16-bit grey is scaled to 8 bits, CMYK becomes RGB. Raises a PictureError; nothing else but MemoryError gets out.
+    """
+    if not data:
+        raise EmptyPictureError("The file is empty. Copy it again from where it came from.")
+    if len(data) > max_bytes:
+        raise TooManyBytesError(f"The file has {len(data):,} bytes, the limit is {max_bytes:,}. Save a smaller copy.")
+    format_name = sniff(data)
+    if format_name is None:
+        raise NotAPictureError("The file is not a JPEG, PNG, WebP, GIF, BMP or HEIC picture. Convert it, or remove it.")
+    try:
+        with _open(data, format_name) as image:
+            _check_size(image.size, max_pixels)
+            image.load()
+            return Picture(pixels=_to_bgr(_upright(image)), format=format_name)
+    except (PictureError, MemoryError):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooManyPixelsError(f"The picture is over {max_pixels:,} pixels. Save a smaller copy.") from error
+    except Exception as error:  # decoders fail in every way: OSError, SyntaxError, struct.error, KeyError ...
+        if _ENDS_EARLY[format_name](data):
+            raise TruncatedPictureError(
+                f"The {format_name} file ends early ({len(data):,} bytes). Copy it again from where it came from."
+            ) from error
+        raise UnreadablePictureError(
+            f"The {format_name} file cannot be decoded ({error}). Open it in a picture editor and save it again."
+        ) from error
+
+
+def sniff(data: bytes) -> str | None:
+    """The accepted format whose signature `data` begins with, by Pillow's name, or None."""
+    for format_name, matches in _SIGNATURES.items():
+        if matches(data):
+            return format_name
+    return None
+
+
+# Brands of HEIC still pictures and sequences: ISO/IEC 23008-12, annex B and 10.
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+# The size field of a BMP header tells its kind: 12 OS/2, 40 Windows, 52-124 later; a text beginning with BM has none.
+_BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124)}
+
+_SIGNATURES: dict[str, Callable[[bytes], bool]] = {
+    "JPEG": lambda data: data.startswith(b"\xff\xd8\xff"),
+    "PNG": lambda data: data.startswith(b"\x89PNG\r\n\x1a\n"),
+    "WEBP": lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP",
+    "GIF": lambda data: data.startswith((b"GIF87a", b"GIF89a")),
+    "BMP": lambda data: data.startswith(b"BM") and len(data) > 14 and data[14:18] in _BMP_HEADERS,
+    "HEIF": lambda data: data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS,
+}
+
+
+def _heif_ends_early(data: bytes) -> bool:
+    """Walk the top-level boxes (ISO/IEC 14496-12): one that reaches beyond the end was cut."""
+    position = 0
+    while position + 8 <= len(data):
+        size = int.from_bytes(data[position : position + 4], "big")
+        if size == 1:
+            size = int.from_bytes(data[position + 8 : position + 16], "big")
+        if size == 0:
+            return False
+        if size < 8:
+            return False
+        position += size
+    return position != len(data)
+
+
+# A file that failed to decode is truncated when its end is missing, and damaged otherwise.
+_ENDS_EARLY: dict[str, Callable[[bytes], bool]] = {
+    "JPEG": lambda data: b"\xff\xd9" not in data[-4096:],
+    "PNG": lambda data: b"IEND" not in data[-4096:],
+    "WEBP": lambda data: int.from_bytes(data[4:8], "little") + 8 > len(data),
+    "GIF": lambda data: not data.rstrip(b"\0").endswith(b";"),
+    "BMP": lambda data: int.from_bytes(data[2:6], "little") > len(data),
+    "HEIF": _heif_ends_early,
+}
+
+
+def _open(data: bytes, format_name: str) -> Image.Image:
+    if format_name == "HEIF":
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    return Image.open(io.BytesIO(data), formats=(format_name,))
+
+
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise TooManyPixelsError(
+            f"The picture is {width} x {height} = {width * height:,} pixels, the limit is {max_pixels:,}. "
+            "Save a smaller copy."
+        )
+
+
+# EXIF orientation -> how to turn the stored pixels upright (CIPA DC-008, 4.6.4).
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(_EXIF_ORIENTATION)
+    except Exception:  # noqa: BLE001  a broken EXIF block (any error of the parser) must not cost the picture
+        orientation = None
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
+
+
+def _to_bgr(image: Image.Image) -> Pixels:
+    """Any mode Pillow gives for the accepted formats as uint8 (H, W, 3), BGR."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_deep_grey(image)
+    if image.mode == "CMYK" and image.format in ("JPEG", "MPO") and "adobe" not in image.info:
+        # Pillow inverts every CMYK JPEG, as Adobe's writers mean it; without Adobe's marker values are plain ink, which
+        # is how libvips and ImageMagick read them too.
+        image = ImageChops.invert(image)
+    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        backdrop = Image.new("RGBA", image.size, (*_OPAQUE_BACKGROUND, 255))
+        image = Image.alpha_composite(backdrop, image)
+    return np.asarray(cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR), np.uint8)
+
+
+def _from_deep_grey(image: Image.Image) -> Pixels:
+    """16-bit grey, 0..65535, to 8 bits, 0..255 (Pillow's own convert() cuts everything over 255 off)."""
+    deep = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
+    grey = ((deep * 255 + 32767) // 65535).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)

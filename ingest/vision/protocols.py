@@ -1,0 +1,100 @@
+"""The seams of face extraction: what a detector and an embedder promise, and what comes out of a picture.
+
+Pictures are `uint8 (H, W, 3)` in OpenCV's channel order (blue, green, red) and upright: EXIF orientation is already
+applied. All coordinates are pixels of that upright picture, the origin at its top left corner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DetectedFace:
+    """One face as a detector sees it.
+
+    box: (x, y, width, height), pixels. landmarks: float32 (5, 2), pixels, in the order left eye, right eye, nose tip,
+    left and right mouth corner, where left and right are the picture's; a landmark of a face cut by the border may lie
+    outside the picture. score: the detector's confidence, 0..1.
+    """
+
+    box: Box
+    landmarks: Floats
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ExtractedFace(DetectedFace):
+    """A detected face with what recognition needs.
+
+    quality: 0..1, how much the crop can be trusted (see quality.py). embedding: float32 (dim,), L2-normalised.
+    """
+
+    quality: float
+    embedding: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Extraction:
+    """All faces of one picture, highest score first; no face is an empty tuple.
+
+    width, height: pixels of the upright picture. format: JPEG, PNG, WEBP, GIF, BMP or HEIF. detector, embedder: the
+    tags (`name version`) of what made the boxes and the embeddings; vectors with different embedder tags never mix.
+    """
+
+    width: int
+    height: int
+    format: str
+    faces: tuple[ExtractedFace, ...]
+    detector: str
+    embedder: str
+
+
+class FaceDetector(Protocol):
+    """Finds faces and their five landmarks."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def detect(self, picture: Pixels) -> list[DetectedFace]:
+        """Faces of `picture` (uint8 (H, W, 3), BGR, upright), highest score first."""
+        ...
+
+
+class FaceEmbedder(Protocol):
+    """Turns aligned crops into vectors whose dot product tells whether two faces are one person."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    def embed(self, crops: Pixels) -> Floats:
+        """crops: uint8 (n, 112, 112, 3), BGR, aligned. Returns float32 (n, dim), L2-normalised; n may be 0."""
+        ...
+
+
+def tag(model: FaceDetector | FaceEmbedder) -> str:
+    """`name version`, the tag that travels with every face the model made."""
+    return f"{model.name} {model.version}"
+
+
+def boxes_of(faces: Sequence[DetectedFace]) -> Floats:
+    """Boxes of `faces` as float32 (n, 4): x, y, width, height."""
+    return np.array([face.box for face in faces], np.float32).reshape(-1, 4)
