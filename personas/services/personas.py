@@ -9,7 +9,7 @@ from datetime import datetime
 from personas.entities import LABELS, FaceKey, NewEvent, Persona, Verdict
 from personas.errors import FaceProjectError, NotFoundError
 from personas.projection import COVER_CHOSEN, PERSONA_ADDED, PERSONA_RENAMED
-from personas.services.labelling import require_faces, labelling_events
+from personas.services.labelling import labelling_events, require_faces
 from personas.store.base import Store
 
 MAX_NAME_LENGTH = 200

@@ -74,9 +74,10 @@ class PictureStore(Protocol):
     ) -> SavedBatch:
         """Store pictures with their paths, faces and embeddings, and append one ingest event for what is new.
 
-        A picture already known with the same detector and embedder only gains its paths. One known from another detector
-        or embedder keeps every face and its number: new detections that overlap an old box (IoU >= 0.5, see
-        `personas.matching`) are that face, the rest are appended. Two processes may save the same picture at once.
+        A picture already known with the same detector and embedder only gains its paths. One known from another
+        detector or embedder keeps every face and its number: new detections that overlap an old box (IoU >= 0.5, see
+        `personas.matching`) are that face (they bring their embedding when the embedder differs), the rest are
+        appended. Two processes may save the same picture at once.
         """
 
     def add_paths(self, paths: Sequence[ImagePath]) -> None:
@@ -153,6 +154,9 @@ class LabelStore(Protocol):
 
     def label_counts(self, persona_ids: Collection[str]) -> dict[str, tuple[int, int]]:
         """(labelled, rejected) a persona; personas without either are (0, 0)."""
+
+    def first_labelled(self, persona_ids: Collection[str]) -> dict[str, FaceKey]:
+        """A labelled face of each persona that has one: the lowest key."""
 
     def put_truths(self, truths: Sequence[Truth]) -> None:
         """Upsert ground truth by face."""

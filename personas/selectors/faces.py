@@ -1,0 +1,128 @@
+"""Faces with what humans and the champion say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from personas.entities import Face, FaceKey, Image, ImagePath, Label, Persona, Prediction
+from personas.errors import NotFoundError
+from personas.recogniser import Recogniser, current_recogniser
+from personas.store.base import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceView:
+    """A face, who a human says it is, who it is not, and (only where no human named it) what the champion says."""
+
+    face: Face
+    label: Label | None
+    rejections: tuple[Label, ...]
+    prediction: Prediction | None
+
+    @property
+    def rejected_ids(self) -> frozenset[str]:
+        return frozenset(label.persona_id for label in self.rejections)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageView:
+    """A picture with its faces and the personas they mention, by id."""
+
+    image: Image
+    paths: tuple[ImagePath, ...]
+    faces: tuple[FaceView, ...]
+    personas: dict[str, Persona]
+
+
+def view_image(store: Store, image_id: str, *, n_candidates: int = 3) -> ImageView:
+    """Raises NotFoundError."""
+    image = store.images_by_id([image_id]).get(image_id)
+    if image is None:
+        raise NotFoundError("There is no such picture; it may have been deleted.")
+    faces = store.faces_of([image_id]).get(image_id, ())
+    views = view_faces(store, faces, n_candidates=n_candidates)
+    return ImageView(
+        image=image,
+        paths=store.paths_of([image_id]).get(image_id, ()),
+        faces=tuple(views),
+        personas=store.personas_by_id(mentioned(views)),
+    )
+
+
+def mentioned(views: Iterable[FaceView]) -> set[str]:
+    """Ids of every persona that labels, rejections, predictions or candidates speak of."""
+    ids: set[str] = set()
+    for view in views:
+        ids.update(view.rejected_ids)
+        if view.label:
+            ids.add(view.label.persona_id)
+        if view.prediction:
+            ids.update(persona_id for persona_id, _ in view.prediction.candidates)
+            if view.prediction.persona_id:
+                ids.add(view.prediction.persona_id)
+    return ids
+
+
+def view_faces(store: Store, faces: Sequence[Face], *, n_candidates: int = 0) -> list[FaceView]:
+    """Labels of all faces, and predictions of those no human named; one read each."""
+    labels = store.labels_of_images({face.image_id for face in faces})
+    views = []
+    named = {key for key, said in labels.items() if any(label.belongs for label in said)}
+    predictions = predict_faces(
+        store,
+        [face.key for face in faces if face.key not in named],
+        labels=labels,
+        n_candidates=n_candidates,
+    )
+    for face in faces:
+        said = labels.get(face.key, ())
+        views.append(
+            FaceView(
+                face=face,
+                label=next((label for label in said if label.belongs), None),
+                rejections=tuple(label for label in said if not label.belongs),
+                prediction=predictions.get(face.key),
+            )
+        )
+    return views
+
+
+def predict_faces(
+    store: Store,
+    keys: Sequence[FaceKey],
+    *,
+    labels: dict[FaceKey, tuple[Label, ...]],
+    n_candidates: int = 0,
+    recogniser: Recogniser | None = None,
+) -> dict[FaceKey, Prediction]:
+    """What the champion says of faces, with rejections honoured; empty before the first version."""
+    recogniser = recogniser or current_recogniser()
+    if recogniser is None or not keys:
+        return {}
+    embeddings = store.embeddings_of(keys)
+    present = [key for key in keys if key in embeddings]
+    if not present:
+        return {}
+    said = recogniser.predict(
+        present,
+        np.stack([embeddings[key] for key in present]),
+        rejected=rejections(labels),
+        n_candidates=n_candidates,
+    )
+    return {prediction.key: prediction for prediction in said}
+
+
+def rejections(labels: dict[FaceKey, tuple[Label, ...]]) -> dict[FaceKey, frozenset[str]]:
+    """Personas that each face was said not to be."""
+    found = {key: frozenset(label.persona_id for label in said if not label.belongs) for key, said in labels.items()}
+    return {key: personas for key, personas in found.items() if personas}
+
+
+def faces_by_key(store: Store, keys: Collection[FaceKey]) -> dict[FaceKey, Face]:
+    """The faces that exist among these."""
+    wanted = set(keys)
+    found = store.faces_of({key.image_id for key in wanted})
+    return {face.key: face for faces in found.values() for face in faces if face.key in wanted}

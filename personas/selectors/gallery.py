@@ -1,0 +1,205 @@
+"""The persona grid and a persona's page: labelled, predicted and rejected faces, keyset-paged."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from personas.entities import (
+    LABELS,
+    STRANGER,
+    Face,
+    FaceKey,
+    Label,
+    Persona,
+    PersonaSummary,
+    RankedFace,
+    RankedKind,
+    Slice,
+)
+from personas.errors import NotFoundError
+from personas.projection import FACES_LABELLED
+from personas.selectors.faces import faces_by_key, predict_faces
+from personas.store.base import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictedFace:
+    """A face that a version names, not labelled or rejected for that persona."""
+
+    face: Face
+    probability: float
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledFace:
+    face: Face
+    label: Label
+
+
+def all_personas(store: Store) -> Iterator[Persona]:
+    cursor: str | None = None
+    while True:
+        page = store.personas(cursor=cursor, limit=5000)
+        yield from page.items
+        if page.next_cursor is None:
+            return
+        cursor = page.next_cursor
+
+
+def _by_name(persona: Persona) -> tuple[str, str]:
+    return persona.name.casefold(), persona.persona_id
+
+
+def persona_grid(store: Store, *, cursor: str | None = None, limit: int = 60) -> Slice[PersonaSummary]:
+    """Personas by name. The cursor is the id of the last persona seen."""
+    ordered = sorted((p for p in all_personas(store) if not p.hidden), key=_by_name)
+    start = 0
+    if cursor:
+        last = store.personas_by_id([cursor]).get(cursor)
+        start = sum(1 for p in ordered if _by_name(p) <= _by_name(last)) if last else 0
+    page = ordered[start : start + limit]
+    more = start + limit < len(ordered)
+    return Slice(items=tuple(summarise(store, page)), next_cursor=page[-1].persona_id if more else None)
+
+
+def summarise(store: Store, personas: list[Persona]) -> list[PersonaSummary]:
+    """Covers and counts of some personas; a fixed number of reads however many there are."""
+    ids = [persona.persona_id for persona in personas]
+    labelled = store.label_counts(ids)
+    predicted = predicted_counts(store)
+    covers = store.first_labelled([p.persona_id for p in personas if p.cover is None])
+    return [
+        PersonaSummary(
+            persona=persona,
+            cover=persona.cover or covers.get(persona.persona_id) or _first_predicted(store, persona.persona_id),
+            n_labelled=labelled.get(persona.persona_id, (0, 0))[0],
+            n_rejected=labelled.get(persona.persona_id, (0, 0))[1],
+            n_predicted=predicted.get(persona.persona_id, 0),
+        )
+        for persona in personas
+    ]
+
+
+def _first_predicted(store: Store, persona_id: str) -> FaceKey | None:
+    champion = store.champion()
+    if champion is None:
+        return None
+    first = store.ranked(champion.version, persona_id, RankedKind.PREDICTED, limit=1)
+    return first[0].key if first else None
+
+
+def predicted_counts(store: Store) -> dict[str, int]:
+    """Faces predicted a persona: what the champion published, less what humans said since."""
+    champion = store.champion()
+    if champion is None:
+        return {}
+    version = store.model_version(champion.version)
+    counts = dict(store.ranked_counts(champion.version))
+    if version is None:
+        return counts
+    touched = touched_since(store, version.label_seq)
+    if not touched:
+        return counts
+    labels = store.labels_of_images({key.image_id for key in touched})
+    for key, prediction in predict_faces(store, sorted(touched), labels={}).items():
+        persona_id = prediction.persona_id
+        if persona_id and _settled(labels.get(key, ()), persona_id) and counts.get(persona_id):
+            counts[persona_id] -= 1
+    return counts
+
+
+def _settled(labels: tuple[Label, ...], persona_id: str) -> bool:
+    """A human named the face, or said it is not this persona: either way it is no prediction any more."""
+    return any(label.belongs or label.persona_id == persona_id for label in labels)
+
+
+def touched_since(store: Store, label_seq: int) -> set[FaceKey]:
+    """Faces that a human said something about after a version was trained."""
+    touched: set[FaceKey] = set()
+    while events := store.events(LABELS, after=label_seq):
+        for event in events:
+            if event.kind == FACES_LABELLED:
+                touched.update(FaceKey(image_id, face_no) for image_id, face_no in event.payload["faces"])
+        label_seq = events[-1].seq
+    return touched
+
+
+def get_persona(store: Store, persona_id: str) -> PersonaSummary:
+    """Raises NotFoundError."""
+    persona = store.personas_by_id([persona_id]).get(persona_id)
+    if persona is None:
+        raise NotFoundError("There is no such persona; it may have been deleted.")
+    return summarise(store, [persona])[0]
+
+
+def persona_predicted(
+    store: Store, persona_id: str, *, cursor: str | None = None, limit: int = 60
+) -> Slice[PredictedFace]:
+    """Most probable first, labels and rejections made since overlaid. The cursor carries its version.
+
+    When the champion has changed since the cursor was made, reading goes on in the version the reader began with, as long
+    as its pages are kept.
+    """
+    champion = store.champion()
+    if champion is None:
+        return Slice(items=(), next_cursor=None)
+    version, after = _parse_cursor(cursor) if cursor else (champion.version, None)
+    found: list[RankedFace] = []
+    while len(found) < limit:
+        page = _ranked_and_fresh(store, version, persona_id, after=after, limit=limit)
+        if not page:
+            break
+        labels = store.labels_of_images({ranked.key.image_id for ranked in page})
+        open_ones = [r for r in page if not _settled(labels.get(r.key, ()), persona_id)]
+        take = open_ones[: limit - len(found)]
+        found.extend(take)
+        after = take[-1] if len(take) < len(open_ones) else page[-1]
+    faces = faces_by_key(store, [ranked.key for ranked in found])
+    items = tuple(
+        PredictedFace(face=faces[r.key], probability=r.probability, version=version) for r in found if r.key in faces
+    )
+    more = len(found) == limit and after is not None and _ranked_and_fresh(store, version, persona_id, after, limit=1)
+    return Slice(items=items, next_cursor=_cursor(version, after) if more and after else None)
+
+
+def _ranked_and_fresh(
+    store: Store, version: int, persona_id: str, after: RankedFace | None, *, limit: int
+) -> list[RankedFace]:
+    pages = store.ranked(version, persona_id, RankedKind.PREDICTED, after=after, limit=limit)
+    fresh = store.fresh(version, persona_id, after=after, limit=limit)
+    merged = heapq.merge(pages, fresh, key=lambda ranked: (-ranked.probability, ranked.key))
+    return list(merged)[:limit]
+
+
+def _cursor(version: int, after: RankedFace) -> str:
+    return f"{version}~{after.probability!r}~{after.key}"
+
+
+def _parse_cursor(cursor: str) -> tuple[int, RankedFace]:
+    try:
+        version, probability, key = cursor.split("~")
+        return int(version), RankedFace(FaceKey.parse(key), float(probability))
+    except ValueError as error:
+        raise NotFoundError("This page's address is not one the product made; go back to the persona.") from error
+
+
+def persona_labelled(
+    store: Store, persona_id: str, *, belongs: bool = True, cursor: str | None = None, limit: int = 60
+) -> Slice[LabelledFace]:
+    """Labelled faces (belongs) or rejected ones (not belongs) of a persona, or of STRANGER, by face key."""
+    labels = store.labels_of_persona(persona_id, belongs=belongs, cursor=cursor, limit=limit)
+    faces = faces_by_key(store, [label.key for label in labels.items])
+    return Slice(
+        items=tuple(LabelledFace(face=faces[label.key], label=label) for label in labels.items if label.key in faces),
+        next_cursor=labels.next_cursor,
+    )
+
+
+def persona_name(personas: dict[str, Persona], persona_id: str) -> str:
+    """The name to show for an id."""
+    if persona_id == STRANGER:
+        return "Stranger"
+    return personas[persona_id].name if persona_id in personas else "(deleted)"

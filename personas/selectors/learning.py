@@ -1,0 +1,45 @@
+"""How far learning has come: what the quiet line on each page says, and the tag that pages poll."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from personas.entities import INGEST, LABELS, Job, JobStatus
+from personas.store.base import Store
+
+#: Id of the job record in which the trainer says what it is doing.
+TRAINER_JOB = "trainer"
+#: Name of the cursor: every label event up to it was seen by a finished training attempt.
+TRAINER_CURSOR = "trainer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningState:
+    """What the trainer is doing, and how far it is behind."""
+
+    version: int | None  #: the champion
+    tag: str  #: changes whenever a page that shows predictions would
+    n_events_behind: int
+    n_batches_unscored: int
+    trainer: Job | None
+
+    @property
+    def busy(self) -> bool:
+        working = self.trainer is not None and self.trainer.status is JobStatus.RUNNING
+        return working or self.n_events_behind > 0 or self.n_batches_unscored > 0
+
+
+def learning_state(store: Store) -> LearningState:
+    champion = store.champion()
+    labels, ingest = store.head(LABELS), store.head(INGEST)
+    scored = store.fresh_through(champion.version) if champion else 0
+    trainer = store.job(TRAINER_JOB)
+    revision = champion.revision if champion else 0
+    status = trainer.status.value if trainer else "idle"
+    return LearningState(
+        version=champion.version if champion else None,
+        tag=f"{revision}-{labels}-{ingest}-{scored}-{status}",
+        n_events_behind=labels - store.cursor(TRAINER_CURSOR),
+        n_batches_unscored=max(ingest - scored, 0) if champion else 0,
+        trainer=trainer,
+    )
