@@ -23,7 +23,7 @@ def quality(face: DetectedFace, crop: Pixels) -> float:
 
 def _size(face: DetectedFace) -> float:
     """1 from 35 pixels between the eyes on: there the 112-pixel crop is not enlarged any more."""
-    return float(min(1.0, np.linalg.norm(face.landmarks[1] - face.landmarks[0]) / 35.0))
+    return min(1.0, float(np.linalg.norm(face.landmarks[1] - face.landmarks[0])) / 35.0)
 
 
 def _sharpness(crop: Pixels) -> float:
