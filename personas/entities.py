@@ -106,6 +106,7 @@ class ImagePath:
     size: int  #: bytes
     mtime_ns: int
     sidecar: str = ""  #: SHA-256 of the sidecar's bytes that were applied, "" when there was none
+    extractor: str = ""  #: tags of the detector and embedder that read these bytes, "detector, embedder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
