@@ -1,0 +1,150 @@
+"""What a fitted classifier knows, as plain arrays, and how a face is scored with it.
+
+No fitting here and no scikit-learn: the scorer and the artefact need nothing but this file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+Int32 = npt.NDArray[np.int32]
+
+# Log-likelihood ratios beyond this say nothing more: somebody has a twin.
+MAX_EVIDENCE = 12.0
+# Scores (faces x templates) held at once: 16 MB of float32, so that a chunk stays near the cache.
+SCORES_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a version says about n faces. A face that is not `accepted` is Unknown, whatever its best candidate is."""
+
+    class_index: Int32  # (n,), the most probable persona, an index into classes_
+    probability: Float32  # (n,), that the face is that persona
+    accepted: npt.NDArray[np.bool_]  # (n,), whether the persona is named
+    uncertainty: Float32  # (n,), 1 at probability one half, 0 at none and at all: review the greatest first
+    candidates: Int32  # (n, k), the k most probable personas, the first is class_index
+    candidate_probability: Float32  # (n, k), in descending order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """One group of reference faces: templates of personas, or faces that must not be taken for one."""
+
+    vectors: Float32  # (t, n_features), unit rows in the centred space
+    class_index: Int32  # (t,), ascending; -1 in counter-examples: holds against every persona
+    impostor_mean: Float32  # (t,), a stranger's cosine with it
+    impostor_deviation: Float32  # (t,)
+    genuine_mean: Float32  # (t,), its own person's score, in deviations
+    genuine_deviation: Float32  # (t,)
+
+    def scores(self, faces: Float32) -> Float32:
+        """Deviations above what a stranger scores. faces: (n, n_features) centred unit rows -> (n, t)."""
+        return np.asarray((faces @ self.vectors.T - self.impostor_mean) / self.impostor_deviation, dtype=np.float32)
+
+    def evidence(self, scores: Float32) -> Float32:
+        """Log-likelihood ratio own person : stranger; grows with the score. (n, t) -> (n, t).
+
+        Strangers score N(0, 1), own faces N(genuine_mean, genuine_deviation >= 1).
+        """
+        positive = np.maximum(scores, np.float32(0))
+        distance = (positive - self.genuine_mean) / self.genuine_deviation
+        half = np.float32(0.5)
+        return np.asarray(half * (positive**2 - distance**2) - np.log(self.genuine_deviation), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gallery:
+    """Everything a prediction depends on."""
+
+    classes: npt.NDArray[Any]  # (n_classes,), persona ids in ascending order
+    centre: Float32  # (n_features,), the mean stranger
+    templates: Scored  # at least one a class
+    counter_examples: Scored  # labelled strangers (class -1) and rejected faces (the class they were rejected for)
+    cut_off: float  # a persona is named from this score on, in deviations
+    unknown_prior: float  # share of strangers assumed among faces
+
+    def claims(self, faces: Float32, *, n_candidates: int = 1) -> Claims:
+        """Score faces: float32 (n, n_features), L2-normalised or not; a row of zeros is claimed by nobody."""
+        n_faces, k = len(faces), min(n_candidates, len(self.classes))
+        accepted = np.zeros(n_faces, dtype=np.bool_)
+        order = np.zeros((n_faces, k), dtype=np.int32)
+        probability = np.zeros((n_faces, k), dtype=np.float32)
+        for part, chances, scores in self._parts(faces):
+            best = np.argmax(chances, axis=1)
+            order[part, 0] = best
+            if k > 1:
+                order[part] = np.argsort(-chances, axis=1, kind="stable")[:, :k]
+            probability[part] = np.take_along_axis(chances, order[part], axis=1)
+            own = np.take_along_axis(scores, best[:, None], axis=1)[:, 0]
+            accepted[part] = (own >= self.cut_off) & (probability[part, 0] >= 0.5)
+        return Claims(
+            class_index=order[:, 0].copy(),
+            probability=probability[:, 0].copy(),
+            accepted=accepted,
+            uncertainty=1 - np.abs(2 * probability[:, 0] - 1),
+            candidates=order,
+            candidate_probability=probability,
+        )
+
+    def probabilities(self, faces: Float32) -> Float32:
+        """(n, n_features) -> (n, n_classes); what a row lacks to one is the probability that the face is Unknown."""
+        chances = np.zeros((len(faces), len(self.classes)), dtype=np.float32)
+        for part, values, _ in self._parts(faces):
+            chances[part] = values
+        return chances
+
+    def _parts(self, faces: Float32) -> Any:
+        """Yield (slice, probabilities (m, n_classes), best score a class (m, n_classes)) for m faces at a time."""
+        step = max(1, SCORES_AT_ONCE // (len(self.templates.vectors) + len(self.counter_examples.vectors)))
+        for start in range(0, len(faces), step):
+            part = slice(start, min(start + step, len(faces)))
+            centred, usable = self._centred(faces[part])
+            scores = self.templates.scores(centred)
+            evidence = self._best_per_class(self.templates.evidence(scores))
+            evidence = self._weighed_against(evidence, centred)
+            chances = self._posterior(evidence)
+            chances[~usable] = 0
+            yield part, chances, self._best_per_class(scores)
+
+    def _centred(self, faces: Float32) -> tuple[Float32, npt.NDArray[np.bool_]]:
+        """Unit rows, less the mean stranger, unit rows again; and which rows are embeddings at all."""
+        faces = np.asarray(faces, dtype=np.float32)
+        norms = np.sqrt(np.einsum("ij,ij->i", faces, faces))[:, None]
+        usable = np.isfinite(norms[:, 0]) & (norms[:, 0] > 0)
+        faces = np.where(usable[:, None], faces / np.where(usable[:, None], norms, 1), 0) - self.centre
+        norms = np.sqrt(np.einsum("ij,ij->i", faces, faces))[:, None]
+        return np.asarray(faces / np.maximum(norms, np.float32(1e-9)), dtype=np.float32), usable
+
+    def _best_per_class(self, values: Float32) -> Float32:
+        """(m, n_templates) -> (m, n_classes): the best look of each persona."""
+        if len(self.templates.class_index) == len(self.classes):
+            return values
+        starts = np.searchsorted(self.templates.class_index, np.arange(len(self.classes)))
+        return np.asarray(np.maximum.reduceat(values, starts, axis=1))
+
+    def _weighed_against(self, evidence: Float32, centred: Float32) -> Float32:
+        """Evidence for a persona, less the evidence that the face is one of its counter-examples."""
+        if not len(self.counter_examples.vectors):
+            return evidence
+        against = self.counter_examples.evidence(self.counter_examples.scores(centred))
+        opposing = np.full_like(evidence, -np.inf)
+        owners = self.counter_examples.class_index
+        for owner in np.unique(owners):
+            strongest = against[:, owners == owner].max(axis=1)
+            if owner < 0:
+                opposing = np.maximum(opposing, strongest[:, None])
+            else:
+                opposing[:, owner] = np.maximum(opposing[:, owner], strongest)
+        return np.asarray(evidence - np.logaddexp(np.float32(0), opposing - evidence), dtype=np.float32)
+
+    def _posterior(self, evidence: Float32) -> Float32:
+        """Bayes' rule with equal priors for the personas. (m, n_classes) -> (m, n_classes)."""
+        prior = (1 - self.unknown_prior) / (self.unknown_prior * len(self.classes))
+        odds = np.exp(np.minimum(evidence, np.float32(MAX_EVIDENCE))) * np.float32(prior)
+        return np.asarray(odds / (1 + odds.sum(axis=1, keepdims=True)), dtype=np.float32)
