@@ -87,7 +87,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "personas",
-    "personas.store.sql",
+    *(["personas.store.sql"] if STATE_STORE == "sql" else []),
     "ingest",
     "training",
     "orchestration",
