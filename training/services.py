@@ -1,0 +1,55 @@
+"""What commands, tasks and pages ask of training: one call each, over the store and folders of this installation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from personas.entities import Champion
+from personas.store import get_store
+from personas.store.base import Store
+from training.champion import load_recogniser
+from training.trainer import Trainer, TrainingOutcome
+
+
+def trainer(store: Store | None = None) -> Trainer:
+    """The trainer of this installation."""
+    return Trainer(
+        store=store or get_store(),
+        media_root=Path(settings.MEDIA_ROOT),
+        cache_root=Path(settings.CACHE_ROOT),
+        clock=timezone.now,
+    )
+
+
+def train(*, actor: str, only_new_labels: bool = False, wait_seconds: float = 60.0) -> TrainingOutcome:
+    """Fit, evaluate, gate, publish, switch; see `Trainer.train`."""
+    return trainer().train(actor=actor, only_new_labels=only_new_labels, wait_seconds=wait_seconds)
+
+
+def score_new_faces() -> int:
+    """Score faces ingested since the champion's last scoring, without a fit; returns how many."""
+    return trainer().score_new_faces()
+
+
+def promote(*, store: Store, version: int, actor: str, at: datetime) -> Champion:
+    """Make a version champion, whatever the gate said of it. Raises NotFoundError, TransientError (raced)."""
+    del at  # the trainer's clock stamps the switch when it happens
+    return trainer(store).promote(version, actor=actor)
+
+
+def rollback(*, store: Store, actor: str, at: datetime) -> Champion:
+    """Go back to the version before the champion. Raises UnableToPromoteError when there is none."""
+    del at
+    return trainer(store).rollback(actor=actor)
+
+
+def evaluate_against_truth(*, version: int | None = None) -> dict[str, Any]:
+    """The champion (or another version) on held-out ground truth; see `training.truth_report`."""
+    store = get_store()
+    recogniser = load_recogniser(store, version, settings.MEDIA_ROOT) if version else None
+    return truth_report(store, recogniser=recogniser)

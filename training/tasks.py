@@ -1,0 +1,35 @@
+"""Celery tasks of the trainer-worker: thin, without arguments, safe to run twice."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import shared_task
+
+from personas.errors import NotFoundError
+from training import services
+from training.lease import LeaseBusyError
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="training.train")
+def train() -> str:
+    """Learn from what people said since the last attempt; returns a sentence that says what happened."""
+    try:
+        outcome = services.train(actor="trainer", only_new_labels=True, wait_seconds=0)
+    except LeaseBusyError:
+        return "Another trainer is at work; the dispatcher asks again."
+    except NotFoundError as error:
+        return str(error)
+    logger.info(
+        "training attempt ended",
+        extra={"version": outcome.version, "promoted": outcome.promoted, "fit_seconds": outcome.fit_seconds},
+    )
+    return outcome.sentence
+
+
+@shared_task(name="training.score_new_faces")
+def score_new_faces() -> str:
+    """Score what was ingested since the champion's last scoring."""
+    return f"{services.score_new_faces()} faces scored."

@@ -1,0 +1,208 @@
+"""One training attempt from end to end: collect, fit, evaluate, gate, publish, switch."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from personas.entities import LABELS, Job, JobStatus, ModelVersion, VersionStatus
+from personas.media import MediaFolder
+from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
+from training.artefact import dump_classifier
+from training.champion import artefacts
+from training.classifier import PersonaClassifier
+from training.collect import (
+    collect_training_set,
+    data_hash,
+    label_hash,
+    said_from_json,
+    said_to_json,
+)
+from training.dataset import TrainingSet
+from training.gate import judge
+from training.lease import held_lease
+from training.matrix import EmbeddingMatrix
+from training.promotion import Publisher
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOutcome:
+    """What one attempt came to, in a sentence a person may read."""
+
+    sentence: str
+    version: int | None = None
+    promoted: bool = False
+    reasons: tuple[str, ...] = ()
+    fit_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trainer(Publisher):
+    """Follows the label events: at most one attempt at a time, all labels so far in each."""
+
+    def train(self, *, actor: str, only_new_labels: bool = False, wait_seconds: float = 60.0) -> TrainingOutcome:
+        """Fit on every label said so far, and make the result champion if it passes the gate.
+
+        Nothing new, no fit: with `only_new_labels` (the automatic trigger) "new" means that people said something since
+        the last attempt; otherwise faces ingested since count too. Raises LeaseBusyError when another trainer is at
+        work for longer than `wait_seconds`, NotFoundError when nothing was ingested yet.
+        """
+        with held_lease(self.store, "trainer", clock=self.clock, wait_seconds=wait_seconds):
+            self.store.repair()
+            label_seq = self.store.head(LABELS)
+            outcome = self._attempt(label_seq, actor=actor, only_new_labels=only_new_labels)
+            self.store.advance_cursor(TRAINER_CURSOR, label_seq)
+            return outcome
+
+    def _attempt(self, label_seq: int, *, actor: str, only_new_labels: bool) -> TrainingOutcome:
+        newest = self.store.model_versions(limit=1).items
+        last = newest[0] if newest else None
+        interrupted = last if last and last.status is VersionStatus.PUBLISHING else None
+        said = list(self.store.all_labels())
+        matrix = self.open_matrix()
+        labels_sha256 = label_hash(said, matrix.embedder)
+        if only_new_labels and last and not interrupted and last.metrics.get("labels_sha256") == labels_sha256:
+            return _nothing_new(last)
+        training_set = collect_training_set(said, matrix)
+        sha256 = data_hash(labels_sha256, training_set.background_keys)
+        if last and not interrupted and last.data_hash == sha256:
+            return _nothing_new(last)
+        if not len(training_set.y):
+            return TrainingOutcome(sentence="Nothing to learn from yet: no face is labelled with a persona.")
+        with self._reported(actor, f"learning from {len(training_set.y)} labels"):
+            if interrupted and interrupted.data_hash == sha256:
+                return self._finish(interrupted, matrix, actor=actor)
+            if interrupted:
+                reasons = ("It was interrupted before it was published, and labels have changed since.",)
+                self.store.update_model_version(
+                    dataclasses.replace(interrupted, status=VersionStatus.REFUSED, reasons=reasons)
+                )
+            draft = dataclasses.replace(
+                _draft(self.clock(), matrix.embedder),
+                label_seq=label_seq,
+                data_hash=sha256,
+                metrics={
+                    "labels_sha256": labels_sha256,
+                    "training_table": self._tables().put(said_to_json(said)),
+                },
+            )
+            return self._finish(self._fit(draft, training_set, matrix), matrix, actor=actor)
+
+    def _fit(self, draft: ModelVersion, training_set: TrainingSet, matrix: EmbeddingMatrix) -> ModelVersion:
+        """Fit, judge against the champion on the same held-out faces, and store artefact and version."""
+        started = time.perf_counter()
+        classifier = PersonaClassifier().fit(
+            training_set.X,
+            training_set.y,
+            strangers=training_set.strangers,
+            rejected=training_set.rejected,
+            background=training_set.background,
+        )
+        judgement = judge(training_set, champion=self._champions_set(matrix))
+        seconds = time.perf_counter() - started
+        content = dump_classifier(classifier, metadata={"embedder": draft.embedder, "data_hash": draft.data_hash})
+        return self.store.add_model_version(
+            dataclasses.replace(
+                draft,
+                status=VersionStatus.PUBLISHING if judgement.promote else VersionStatus.REFUSED,
+                artefact=artefacts(self.media_root).put(content),
+                metrics={**draft.metrics, **judgement.metrics},
+                reasons=judgement.reasons,
+                fit_seconds=round(seconds, 3),
+                n_labels=len(training_set.y),
+                n_personas=len(classifier.classes_),
+            )
+        )
+
+    def _finish(self, candidate: ModelVersion, matrix: EmbeddingMatrix, *, actor: str) -> TrainingOutcome:
+        """Publish and switch, unless the gate refused."""
+        champion = self.store.champion()
+        number = candidate.version
+        if candidate.status is VersionStatus.REFUSED:
+            kept = f"version {champion.version} stays" if champion else "there is no champion yet"
+            sentence = f"Version {number} was refused ({kept}): {' '.join(candidate.reasons)}"
+            return _outcome(candidate, sentence, promoted=False)
+        self.publish(candidate, matrix)
+        revision = champion.revision if champion else 0
+        switched = self.switch(number, expected_revision=revision, actor=actor, why="passed the gate")
+        if switched is None:
+            sentence = f"Version {number} passed the gate, but another version was made champion meanwhile."
+            return _outcome(candidate, sentence, promoted=False)
+        learnt = f"learnt from {candidate.n_labels} labels of {candidate.n_personas} personas"
+        sentence = f"Version {number} is champion, {learnt}."
+        return _outcome(candidate, sentence, promoted=True)
+
+    def _champions_set(self, matrix: EmbeddingMatrix) -> TrainingSet | None:
+        """What the champion was trained on, rebuilt from the table kept with it."""
+        champion = self.store.champion()
+        version = self.store.model_version(champion.version) if champion else None
+        if version is None or version.embedder != matrix.embedder:
+            return None
+        table = self._tables().read(str(version.metrics["training_table"]))
+        return collect_training_set(said_from_json(table), matrix)
+
+    def _tables(self) -> MediaFolder:
+        return MediaFolder(self.media_root, "training_tables")
+
+    @contextmanager
+    def _reported(self, actor: str, message: str) -> Iterator[None]:
+        """Say in a job record what the trainer is doing, for the line that pages show."""
+        now = self.clock()
+        job = Job(
+            job_id=TRAINER_JOB,
+            kind="train",
+            status=JobStatus.RUNNING,
+            created_at=now,
+            updated_at=now,
+            actor=actor,
+            message=message,
+        )
+        self.store.put_job(job)
+        try:
+            yield
+        except Exception as error:
+            self.store.put_job(
+                dataclasses.replace(
+                    job, status=JobStatus.FAILED, updated_at=self.clock(), message=f"{type(error).__name__}: {error}"
+                )
+            )
+            raise
+        self.store.put_job(dataclasses.replace(job, status=JobStatus.DONE, updated_at=self.clock()))
+
+
+def _draft(now: datetime, embedder: str) -> ModelVersion:
+    return ModelVersion(
+        version=0,
+        status=VersionStatus.PUBLISHING,
+        created_at=now,
+        label_seq=0,
+        scored_through=0,
+        embedder=embedder,
+        data_hash="",
+        artefact="",
+        metrics={},
+    )
+
+
+def _nothing_new(last: ModelVersion) -> TrainingOutcome:
+    sentence = f"Nothing new since version {last.version}; no fit."
+    if last.status is VersionStatus.REFUSED:
+        sentence += f" That version was refused: {' '.join(last.reasons)}"
+    return TrainingOutcome(sentence=sentence, version=last.version, reasons=last.reasons)
+
+
+def _outcome(version: ModelVersion, sentence: str, *, promoted: bool) -> TrainingOutcome:
+    return TrainingOutcome(
+        sentence=sentence,
+        version=version.version,
+        promoted=promoted,
+        reasons=version.reasons,
+        fit_seconds=version.fit_seconds,
+    )
