@@ -1,7 +1,7 @@
 """Settings, all from the environment; any secret also as NAME_FILE.
 
-Two modes. *Embedded* (the default): one machine, SQLite, state below FACEPROJECT_HOME, a generated secret, loopback only.
-*Served*: set EMBEDDED=false, and every secret must be given; `check --deploy` says what is missing.
+Two modes. *Embedded* (the default): one machine, SQLite, state below FACEPROJECT_HOME, a generated secret,
+loopback only. *Served*: set EMBEDDED=false, and every secret must be given; `check --deploy` says what is missing.
 """
 
 from __future__ import annotations
@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "ingest",
     "training",
     "orchestration",
+    "faceproject",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -163,6 +164,7 @@ if not EMBEDDED:
 # Embedded: kombu's filesystem transport, which needs no server and survives the process. What any transport loses, the
 # dispatcher derives again from the event log.
 CELERY_BROKER_URL = env.str("REDIS_URL", default="filesystem://")
+QUEUE_FOLDERS: list[Path] = []
 if CELERY_BROKER_URL == "filesystem://":
     _queue_folder = FACEPROJECT_HOME / "queue"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -173,8 +175,9 @@ if CELERY_BROKER_URL == "filesystem://":
         "store_processed": False,
         "polling_interval": 0.05,
     }
-    for _folder in ("messages", "processed", "control"):
-        (_queue_folder / _folder).mkdir(parents=True, exist_ok=True)
+    QUEUE_FOLDERS = [_queue_folder / name for name in ("messages", "processed", "control")]
+    for _folder in QUEUE_FOLDERS:
+        _folder.mkdir(parents=True, exist_ok=True)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_ROUTES = {"ingest.*": {"queue": "ingest"}, "training.*": {"queue": "training"}}

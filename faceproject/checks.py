@@ -1,0 +1,65 @@
+"""System checks: settings that cannot work together are named, with what to do, before anything starts."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+STORES = ("sql",)
+DETECTORS = ("embedded",)
+RUNTIMES = ("onnxruntime", "openvino")
+
+
+@register()
+def check_choices(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Settings that name one of a few things."""
+    choices = (("STATE_STORE", STORES), ("FACE_DETECTOR", DETECTORS), ("FACE_RUNTIME", RUNTIMES))
+    return [
+        Error(
+            f"{name}={getattr(settings, name)!r} is not known.",
+            hint=f"Set it to one of: {', '.join(allowed)}.",
+            id=f"faceproject.E00{number}",
+        )
+        for number, (name, allowed) in enumerate(choices, start=1)
+        if getattr(settings, name) not in allowed
+    ]
+
+
+@register()
+def check_runtime(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    if settings.FACE_RUNTIME == "openvino" and importlib.util.find_spec("openvino") is None:
+        hint = "Run `pip install -r requirements-openvino.txt`, or unset FACE_RUNTIME."
+        return [Error("FACE_RUNTIME=openvino, but OpenVINO is not installed.", hint=hint, id="faceproject.E004")]
+    return []
+
+
+@register()
+def check_weights(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Weights of an operator's own come with the hash that vouches for them."""
+    return [
+        Error(
+            f"{name} is set, but {name}_SHA256 is not.",
+            hint="Give the SHA-256 of the file: weights are refused when they are not what was vouched for.",
+            id=f"faceproject.E00{number}",
+        )
+        for number, name in enumerate(("FACE_DETECTOR_WEIGHTS", "FACE_EMBEDDER_WEIGHTS"), start=5)
+        if getattr(settings, name) and not getattr(settings, f"{name}_SHA256")
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_served(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Embedded mode signs in by a link on the console; that is for one person on one machine."""
+    if settings.EMBEDDED:
+        return [
+            Warning(
+                "EMBEDDED is on: sign-in is by a one-time link, cookies are not restricted to TLS.",
+                hint="Set EMBEDDED=false, SECRET_KEY and ALLOWED_HOSTS to serve others.",
+                id="faceproject.W001",
+            )
+        ]
+    return []

@@ -1,0 +1,77 @@
+"""The main job, from an empty folder to a browser."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandParser
+from rich.console import Console
+from rich.table import Table
+
+from personas.management.product_command import ProductCommand
+
+
+class Command(ProductCommand):
+    help = "Ingest a folder, learn from its labels, show what was found, and serve it (unless --no-serve)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--data", type=Path, default=settings.BASE_DIR / "sample_data", help="folder of pictures")
+        parser.add_argument("--reset", action="store_true", help="empty the state folder first")
+        parser.add_argument("--no-serve", action="store_true", help="end after the summary")
+        parser.add_argument("--workers", type=int, help="extraction processes (default: one a core)")
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=8000)
+
+    def run(self, *, progress: bool, **options: Any) -> Mapping[str, Any]:
+        from orchestration.demo import run_demo
+
+        result = run_demo(
+            source=options["data"],
+            reset=options["reset"],
+            workers=options["workers"],
+            say=self.say,
+            progress=progress,
+        )
+        self.serving = None if options["no_serve"] else (options["host"], options["port"])
+        return dataclasses.asdict(result)
+
+    def say(self, line: str) -> None:
+        self.stderr.write(line, self.style.NOTICE)
+
+    def show(self, result: Mapping[str, Any]) -> None:
+        console = Console(file=self.stdout._out)
+        ingest, images = result["ingest"], result["images"]
+        table = Table(show_header=False, title="What is known now", title_justify="left")
+        table.add_row("pictures of this source", f"{ingest['pictures']} ({ingest['new']} new, {ingest['known']} known)")
+        table.add_row("faces", str(images["faces_total"]))
+        table.add_row("pictures without a face", str(images.get("no_face", 0)))
+        table.add_row("rejected", str(len(ingest["rejected"])))
+        table.add_row("personas", str(result["n_personas"]))
+        table.add_row("learning", result["training"]["sentence"])
+        table.add_row("time", f"{result['seconds']} s ({ingest['pictures_per_second']:.0f} pictures/s in ingest)")
+        console.print(table)
+        evaluation = result["evaluation"]
+        if evaluation:
+            held_out = Table(title="On held-out truth, never trained on", title_justify="left")
+            for column in ("category", "faces", "named right", "named wrong"):
+                held_out.add_column(column, justify="left" if column == "category" else "right")
+            for name, row in evaluation["categories"].items():
+                share = f"{row['found']} ({row['recall']:.1%})"
+                held_out.add_row(name, str(row["n"]), share, str(row["wrong"]))
+            for name, row in evaluation["strangers"]["by_category"].items():
+                held_out.add_row(f"{name}: nobody known", str(row["n"]), "", f"{row['named']} ({row['share']:.1%})")
+            console.print(held_out)
+        if self.serving:
+            from orchestration.serving import serve
+
+            host, port = self.serving
+            serve(host=host, port=port, say=self.tell)
+
+    def tell(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
