@@ -8,6 +8,7 @@ for outcome in extractor.extract_many(contents):  # Extraction | PictureError
 from ingest.vision.extractor import ExtractorConfig, FaceExtractor, build_detector, build_embedder, build_extractor
 from ingest.vision.pictures import Picture, PictureError, decode
 from ingest.vision.protocols import DetectedFace, ExtractedFace, Extraction, FaceDetector, FaceEmbedder, tag
+from ingest.vision.runtime import RuntimeUnavailableError
 from ingest.vision.weights import WeightsAlteredError, WeightsError, WeightsMissingError
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "FaceExtractor",
     "Picture",
     "PictureError",
+    "RuntimeUnavailableError",
     "WeightsAlteredError",
     "WeightsError",
     "WeightsMissingError",

@@ -22,7 +22,8 @@ from ingest.vision.protocols import (
     tag,
 )
 from ingest.vision.quality import quality
-from ingest.vision.sface import SFaceEmbedder
+from ingest.vision.runtime import RuntimeUnavailableError
+from ingest.vision.sface import sface_on_onnxruntime, sface_on_openvino
 from ingest.vision.weights import SFACE, YUNET, find_weights
 from ingest.vision.yunet import YuNetDetector
 
@@ -166,6 +167,14 @@ def build_detector(config: ExtractorConfig) -> FaceDetector:
 
 
 def build_embedder(config: ExtractorConfig) -> FaceEmbedder:
-    """SFace as `config` describes it. Raises WeightsError."""
+    """SFace as `config` describes it. Raises WeightsError and RuntimeUnavailableError."""
     weights = find_weights(SFACE, path=config.embedder_weights, sha256=config.embedder_sha256)
-    return SFaceEmbedder(weights, cache_dir=config.cache_dir, threads=config.threads)
+    if config.runtime == "openvino":
+        return sface_on_openvino(
+            weights, cache_dir=config.cache_dir, threads=config.threads, precision=config.precision
+        )
+    if config.runtime == "onnxruntime":
+        return sface_on_onnxruntime(weights, cache_dir=config.cache_dir, threads=config.threads)
+    raise RuntimeUnavailableError(
+        f"The runtime is onnxruntime or openvino, not {config.runtime!r}. Choose one of them."
+    )

@@ -1,0 +1,96 @@
+"""The embedder: lengths, batches, channel order, runtimes, and whom it takes for whom."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.vision import ExtractorConfig, FaceExtractor, RuntimeUnavailableError, build_embedder
+from ingest.vision.protocols import Pixels
+from ingest.vision.runtime import open_openvino
+from ingest.vision.sface import SFaceEmbedder, as_network_input, sface_on_onnxruntime
+from ingest.vision.weights import SFACE, find_weights
+
+
+@pytest.fixture(scope="module")
+def embedder(model_cache: Path) -> SFaceEmbedder:
+    return sface_on_onnxruntime(find_weights(SFACE), cache_dir=model_cache)
+
+
+@pytest.fixture(scope="module")
+def crops() -> Pixels:
+    return np.random.default_rng(0).integers(0, 255, (19, 112, 112, 3), dtype=np.uint8)
+
+
+def test_embeddings_have_length_one(embedder: SFaceEmbedder, crops: Pixels) -> None:
+    vectors = embedder.embed(crops)
+    assert (vectors.shape, vectors.dtype) == ((19, embedder.dim), np.float32)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_a_batch_equals_its_members_one_by_one(embedder: SFaceEmbedder, crops: Pixels) -> None:
+    alone = np.vstack([embedder.embed(crop[None]) for crop in crops])
+    np.testing.assert_allclose(embedder.embed(crops), alone, atol=1e-5)
+
+
+def test_no_crops_give_no_embeddings(embedder: SFaceEmbedder) -> None:
+    assert embedder.embed(np.empty((0, 112, 112, 3), np.uint8)).shape == (0, 128)
+
+
+def test_the_network_gets_red_first() -> None:
+    crops = np.zeros((1, 112, 112, 3), np.uint8)
+    crops[..., 2] = 200  # red, in BGR
+    blob = as_network_input(crops)
+    assert (blob.shape, blob.dtype) == ((1, 3, 112, 112), np.float32)
+    assert blob[0, :, 0, 0].tolist() == [200, 0, 0]
+
+
+def test_openvino_agrees_and_its_version_names_the_precision(
+    embedder: SFaceEmbedder, crops: Pixels, model_cache: Path
+) -> None:
+    pytest.importorskip("openvino")
+    for precision, closeness in (("f32", 0.99999), ("bf16", 0.998)):
+        config = ExtractorConfig(cache_dir=model_cache, runtime="openvino", precision=precision)
+        try:
+            other = build_embedder(config)
+        except RuntimeUnavailableError as error:
+            pytest.skip(str(error))
+        assert other.version == f"2021dec-int8bq+ov-{precision}"
+        assert (other.embed(crops) * embedder.embed(crops)).sum(1).min() > closeness
+
+
+def test_openvino_that_is_not_installed_is_said(model_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(RuntimeUnavailableError, match=r"requirements-openvino.txt"):
+        build_embedder(ExtractorConfig(cache_dir=model_cache, runtime="openvino"))
+
+
+@pytest.mark.parametrize("precision", ["int4", ""])
+def test_a_precision_that_does_not_exist_is_said(model_cache: Path, precision: str) -> None:
+    pytest.importorskip("openvino")
+    with pytest.raises(RuntimeUnavailableError, match="bf16 or f32"):
+        open_openvino(find_weights(SFACE), cache_dir=model_cache, free={}, threads=1, precision=precision)
+
+
+def test_a_runtime_that_does_not_exist_is_said(model_cache: Path) -> None:
+    with pytest.raises(RuntimeUnavailableError, match="onnxruntime or openvino"):
+        build_embedder(ExtractorConfig(cache_dir=model_cache, runtime="tensorflow"))
+
+
+def test_one_person_is_closer_than_two_and_swapped_channels_would_show(
+    extractor: FaceExtractor, seed_data: Path
+) -> None:
+    """LFW pairs: red and blue swapped lower the same person's cosines, which no shape test would notice."""
+    people = [sorted(folder.glob("*.jpg"))[:2] for folder in sorted((seed_data / "lfw-dev").iterdir())]
+    pairs = [pair for pair in people if len(pair) == 2][:25]
+    outcomes = extractor.extract_many(path.read_bytes() for pair in pairs for path in pair)
+    vectors = np.stack([outcome.faces[0].embedding for outcome in outcomes])  # type: ignore[union-attr]
+    same = np.array([a @ b for a, b in zip(vectors[::2], vectors[1::2], strict=True)])
+    different = np.array([a @ b for a, b in itertools.combinations(vectors[::2], 2)])
+    assert np.median(same) > 0.6
+    assert np.quantile(different, 0.95) < 0.3
+    assert (same > 0.3).mean() >= 0.9
