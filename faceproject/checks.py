@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
 
 STORES = ("sql",)
 DETECTORS = ("embedded",)
@@ -56,7 +57,7 @@ def check_served(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     """Embedded mode signs in by a link on the console; that is for one person on one machine."""
     if settings.EMBEDDED:
         return [
-            Warning(
+            checks.Warning(
                 "EMBEDDED is on: sign-in is by a one-time link, cookies are not restricted to TLS.",
                 hint="Set EMBEDDED=false, SECRET_KEY and ALLOWED_HOSTS to serve others.",
                 id="faceproject.W001",

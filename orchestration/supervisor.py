@@ -51,16 +51,19 @@ class Supervisor:
         """Run until told to stop; returns an exit code."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
-        self._running = [_Running(role, _start(role), time.monotonic()) for role in self.roles]
+        self.start_all()
         try:
             if once_started:
                 once_started()
             while not self._stopping:
-                self._look()
+                self.look()
                 time.sleep(0.2)
         finally:
-            self._end_all()
+            self.end_all()
         return 0
+
+    def start_all(self) -> None:
+        self._running = [_Running(role, _start(role), time.monotonic()) for role in self.roles]
 
     def _stop(self, number: int, frame: object) -> None:
         self._stopping = True
@@ -69,7 +72,8 @@ class Supervisor:
     def stopping(self) -> bool:
         return self._stopping
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Start again what died."""
         now = time.monotonic()
         for running in self._running:
             if running.restart_at is not None:
@@ -85,7 +89,8 @@ class Supervisor:
             running.restart_at = now + running.delay
             running.delay = min(running.delay * 2, LONGEST_DELAY_SECONDS)
 
-    def _end_all(self) -> None:
+    def end_all(self) -> None:
+        """SIGTERM to all, and SIGKILL to what is still there after the grace time."""
         alive = [running.process for running in self._running if running.process.poll() is None]
         for process in alive:
             process.terminate()

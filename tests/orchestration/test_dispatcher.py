@@ -1,0 +1,144 @@
+"""The dispatcher sends what the store says is due, once, and again when it was lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from orchestration.dispatcher import RESEND_SECONDS, Dispatcher
+from personas.entities import INGEST, LABELS, Champion
+from personas.errors import TransientError
+
+
+@dataclass
+class StoreThatOnlyCounts:
+    """The part of the store port that the dispatcher reads."""
+
+    heads: dict[str, int] = field(default_factory=lambda: {LABELS: 0, INGEST: 0})
+    trained_through: int = 0
+    scored_through: int = 0
+    current: Champion | None = None
+    repairs: int = 0
+
+    def head(self, stream: str) -> int:
+        return self.heads[stream]
+
+    def cursor(self, name: str) -> int:
+        return self.trained_through
+
+    def champion(self) -> Champion | None:
+        return self.current
+
+    def fresh_through(self, version: int) -> int:
+        return self.scored_through
+
+    def repair(self) -> int:
+        self.repairs += 1
+        return 0
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def store():
+    return StoreThatOnlyCounts()
+
+
+@pytest.fixture
+def sent():
+    return []
+
+
+@pytest.fixture
+def uploads():
+    return []
+
+
+@pytest.fixture
+def dispatcher(store, sent, clock, uploads):
+    return Dispatcher(store, lambda task, arguments: sent.append((task, arguments)), lambda _: uploads, clock)
+
+
+def champion(version=1):
+    return Champion(version=version, revision=version, at=datetime(2026, 1, 1, tzinfo=UTC), actor="test")
+
+
+def test_nothing_is_sent_while_the_followers_are_up_to_date(dispatcher, sent):
+    dispatcher.look()
+    assert sent == []
+
+
+def test_a_label_event_starts_one_training_however_often_it_is_seen(dispatcher, store, sent):
+    store.heads[LABELS] = 3
+    dispatcher.look()
+    dispatcher.look()
+    assert sent == [("training.train", ())]
+
+
+def test_further_labels_ask_for_training_again_at_once(dispatcher, store, sent):
+    store.heads[LABELS] = 3
+    dispatcher.look()
+    store.heads[LABELS] = 4
+    dispatcher.look()
+    assert sent == [("training.train", ())] * 2
+
+
+def test_a_lost_message_is_sent_again_after_a_while(dispatcher, store, sent, clock):
+    store.heads[LABELS] = 3
+    dispatcher.look()
+    clock.now += RESEND_SECONDS + 1
+    dispatcher.look()
+    assert sent == [("training.train", ())] * 2
+
+
+def test_new_faces_are_scored_only_once_there_is_a_champion(dispatcher, store, sent):
+    store.heads[INGEST] = 5
+    dispatcher.look()
+    assert sent == []
+    store.current = champion()
+    dispatcher.look()
+    assert sent == [("training.score_new_faces", ())]
+
+
+def test_each_waiting_upload_becomes_a_task(dispatcher, uploads, sent):
+    uploads.extend(["a", "b"])
+    dispatcher.look()
+    dispatcher.look()
+    assert sent == [("ingest.process_upload", ("a",)), ("ingest.process_upload", ("b",))]
+
+
+def test_half_done_projections_are_completed_at_start_and_then_now_and_then(dispatcher, store, clock):
+    dispatcher.look()
+    dispatcher.look()
+    assert store.repairs == 1
+    clock.now += 61
+    dispatcher.look()
+    assert store.repairs == 2
+
+
+def test_a_broker_that_is_away_does_not_end_the_dispatcher(store, clock, monkeypatch):
+    monkeypatch.setattr("orchestration.dispatcher.time.sleep", lambda seconds: None)
+    attempts = []
+
+    def send(task, arguments):
+        attempts.append(task)
+        if len(attempts) < 3:
+            raise TransientError("away")
+
+    store.heads[LABELS] = 1
+    dispatcher = Dispatcher(store, send, lambda _: [], clock)
+    dispatcher.run(lambda: len(attempts) >= 3)
+    assert attempts == ["training.train"] * 3
