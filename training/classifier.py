@@ -1,8 +1,8 @@
 """The open-set classifier: who is this face, if anybody we know?
 
 Open-set first: most faces in the world are nobody we know, so a persona has to be better than a stranger, not only
-better than the other personas. Templates per look (training/templates.py), a cut-off per template from what strangers score
-(training/thresholds.py), probabilities by Bayes' rule (training/calibration.py).
+better than the other personas. Templates per look (training/templates.py, training/looks.py), a cut-off from what
+strangers score with each template (training/thresholds.py), probabilities by Bayes' rule (training/calibration.py).
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from training.calibration import fit_genuine, prior_genuine
+from training.calibration import fit_genuine, fit_shares, prior_genuine
 from training.gallery import Claims, Gallery, Scored
-from training.templates import Templates, build_templates, unit
+from training.looks import LabelledLooks, faces_of_opened_looks, strengthened
+from training.templates import Templates, build_templates, group_looks, unit
 from training.thresholds import (
     Impostors,
     centre_of,
@@ -40,12 +41,14 @@ class PersonaClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    max_strangers_named: share of strangers that may be given a name, over the whole gallery; sets the cut-offs.
+    max_strangers_named: share of strangers that may be given a name, over the whole gallery; sets the cut-off. The
+        product promises 0.5 %; the default keeps a fifth of that in reserve.
     unknown_label: what `predict` says for Unknown; None: "unknown" for text ids, -1 for numbers.
-    unknown_prior: share of strangers among faces, for the probabilities.
-    look_cut: mean cosine (centred) below which two groups of labels are different looks.
-    look_pull: weight of the whole persona in the template of a look.
+    unknown_prior: share of strangers among faces, before any background was seen.
+    main_look, other_look: mean cosine (centred) from which labels make one look: the main one; the others.
+    look_pull: weight of the main look in the template of another one of three labels.
     max_looks: looks a persona may have.
+    n_propagations: rounds in which unlabelled faces strengthen hard looks (training/looks.py); 0: none.
     max_background: background faces used; more are subsampled.
     random_state: seed of that subsample.
 
@@ -58,21 +61,25 @@ class PersonaClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        max_strangers_named: float = 0.0025,
+        max_strangers_named: float = 0.004,
         unknown_label: Any = None,
         unknown_prior: float = 0.5,
-        look_cut: float = 0.35,
+        main_look: float = 0.5,
+        other_look: float = 0.1,
         look_pull: float = 1.0,
         max_looks: int = 8,
+        n_propagations: int = 2,
         max_background: int = 20_000,
         random_state: int = 0,
     ) -> None:
         self.max_strangers_named = max_strangers_named
         self.unknown_label = unknown_label
         self.unknown_prior = unknown_prior
-        self.look_cut = look_cut
+        self.main_look = main_look
+        self.other_look = other_look
         self.look_pull = look_pull
         self.max_looks = max_looks
+        self.n_propagations = n_propagations
         self.max_background = max_background
         self.random_state = random_state
 
@@ -93,19 +100,40 @@ class PersonaClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         background: (b, n_features), unlabelled faces: strangers and the personas themselves, mixed.
         """
         X, y = validate_data(self, X, y, dtype=np.float64)
-        _check_ids(y)
+        _check_ids(np.asarray(y))
         self.classes_, class_index = np.unique(y, return_inverse=True)
         faces, class_index = _without_contradictions(unit(np.asarray(X)), class_index.astype(np.int64))
         known_strangers = self._faces_or_none(strangers)
-        cohort = np.concatenate([known_strangers, self._clean_background(background, faces, class_index)])
+        probable, unlabelled = self._split_background(background, faces, class_index)
+        cohort = np.concatenate([known_strangers, unlabelled])
         centre = centre_of(cohort, faces.shape[1]) if len(cohort) else _centre_of_personas(faces, class_index)
-        labels = unit(faces - centre)
-        templates = build_templates(
-            labels, class_index, cut=self.look_cut, pull=self.look_pull, max_looks=self.max_looks
+        pool = unit(np.concatenate([probable, unlabelled]) - centre)
+        scored = self._fit_templates(unit(faces - centre), class_index, unit(cohort - centre), pool)
+        unknown_prior, unseen_share = fit_shares(
+            scored, pool.astype(np.float32), len(self.classes_), self.unknown_prior
         )
-        impostors = _impostors(templates, unit(cohort - centre), labels, class_index)
+        self.gallery_ = Gallery(
+            classes=self.classes_,
+            centre=centre.astype(np.float32),
+            templates=scored,
+            counter_examples=self._counter_examples(scored, centre, known_strangers, rejected),
+            cut_off=cut_off(self.max_strangers_named, len(scored.vectors)),
+            unknown_prior=unknown_prior,
+            unseen_share=unseen_share,
+        )
+        return self
+
+    def _fit_templates(self, labels: Floats, class_index: Ints, cohort: Floats, pool: Floats) -> Scored:
+        """Templates with what strangers and own faces score. All: unit rows in the centred space, (n, n_features)."""
+        looks = LabelledLooks(faces=labels, class_index=class_index, groups=self._looks(labels, class_index))
+        templates = build_templates(labels, class_index, looks.groups, np.ones(len(labels)), pull=self.look_pull)
+        impostors = _impostors(templates, cohort, labels, class_index)
+        for _ in range(self.n_propagations if len(pool) and templates.hard.any() else 0):
+            joined, template = faces_of_opened_looks(pool, templates, impostors)
+            templates = strengthened(looks, pool, joined, template, templates, pull=self.look_pull)
+            impostors = _impostors(templates, cohort, labels, class_index)
         genuine = fit_genuine(templates, impostors)
-        scored = Scored(
+        return Scored(
             vectors=templates.vectors.astype(np.float32),
             class_index=templates.class_index.astype(np.int32),
             impostor_mean=impostors.mean.astype(np.float32),
@@ -113,15 +141,6 @@ class PersonaClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             genuine_mean=genuine.mean.astype(np.float32),
             genuine_deviation=genuine.deviation.astype(np.float32),
         )
-        self.gallery_ = Gallery(
-            classes=self.classes_,
-            centre=centre.astype(np.float32),
-            templates=scored,
-            counter_examples=self._counter_examples(scored, centre, known_strangers, rejected),
-            cut_off=cut_off(self.max_strangers_named, len(templates.vectors)),
-            unknown_prior=float(self.unknown_prior),
-        )
-        return self
 
     def predict(self, X: npt.ArrayLike) -> Array:
         """Persona id of each face, or the unknown label. X: (n, n_features) -> (n,)."""
@@ -137,11 +156,13 @@ class PersonaClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Probability of each persona: (n, n_classes). What a row lacks to one is the probability of Unknown."""
-        return self.gallery_.probabilities(self._validated(X))
+        faces = self._validated(X)
+        return self.gallery_.probabilities(faces)
 
     def claims(self, X: npt.ArrayLike, *, n_candidates: int = 1) -> Claims:
         """Everything about n faces in one pass. X: (n, n_features)."""
-        return self.gallery_.claims(self._validated(X), n_candidates=n_candidates)
+        faces = self._validated(X)
+        return self.gallery_.claims(faces, n_candidates=n_candidates)
 
     def _validated(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
         check_is_fitted(self, "gallery_")
@@ -155,17 +176,30 @@ class PersonaClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows = unit(np.asarray(faces, dtype=np.float64))
         return rows[np.isfinite(rows).all(axis=1) & rows.any(axis=1)]
 
-    def _clean_background(self, background: npt.ArrayLike | None, faces: Floats, class_index: Ints) -> Floats:
-        """Background faces that are hardly one of the personas: unit rows, at most `max_background`."""
+    def _looks(self, labels: Floats, class_index: Ints) -> Ints:
+        """Look of each label inside its persona: (n_labels,), 0 the main one."""
+        groups = np.zeros(len(labels), dtype=np.int64)
+        for persona in range(len(self.classes_)):
+            rows = np.flatnonzero(class_index == persona)
+            groups[rows] = group_looks(
+                labels[rows], tight=self.main_look, loose=self.other_look, max_looks=self.max_looks
+            )
+        return groups
+
+    def _split_background(
+        self, background: npt.ArrayLike | None, faces: Floats, class_index: Ints
+    ) -> tuple[Floats, Floats]:
+        """Background faces that are probably one of the personas, and those that are hardly one: unit rows."""
         if background is not None and len(np.asarray(background)) > self.max_background:
             rng = np.random.default_rng(self.random_state)
             drawn = np.sort(rng.choice(len(np.asarray(background)), self.max_background, replace=False))
             background = np.asarray(background)[drawn]
         rows = self._faces_or_none(background)
         if not len(rows):
-            return rows
+            return rows, rows
         prototypes = unit(np.stack([faces[class_index == c].mean(axis=0) for c in range(len(self.classes_))]))
-        return rows[~probable_personas(rows, prototypes)]
+        probable = probable_personas(rows, prototypes)
+        return rows[probable], rows[~probable]
 
     def _counter_examples(
         self, templates: Scored, centre: Floats, strangers: Floats, rejected: Rejected | None
@@ -227,12 +261,13 @@ def _impostors(templates: Templates, cohort: Floats, labels: Floats, class_index
     """Impostors from the cohort; the labels of other personas fill in where it is small."""
     scores = cohort @ templates.vectors.T
     if len(cohort) >= 200 or class_index.max() == 0:
-        return fit_impostors(scores, labels.shape[1])
+        return fit_impostors(scores, labels.shape[1], len(cohort))
     n_templates = len(templates.vectors)
     mean, deviation = np.zeros(n_templates), np.zeros(n_templates)
+    n_people = len(cohort) + int(class_index.max())
     from_labels = labels @ templates.vectors.T
     for template, owner in enumerate(templates.class_index):
         others = from_labels[class_index != owner, template]
-        fitted = fit_impostors(np.concatenate([scores[:, template], others])[:, None], labels.shape[1])
+        fitted = fit_impostors(np.concatenate([scores[:, template], others])[:, None], labels.shape[1], n_people)
         mean[template], deviation[template] = fitted.mean[0], fitted.deviation[0]
     return Impostors(mean=mean, deviation=deviation)

@@ -16,6 +16,9 @@ Int32 = npt.NDArray[np.int32]
 
 # Log-likelihood ratios beyond this say nothing more: somebody has a twin.
 MAX_EVIDENCE = 12.0
+# What a face of a persona scores in a look that no label shows, in deviations. Broad on purpose: covered eyes, blur,
+# childhood and profile all lie between strangers and the clean look (SFace: cosine 0.25-0.55 where strangers have 0.1).
+UNSEEN_LOOK_MEAN, UNSEEN_LOOK_DEVIATION = 4.0, 1.5
 # Scores (faces x templates) held at once: 16 MB of float32, so that a chunk stays near the cache.
 SCORES_AT_ONCE = 4_000_000
 
@@ -47,15 +50,29 @@ class Scored:
         """Deviations above what a stranger scores. faces: (n, n_features) centred unit rows -> (n, t)."""
         return np.asarray((faces @ self.vectors.T - self.impostor_mean) / self.impostor_deviation, dtype=np.float32)
 
-    def evidence(self, scores: Float32) -> Float32:
+    def evidence(self, scores: Float32, unseen_share: float) -> Float32:
         """Log-likelihood ratio own person : stranger; grows with the score. (n, t) -> (n, t).
 
-        Strangers score N(0, 1), own faces N(genuine_mean, genuine_deviation >= 1).
+        Strangers score N(0, 1). Own faces score N(genuine_mean, genuine_deviation >= 1), or, a share of them, what a
+        look scores that nobody labelled yet.
         """
+        seen, unseen = self.ratios(scores)
+        share = np.float32(unseen_share)
+        return np.asarray(np.logaddexp(seen + np.log1p(-share), unseen + np.log(share)), dtype=np.float32)
+
+    def ratios(self, scores: Float32) -> tuple[Float32, Float32]:
+        """The two parts of `evidence`, before they are weighed: looks that were labelled, looks that were not."""
         positive = np.maximum(scores, np.float32(0))
-        distance = (positive - self.genuine_mean) / self.genuine_deviation
-        half = np.float32(0.5)
-        return np.asarray(half * (positive**2 - distance**2) - np.log(self.genuine_deviation), dtype=np.float32)
+        return (
+            _log_ratio(positive, self.genuine_mean, self.genuine_deviation),
+            _log_ratio(positive, np.float32(UNSEEN_LOOK_MEAN), np.float32(UNSEEN_LOOK_DEVIATION)),
+        )
+
+
+def _log_ratio(scores: Float32, mean: Any, deviation: Any) -> Float32:
+    """Logarithm of N(mean, deviation) over N(0, 1) at each score."""
+    distance = (scores - mean) / deviation
+    return np.asarray(np.float32(0.5) * (scores * scores - distance * distance) - np.log(deviation), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +84,8 @@ class Gallery:
     templates: Scored  # at least one a class
     counter_examples: Scored  # labelled strangers (class -1) and rejected faces (the class they were rejected for)
     cut_off: float  # a persona is named from this score on, in deviations
-    unknown_prior: float  # share of strangers assumed among faces
+    unknown_prior: float  # share of strangers among faces
+    unseen_share: float  # share of looks that no label shows among a persona's faces
 
     def claims(self, faces: Float32, *, n_candidates: int = 1) -> Claims:
         """Score faces: float32 (n, n_features), L2-normalised or not; a row of zeros is claimed by nobody."""
@@ -106,7 +124,7 @@ class Gallery:
             part = slice(start, min(start + step, len(faces)))
             centred, usable = self._centred(faces[part])
             scores = self.templates.scores(centred)
-            evidence = self._best_per_class(self.templates.evidence(scores))
+            evidence = self._best_per_class(self.templates.evidence(scores, self.unseen_share))
             evidence = self._weighed_against(evidence, centred)
             chances = self._posterior(evidence)
             chances[~usable] = 0
@@ -132,7 +150,7 @@ class Gallery:
         """Evidence for a persona, less the evidence that the face is one of its counter-examples."""
         if not len(self.counter_examples.vectors):
             return evidence
-        against = self.counter_examples.evidence(self.counter_examples.scores(centred))
+        against = self.counter_examples.evidence(self.counter_examples.scores(centred), self.unseen_share)
         opposing = np.full_like(evidence, -np.inf)
         owners = self.counter_examples.class_index
         for owner in np.unique(owners):
