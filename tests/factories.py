@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from personas.entities import (
-    INGEST,
     LABELS,
     Box,
     Event,
@@ -30,8 +29,6 @@ from personas.entities import (
 )
 from personas.projection import FACES_LABELLED, PERSONA_ADDED, labelled_payload
 from personas.store.base import SavedBatch, Store
-
-__all__ = ["INGEST", "LABELS"]
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 DETECTOR = "yunet test"

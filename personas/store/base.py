@@ -42,6 +42,8 @@ from personas.errors import FaceProjectError
 
 #: Faces in one labelling event at most; larger commands are split (a row must stay well below Cassandra's 2 MB).
 MAX_FACES_PER_EVENT = 10_000
+#: Kind of the event that `save_extracted` appends to the ingest stream.
+PICTURES_INGESTED = "pictures_ingested"
 #: Faces in one ranked page.
 RANKED_PAGE_SIZE = 1000
 
@@ -64,6 +66,16 @@ class SavedBatch:
     ingest_seq: int | None  #: of the ingest event; None when the batch held nothing new
     new_images: tuple[str, ...]
     faces: Mapping[str, tuple[Face, ...]]  #: every face now known, by image_id
+
+
+def rank_of(kind: RankedKind, probability: float) -> float:
+    """What ranked faces are sorted by, ascending: the most probable first, or for REVIEW the most uncertain."""
+    return -probability if kind is RankedKind.PREDICTED else abs(probability - 0.5)
+
+
+def pictures_ingested_payload(image_ids: Collection[str], n_faces: int) -> dict[str, object]:
+    """Payload of a PICTURES_INGESTED event: pictures that are new or got new embeddings, and how many embeddings."""
+    return {"images": sorted(image_ids), "n_faces": n_faces}
 
 
 class PictureStore(Protocol):
@@ -107,11 +119,17 @@ class PictureStore(Protocol):
     def faces_of(self, image_ids: Collection[str]) -> dict[str, tuple[Face, ...]]:
         """Faces of each picture, by face_no; pictures without faces are left out."""
 
-    def embeddings_of(self, keys: Collection[FaceKey]) -> dict[FaceKey, FloatArray]:
-        """float32 (128,), L2-normalised, for the faces that exist."""
+    def embeddings_of(self, keys: Collection[FaceKey], *, embedder: str | None = None) -> dict[FaceKey, FloatArray]:
+        """float32 (128,), L2-normalised, for the faces that have one.
+
+        By that embedder; None: each face's newest. A version can only be asked with embeddings of its own embedder.
+        """
 
     def embedding_blocks(self, *, after_seq: int, through_seq: int, embedder: str) -> Iterator[EmbeddingBlock]:
-        """Blocks with after_seq < ingest_seq <= through_seq, in no promised order; a face may come twice (equal)."""
+        """Blocks with after_seq < ingest_seq <= through_seq, in no promised order; a face may come twice (equal).
+
+        A store that does not partition puts a whole batch into bucket 0.
+        """
 
 
 class LabelStore(Protocol):
@@ -172,7 +190,7 @@ class ModelStore(Protocol):
         """Store under the next free number (the one in `version` is ignored); returns it as stored."""
 
     def update_model_version(self, version: ModelVersion) -> None:
-        """Replace by number: status, scored_through, n_scored, reasons, metrics."""
+        """Replace by number: status, scored_through, n_scored, reasons, metrics. Raises NotFoundError."""
 
     def model_version(self, number: int) -> ModelVersion | None: ...
 
@@ -184,16 +202,19 @@ class ModelStore(Protocol):
     def switch_champion(self, version: int, *, expected_revision: int, actor: str, at: datetime) -> Champion | None:
         """Compare-and-set: succeeds only while the pointer's revision equals `expected_revision` (0: no champion yet).
 
-        Returns the new pointer, or None when somebody else switched first.
+        Returns the new pointer, or None when somebody else switched first. Raises NotFoundError (no such version).
         """
 
     def put_ranked(self, version: int, kind: RankedKind, ranked: Mapping[str, Sequence[RankedFace]]) -> None:
-        """Write a version's ranked faces a persona, each already in descending order; replaces what was there."""
+        """Write a version's ranked faces; replaces the pages of the personas given, of this kind.
+
+        Faces are kept in the order of `rank_of`, ties by key, whatever the order given.
+        """
 
     def ranked(
         self, version: int, persona_id: str, kind: RankedKind, *, after: RankedFace | None = None, limit: int = 100
     ) -> tuple[RankedFace, ...]:
-        """From the pages: descending by probability, ties by key ascending; strictly after `after`."""
+        """From the pages: ascending by `rank_of`, ties by key ascending; strictly after `after`."""
 
     def ranked_counts(self, version: int) -> dict[str, int]:
         """Faces in `predicted` pages and fresh rows together, a persona."""
@@ -204,13 +225,14 @@ class ModelStore(Protocol):
     def add_fresh(self, version: int, rows: Mapping[str, Sequence[RankedFace]], *, scored_through: int) -> None:
         """Upsert predictions of faces ingested since the version was published, a persona, then raise the mark.
 
-        `fresh_through(version)` afterwards is at least `scored_through`.
+        `fresh_through(version)` afterwards is at least `scored_through`. Called with no rows, it marks a version whose
+        pages are written as published.
         """
 
     def fresh(
         self, version: int, persona_id: str, *, after: RankedFace | None = None, limit: int = 100
     ) -> tuple[RankedFace, ...]:
-        """As `ranked`, from the fresh rows."""
+        """As `ranked` of kind PREDICTED, from the fresh rows."""
 
     def fresh_through(self, version: int) -> int:
         """Every ingest event up to this one is in the pages or the fresh rows of the version; 0: not published."""
@@ -245,7 +267,7 @@ class WorkStore(Protocol):
 
 @runtime_checkable
 class Store(PictureStore, LabelStore, ModelStore, WorkStore, Protocol):
-    """The whole port."""
+    """The whole port. Lists raise NotFoundError for a cursor that no page gave."""
 
     def layout(self) -> StoreLayout: ...
 

@@ -1,0 +1,235 @@
+"""Events, and the personas and labels projected from them, in SQL. Event and projection are one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import assert_never
+
+from django.db.models import Count, Min
+
+from personas.entities import LABELS, Event, FaceKey, Label, NewEvent, Persona, Slice, Truth, Verdict
+from personas.projection import Change, ChooseCover, PutPersona, RenamePersona, SetVerdict, label_written, project
+from personas.store.sql.connection import (
+    SqlConnection,
+    after_face,
+    as_slice,
+    chunks,
+    parse_key,
+    to_event,
+    translating,
+)
+from personas.store.sql.models import EventRow, HeadRow, LabelRow, PersonaRow, TruthRow
+
+#: Composite keys in one IN list, three variables each.
+KEY_CHUNK = 300
+#: Rows read at once by what streams.
+STREAM_ROWS = 5000
+
+
+def to_label(row: LabelRow) -> Label:
+    return Label(
+        persona_id=row.persona_id,
+        image_id=row.image_id,
+        face_no=row.face_no,
+        belongs=row.belongs,
+        actor=row.actor,
+        at=row.at,
+        seq=row.seq,
+    )
+
+
+def to_persona(row: PersonaRow) -> Persona:
+    return Persona(
+        persona_id=row.persona_id,
+        name=row.name,
+        created_at=row.created_at,
+        cover=FaceKey(row.cover_image_id, row.cover_face_no) if row.cover_image_id else None,
+        hidden=row.hidden,
+    )
+
+
+class SqlLabels(SqlConnection):
+    """LabelStore."""
+
+    @translating()
+    def record(self, stream: str, events: Sequence[NewEvent]) -> tuple[Event, ...]:
+        if not events:
+            return ()
+        ids = [event.event_id for event in events]
+        with self._transaction():
+            last = self._lock_head(stream)
+            known = self._events_by_id(stream, ids)
+            new = {event.event_id: event for event in events if event.event_id not in known}
+            appended = self._append(stream, last, list(new.values()))
+            if stream == LABELS:
+                for event in appended:
+                    for change in project(event):
+                        self._apply(change)
+        known.update((event.event_id, event) for event in appended)
+        return tuple(known[event_id] for event_id in ids)
+
+    def _events_by_id(self, stream: str, event_ids: Collection[str]) -> dict[str, Event]:
+        rows = self._rows(EventRow).filter(stream=stream)
+        return {row.event_id: to_event(row) for chunk in chunks(event_ids) for row in rows.filter(event_id__in=chunk)}
+
+    def _apply(self, change: Change) -> None:
+        personas = self._rows(PersonaRow)
+        match change:
+            case PutPersona(persona=persona):
+                row = PersonaRow(persona_id=persona.persona_id, name=persona.name, created_at=persona.created_at)
+                personas.bulk_create([row], ignore_conflicts=True)
+            case RenamePersona(persona_id=persona_id, name=name):
+                personas.filter(persona_id=persona_id).update(name=name)
+            case ChooseCover(persona_id=persona_id, cover=cover):
+                image_id, face_no = cover or ("", 0)
+                personas.filter(persona_id=persona_id).update(cover_image_id=image_id, cover_face_no=face_no)
+            case SetVerdict():
+                self._set_verdict(change)
+            case _:
+                assert_never(change)
+
+    def _set_verdict(self, change: SetVerdict) -> None:
+        belongs = label_written(change.verdict)
+        if belongs is None:
+            self._forget(LabelRow(image_id=f, face_no=n, persona_id=change.persona_id) for f, n in change.faces)
+            return
+        if change.verdict is Verdict.BELONGS:
+            self._leave_other_personas(change)
+        self._rows(LabelRow).bulk_create(
+            [
+                LabelRow(
+                    image_id=key.image_id,
+                    face_no=key.face_no,
+                    persona_id=change.persona_id,
+                    belongs=belongs,
+                    actor=change.actor,
+                    at=change.at,
+                    seq=change.seq,
+                )
+                for key in dict.fromkeys(change.faces)
+            ],
+            update_conflicts=True,
+            unique_fields=["image_id", "face_no", "persona_id"],
+            update_fields=["belongs", "actor", "at", "seq"],
+        )
+
+    def _leave_other_personas(self, change: SetVerdict) -> None:
+        faces = set(change.faces)
+        labelled = self._rows(LabelRow).filter(belongs=True).exclude(persona_id=change.persona_id)
+        for chunk in chunks([key.image_id for key in faces]):
+            others = labelled.filter(image_id__in=chunk).only("image_id", "face_no", "persona_id")
+            self._forget(row for row in others if FaceKey(row.image_id, row.face_no) in faces)
+
+    def _forget(self, rows: Iterable[LabelRow]) -> None:
+        for chunk in chunks([row.pk for row in rows], KEY_CHUNK):
+            self._rows(LabelRow).filter(pk__in=chunk).delete()
+
+    @translating()
+    def head(self, stream: str) -> int:
+        return self._rows(HeadRow).filter(name=stream).values_list("value", flat=True).first() or 0
+
+    @translating()
+    def events(self, stream: str, *, after: int, limit: int = 500) -> tuple[Event, ...]:
+        rows = self._rows(EventRow).filter(stream=stream, seq__gt=after).order_by("seq")
+        return tuple(map(to_event, rows[:limit]))
+
+    def repair(self) -> int:
+        """Nothing is ever left half done: an event and its projection are one transaction."""
+        return 0
+
+    @translating()
+    def personas(self, *, cursor: str | None = None, limit: int = 100) -> Slice[Persona]:
+        rows = self._rows(PersonaRow).order_by("persona_id")
+        if cursor is not None:
+            rows = rows.filter(persona_id__gt=cursor)
+        return as_slice(list(rows[: limit + 1]), limit, to_persona, lambda row: row.persona_id)
+
+    @translating()
+    def personas_by_id(self, persona_ids: Collection[str]) -> dict[str, Persona]:
+        rows = self._rows(PersonaRow)
+        return {
+            row.persona_id: to_persona(row)
+            for chunk in chunks(persona_ids)
+            for row in rows.filter(persona_id__in=chunk)
+        }
+
+    @translating()
+    def personas_named(self, name: str) -> tuple[Persona, ...]:
+        return tuple(map(to_persona, self._rows(PersonaRow).filter(name=name).order_by("persona_id")))
+
+    @translating()
+    def labels_of_persona(
+        self, persona_id: str, *, belongs: bool, cursor: str | None = None, limit: int = 100
+    ) -> Slice[Label]:
+        rows = self._rows(LabelRow).filter(persona_id=persona_id, belongs=belongs).order_by("image_id", "face_no")
+        if cursor is not None:
+            rows = after_face(rows, parse_key(cursor))
+        return as_slice(list(rows[: limit + 1]), limit, to_label, lambda row: f"{row.image_id}:{row.face_no}")
+
+    @translating()
+    def labels_of_images(self, image_ids: Collection[str]) -> dict[FaceKey, tuple[Label, ...]]:
+        found: dict[FaceKey, list[Label]] = defaultdict(list)
+        for chunk in chunks(image_ids):
+            for row in self._rows(LabelRow).filter(image_id__in=chunk).order_by("image_id", "face_no", "persona_id"):
+                found[FaceKey(row.image_id, row.face_no)].append(to_label(row))
+        return {key: tuple(labels) for key, labels in found.items()}
+
+    def all_labels(self) -> Iterator[Label]:
+        rows = self._rows(LabelRow).order_by("pk")
+        last: tuple[str, int, str] = ("", 0, "")
+        while True:
+            with translating():
+                page = list(rows.filter(pk__gt=last)[:STREAM_ROWS])
+            yield from map(to_label, page)
+            if len(page) < STREAM_ROWS:
+                return
+            last = page[-1].image_id, page[-1].face_no, page[-1].persona_id
+
+    @translating()
+    def label_counts(self, persona_ids: Collection[str]) -> dict[str, tuple[int, int]]:
+        counts = {persona_id: [0, 0] for persona_id in persona_ids}
+        for chunk in chunks(persona_ids):
+            rows = self._rows(LabelRow).filter(persona_id__in=chunk).order_by()
+            for persona_id, belongs, n in rows.values_list("persona_id", "belongs").annotate(n=Count("face_no")):
+                counts[persona_id][0 if belongs else 1] = n
+        return {persona_id: (labelled, rejected) for persona_id, (labelled, rejected) in counts.items()}
+
+    @translating()
+    def first_labelled(self, persona_ids: Collection[str]) -> dict[str, FaceKey]:
+        """Two reads: the lowest picture of each persona, then the lowest face in these pictures."""
+        found: dict[str, FaceKey] = {}
+        for chunk in chunks(persona_ids):
+            rows = self._rows(LabelRow).filter(persona_id__in=chunk, belongs=True).order_by()
+            lowest = dict(rows.values_list("persona_id").annotate(image=Min("image_id")))
+            faces = rows.filter(image_id__in=set(lowest.values())).values_list("persona_id", "image_id")
+            for persona_id, image_id, face_no in faces.annotate(face=Min("face_no")):
+                if lowest[persona_id] == image_id:
+                    found[persona_id] = FaceKey(image_id, face_no)
+        return found
+
+    @translating()
+    def put_truths(self, truths: Sequence[Truth]) -> None:
+        distinct = {(truth.image_id, truth.face_no): truth for truth in truths}
+        with self._transaction():
+            self._rows(TruthRow).bulk_create(
+                [
+                    TruthRow(image_id=t.image_id, face_no=t.face_no, persona=t.persona, category=t.category)
+                    for t in distinct.values()
+                ],
+                update_conflicts=True,
+                unique_fields=["image_id", "face_no"],
+                update_fields=["persona", "category"],
+            )
+
+    def truths(self) -> Iterator[Truth]:
+        rows = self._rows(TruthRow).order_by("image_id", "face_no")
+        last = FaceKey("", 0)
+        while True:
+            with translating():
+                page = list(after_face(rows, last)[:STREAM_ROWS])
+            for row in page:
+                yield Truth(image_id=row.image_id, face_no=row.face_no, persona=row.persona, category=row.category)
+            if len(page) < STREAM_ROWS:
+                return
+            last = FaceKey(page[-1].image_id, page[-1].face_no)

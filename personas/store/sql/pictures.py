@@ -1,0 +1,325 @@
+"""Images, the paths they are known under, faces and embeddings, in SQL."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+from django.db.models import Count, Sum
+
+from personas.entities import (
+    INGEST,
+    Box,
+    EmbeddingBlock,
+    ExtractedImage,
+    Face,
+    FaceKey,
+    FloatArray,
+    Image,
+    ImagePath,
+    ImageStatus,
+    NewEvent,
+    Slice,
+)
+from personas.store.base import PICTURES_INGESTED, SavedBatch, pictures_ingested_payload
+from personas.store.merging import KnownPicture, merge
+from personas.store.packing import pack_keys, pack_vectors, unpack_keys, unpack_vectors
+from personas.store.sql.connection import SqlConnection, after_face, as_slice, chunks, parse_key, translating
+from personas.store.sql.models import EmbeddingBlockRow, EmbeddingRow, FaceRow, ImagePathRow, ImageRow
+
+#: Faces in one block row: half a megabyte of vectors.
+BLOCK_FACES = 1000
+#: Block rows read at once.
+BLOCK_ROWS = 64
+#: `find_paths` returns this many at most; whoever gets as many knows that the name says too little.
+MAX_PATHS_FOUND = 20
+
+IMAGE_FIELDS = ("width", "height", "format", "n_bytes", "status", "n_faces", "detector", "embedder", "ingested_at")
+FACE_FIELDS = ("x", "y", "width", "height", "landmarks", "score", "quality", "detector", "embedder")
+
+
+def to_image(row: ImageRow) -> Image:
+    return Image(
+        image_id=row.image_id,
+        width=row.width,
+        height=row.height,
+        format=row.format,
+        n_bytes=row.n_bytes,
+        status=ImageStatus(row.status),
+        n_faces=row.n_faces,
+        detector=row.detector,
+        ingested_at=row.ingested_at,
+    )
+
+
+def to_image_row(picture: KnownPicture) -> ImageRow:
+    image = picture.image
+    return ImageRow(
+        image_id=image.image_id,
+        width=image.width,
+        height=image.height,
+        format=image.format,
+        n_bytes=image.n_bytes,
+        status=image.status.value,
+        n_faces=image.n_faces,
+        detector=image.detector,
+        embedder=picture.embedder,
+        ingested_at=image.ingested_at,
+    )
+
+
+def to_face(row: FaceRow) -> Face:
+    points = np.frombuffer(row.landmarks, "<f8").tolist()
+    return Face(
+        image_id=row.image_id,
+        face_no=row.face_no,
+        box=Box(row.x, row.y, row.width, row.height),
+        landmarks=tuple(zip(points[::2], points[1::2], strict=True)),
+        score=row.score,
+        quality=row.quality,
+        detector=row.detector,
+        embedder=row.embedder,
+    )
+
+
+def to_face_row(face: Face) -> FaceRow:
+    return FaceRow(
+        image_id=face.image_id,
+        face_no=face.face_no,
+        x=face.box.x,
+        y=face.box.y,
+        width=face.box.width,
+        height=face.box.height,
+        landmarks=np.asarray(face.landmarks, "<f8").tobytes(),
+        score=face.score,
+        quality=face.quality,
+        detector=face.detector,
+        embedder=face.embedder,
+    )
+
+
+def to_path(row: ImagePathRow) -> ImagePath:
+    return ImagePath(
+        source=row.source,
+        path=row.path,
+        image_id=row.image_id,
+        size=row.size,
+        mtime_ns=row.mtime_ns,
+        sidecar=row.sidecar,
+        extractor=row.extractor,
+    )
+
+
+def to_path_row(path: ImagePath) -> ImagePathRow:
+    return ImagePathRow(
+        source=path.source,
+        path=path.path,
+        name=path.path.rpartition("/")[2],
+        image_id=path.image_id,
+        size=path.size,
+        mtime_ns=path.mtime_ns,
+        sidecar=path.sidecar,
+        extractor=path.extractor,
+    )
+
+
+class SqlPictures(SqlConnection):
+    """PictureStore."""
+
+    @translating()
+    def save_extracted(
+        self, batch: Sequence[ExtractedImage], *, actor: str, at: datetime, command_id: str
+    ) -> SavedBatch:
+        ids = {item.image.image_id for item in batch}
+        with self._transaction():
+            last = self._lock_head(INGEST)  # whoever else saves waits here, so nobody saves the same picture meanwhile
+            pictures = self._known(ids)
+            for item in batch:
+                image_id = item.image.image_id
+                pictures[image_id] = merge(pictures.get(image_id), item)
+            written = {
+                face.key: (face.embedder, picture.embeddings[face.face_no])
+                for picture in pictures.values()
+                for face in picture.faces
+                if face.face_no in picture.embeddings
+            }
+            new_images = tuple(sorted(image_id for image_id, picture in pictures.items() if picture.is_new))
+            ingest_seq = None
+            if new_images or written:
+                payload = pictures_ingested_payload({*new_images, *(key.image_id for key in written)}, len(written))
+                event = NewEvent(
+                    kind=PICTURES_INGESTED, actor=actor, at=at, command_id=command_id, index=last + 1, payload=payload
+                )
+                ingest_seq = self._append(INGEST, last, [event])[0].seq
+                self._put_blocks(written, ingest_seq)
+            self._put_pictures(pictures.values())
+            self._put_embeddings(written)
+            self._put_paths([path for item in batch for path in item.paths])
+        return SavedBatch(
+            ingest_seq=ingest_seq,
+            new_images=new_images,
+            faces={image_id: picture.faces for image_id, picture in pictures.items()},
+        )
+
+    def _known(self, image_ids: Collection[str]) -> dict[str, KnownPicture]:
+        faces = self.faces_of(image_ids)
+        return {
+            row.image_id: KnownPicture(image=to_image(row), embedder=row.embedder, faces=faces.get(row.image_id, ()))
+            for chunk in chunks(image_ids)
+            for row in self._rows(ImageRow).filter(image_id__in=chunk)
+        }
+
+    def _put_pictures(self, pictures: Collection[KnownPicture]) -> None:
+        changed = [picture for picture in pictures if picture.changed]
+        self._rows(ImageRow).bulk_create(
+            [to_image_row(picture) for picture in changed],
+            update_conflicts=True,
+            unique_fields=["image_id"],
+            update_fields=IMAGE_FIELDS,
+        )
+        self._rows(FaceRow).bulk_create(
+            [to_face_row(face) for picture in changed for face in picture.faces if face.face_no in picture.embeddings],
+            update_conflicts=True,
+            unique_fields=["image_id", "face_no"],
+            update_fields=FACE_FIELDS,
+        )
+
+    def _put_embeddings(self, written: Mapping[FaceKey, tuple[str, FloatArray]]) -> None:
+        self._rows(EmbeddingRow).bulk_create(
+            [
+                EmbeddingRow(
+                    image_id=key.image_id, face_no=key.face_no, embedder=embedder, vector=pack_vectors([vector])
+                )
+                for key, (embedder, vector) in written.items()
+            ],
+            update_conflicts=True,
+            unique_fields=["image_id", "face_no", "embedder"],
+            update_fields=["vector"],
+        )
+
+    def _put_blocks(self, written: Mapping[FaceKey, tuple[str, FloatArray]], ingest_seq: int) -> None:
+        by_embedder: dict[str, list[FaceKey]] = defaultdict(list)
+        for key, (embedder, _) in sorted(written.items()):
+            by_embedder[embedder].append(key)
+        self._rows(EmbeddingBlockRow).bulk_create(
+            EmbeddingBlockRow(
+                embedder=embedder,
+                ingest_seq=ingest_seq,
+                part=part,
+                n_faces=len(keys),
+                keys=pack_keys(keys),
+                vectors=pack_vectors([written[key][1] for key in keys]),
+            )
+            for embedder, every in by_embedder.items()
+            for part, keys in enumerate(chunks(every, BLOCK_FACES))
+        )
+
+    @translating()
+    def add_paths(self, paths: Sequence[ImagePath]) -> None:
+        with self._transaction():
+            self._put_paths(paths)
+
+    def _put_paths(self, paths: Sequence[ImagePath]) -> None:
+        distinct = {(path.source, path.path): path for path in paths}
+        self._rows(ImagePathRow).bulk_create(
+            [to_path_row(path) for path in distinct.values()],
+            update_conflicts=True,
+            unique_fields=["source", "path"],
+            update_fields=["name", "image_id", "size", "mtime_ns", "sidecar", "extractor"],
+        )
+
+    @translating()
+    def known_paths(self, source: str, *, cursor: str | None = None, limit: int = 5000) -> Slice[ImagePath]:
+        rows = self._rows(ImagePathRow).filter(source=source).order_by("path")
+        if cursor is not None:
+            rows = rows.filter(path__gt=cursor)
+        return as_slice(list(rows[: limit + 1]), limit, to_path, lambda row: row.path)
+
+    @translating()
+    def paths_of(self, image_ids: Collection[str]) -> dict[str, tuple[ImagePath, ...]]:
+        found: dict[str, list[ImagePath]] = defaultdict(list)
+        for chunk in chunks(image_ids):
+            for row in self._rows(ImagePathRow).filter(image_id__in=chunk).order_by("source", "path"):
+                found[row.image_id].append(to_path(row))
+        return {image_id: tuple(paths) for image_id, paths in found.items()}
+
+    @translating()
+    def find_paths(self, name: str) -> tuple[ImagePath, ...]:
+        named = self._rows(ImagePathRow).filter(name=name.rpartition("/")[2]).order_by("source", "path")
+        exact = named.filter(path=name)[:MAX_PATHS_FOUND]
+        return tuple(to_path(row) for row in exact or ([] if "/" in name else named[:MAX_PATHS_FOUND]))
+
+    @translating()
+    def images(self, *, cursor: str | None = None, limit: int = 100) -> Slice[Image]:
+        rows = self._rows(ImageRow).order_by("image_id")
+        if cursor is not None:
+            rows = rows.filter(image_id__gt=cursor)
+        return as_slice(list(rows[: limit + 1]), limit, to_image, lambda row: row.image_id)
+
+    @translating()
+    def images_by_id(self, image_ids: Collection[str]) -> dict[str, Image]:
+        rows = self._rows(ImageRow)
+        return {row.image_id: to_image(row) for chunk in chunks(image_ids) for row in rows.filter(image_id__in=chunk)}
+
+    @translating()
+    def count_images(self) -> dict[str, int]:
+        counts = {status.value: 0 for status in ImageStatus} | {"faces_total": 0}
+        rows = self._rows(ImageRow).values("status").annotate(n=Count("image_id"), faces=Sum("n_faces")).order_by()
+        for row in rows:
+            counts[row["status"]] = row["n"]
+            counts["faces_total"] += row["faces"]
+        return counts
+
+    @translating()
+    def faces(self, *, cursor: str | None = None, limit: int = 1000) -> Slice[Face]:
+        rows = self._rows(FaceRow).order_by("image_id", "face_no")
+        if cursor is not None:
+            rows = after_face(rows, parse_key(cursor))
+        return as_slice(list(rows[: limit + 1]), limit, to_face, lambda row: f"{row.image_id}:{row.face_no}")
+
+    @translating()
+    def faces_of(self, image_ids: Collection[str]) -> dict[str, tuple[Face, ...]]:
+        found: dict[str, list[Face]] = defaultdict(list)
+        for chunk in chunks(image_ids):
+            for row in self._rows(FaceRow).filter(image_id__in=chunk).order_by("image_id", "face_no"):
+                found[row.image_id].append(to_face(row))
+        return {image_id: tuple(faces) for image_id, faces in found.items()}
+
+    @translating()
+    def embeddings_of(self, keys: Collection[FaceKey], *, embedder: str | None = None) -> dict[FaceKey, FloatArray]:
+        wanted = set(keys)
+        found: dict[FaceKey, FloatArray] = {}
+        for chunk in chunks(sorted({key.image_id for key in wanted})):
+            vectors = self._rows(EmbeddingRow).filter(image_id__in=chunk)
+            current: dict[FaceKey, str] = {}
+            if embedder is not None:
+                vectors = vectors.filter(embedder=embedder)
+            else:
+                tags = self._rows(FaceRow).filter(image_id__in=chunk).values_list("image_id", "face_no", "embedder")
+                current = {FaceKey(image_id, face_no): tag for image_id, face_no, tag in tags}
+            for image_id, face_no, tag, vector in vectors.values_list("image_id", "face_no", "embedder", "vector"):
+                key = FaceKey(image_id, face_no)
+                if key in wanted and current.get(key, tag) == tag:
+                    found[key] = unpack_vectors(vector, 1)[0]
+        return found
+
+    def embedding_blocks(self, *, after_seq: int, through_seq: int, embedder: str) -> Iterator[EmbeddingBlock]:
+        rows = self._rows(EmbeddingBlockRow).filter(embedder=embedder, ingest_seq__lte=through_seq)
+        seq, part = after_seq + 1, -1
+        while True:
+            with translating():
+                following = rows.filter(ingest_seq__gte=seq).exclude(ingest_seq=seq, part__lte=part)
+                page = list(following.order_by("ingest_seq", "part")[:BLOCK_ROWS])
+            for row in page:
+                yield EmbeddingBlock(
+                    bucket=0,
+                    ingest_seq=row.ingest_seq,
+                    embedder=row.embedder,
+                    keys=unpack_keys(row.keys),
+                    vectors=unpack_vectors(row.vectors, row.n_faces),
+                )
+            if len(page) < BLOCK_ROWS:
+                return
+            seq, part = page[-1].ingest_seq, page[-1].part
