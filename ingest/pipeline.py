@@ -1,0 +1,437 @@
+"""One run over one source: list, look, extract, store, apply sidecars.
+
+The order of writes makes a run safe to kill at any moment: original file, then picture and faces with their path, then
+what the sidecar says, then the path again with the SHA-256 of that sidecar. A second run skips paths whose size, time
+and extractor are the same, applies sidecars whose SHA-256 is not the path's, and does the rest again; every write is an
+upsert by content, so doing it again changes nothing.
+
+The parent process does no work on pixels: it lists, asks the store, hands out, and writes batches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ingest.labels import Applied, Spoken, apply_sidecars, category_of
+from ingest.patience import patiently
+from ingest.pool import Finished, LookedAt, Pool
+from ingest.rejections import CRASHED_EXTRACTION, RejectedError, Rejection
+from ingest.sources.base import Source, SourcePicture
+from ingest.summary import IngestSummary, Progress, ProgressCallback
+from ingest.worker import Extracted, Seen, read_sidecar
+from personas.entities import ExtractedImage, Face, Image, ImagePath, ImageStatus
+from personas.store.base import Store
+
+#: A batch is written when it has this many pictures …
+BATCH_PICTURES = 64
+#: … or its first one has waited this long, so that a slow source shows up soon and a kill loses little.
+BATCH_SECONDS = 0.5
+#: Pictures that need no reading are looked up in the store in groups of this size.
+KNOWN_PICTURES = 500
+_COMMANDS = uuid.UUID("c3b6a4f2-55c0-5c1e-8f8e-4b1d6f0a9e57")
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(slots=True, eq=False)
+class _Flight:
+    """A picture between listing and storing. known: its path as the store has it."""
+
+    picture: SourcePicture
+    known: ImagePath | None
+    seen: Seen | None = None
+    sidecar: bytes | RejectedError | None = None
+    extracted: Extracted | None = None
+
+    @property
+    def path(self) -> str:
+        return self.picture.file.path
+
+    @property
+    def image_id(self) -> str:
+        """SHA-256 of its content, once that was read or is known from before."""
+        if self.seen is not None:
+            return self.seen.image_id
+        assert self.known is not None
+        return self.known.image_id
+
+    @property
+    def applied(self) -> str:
+        """SHA-256 of the sidecar applied to this content at this path before."""
+        return self.known.sidecar if self.known is not None and self.known.image_id == self.image_id else ""
+
+
+@dataclass(slots=True)
+class _Counts:
+    taken: int = 0
+    refused: int = 0  #: pictures only, not sidecars
+    new: int = 0
+    known: int = 0
+    faces: int = 0
+    no_face: int = 0
+    labels: int = 0
+    truths: int = 0
+    kept: int = 0
+    extracted: int = 0
+    categories: Counter[str] = field(default_factory=Counter)
+    contents: set[bytes] = field(default_factory=set)  #: first half of each image_id, to count a content once
+    rejections: list[Rejection] = field(default_factory=list)
+
+    def add_image(self, image: Image) -> None:
+        content = bytes.fromhex(image.image_id[:32])
+        if content not in self.contents:
+            self.contents.add(content)
+            self.faces += image.n_faces
+            self.no_face += image.status is ImageStatus.NO_FACE
+
+
+class KnownPaths:
+    """Walks along the store's list of a source's paths as the source is walked, in the same order.
+
+    Should a store sort differently, a path is merely not recognised: its file is read, and its content is known.
+    """
+
+    def __init__(self, store: Store, source: str) -> None:
+        self._paths = self._all(store, source)
+        self._next = next(self._paths, None)
+
+    def find(self, path: str) -> ImagePath | None:
+        wanted = path.encode()
+        while self._next is not None and self._next.path.encode() < wanted:
+            self._next = next(self._paths, None)
+        return self._next if self._next is not None and self._next.path == path else None
+
+    @staticmethod
+    def _all(store: Store, source: str) -> Iterator[ImagePath]:
+        cursor = None
+        while True:
+            page = patiently(store.known_paths, source, cursor=cursor)
+            yield from page.items
+            if page.next_cursor is None:
+                return
+            cursor = page.next_cursor
+
+
+class IngestRun:
+    """Everything a run remembers. Call `run` once."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        source: Source,
+        pool: Pool,
+        actor: str,
+        clock: Clock,
+        progress: ProgressCallback | None = None,
+        total: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        self.store = store
+        self.source = source
+        self.pool = pool
+        self.actor = actor
+        self.clock = clock
+        self._report = progress
+        self._total = total
+        self._tickets = itertools.count()
+        self._flights: dict[int, _Flight] = {}
+        self._extracting: dict[str, int] = {}  #: content -> ticket of the file it is extracted from
+        self._repeats: dict[str, list[int]] = {}  #: content -> tickets of files that wait for that
+        self._crashed: dict[str, RejectedError] = {}
+        self._recognised: list[_Flight] = []
+        self._batch: list[_Flight] = []
+        self._batch_began = 0.0
+        self._counts = _Counts()
+
+    def run(self) -> IngestSummary:
+        """Raises FaceProjectError when the source or the pool as a whole fails."""
+        began = time.perf_counter()
+        listing = self.source.pictures()
+        known = KnownPaths(self.store, self.source.name)
+        self._tags = self.pool.tags()
+        listed_all = False
+        while True:
+            listed_all = listed_all or not self._take_from(listing, known)
+            if listed_all:
+                self._settle_recognised()
+            self._hear(timeout=self._patience())
+            idle = listed_all and not self._flights and not self._recognised
+            if self._batch and (idle or self._is_due()):
+                self._flush()
+            if idle and not self._batch and not self._flights:
+                break
+        return self._summary(time.perf_counter() - began)
+
+    # -- listing -------------------------------------------------------------------------------------------------------
+    def _take_from(self, listing: Iterator[SourcePicture | Rejection], known: KnownPaths) -> bool:
+        """Take in what there is room for; False at the end of the listing."""
+        while self.pool.room() and not self._is_due():
+            item = next(listing, None)
+            if item is None:
+                return False
+            if isinstance(item, Rejection):
+                self._counts.rejections.append(item)
+                continue
+            flight = _Flight(picture=item, known=known.find(item.file.path))
+            if self._is_unchanged(flight):
+                self._recognised.append(flight)
+                if len(self._recognised) >= KNOWN_PICTURES:
+                    self._settle_recognised()
+            else:
+                self._submit(next(self._tickets), flight)
+        return True
+
+    def _is_unchanged(self, flight: _Flight) -> bool:
+        known, file = flight.known, flight.picture.file
+        return known is not None and (known.size, known.mtime_ns, known.extractor) == (
+            file.size,
+            file.mtime_ns,
+            str(self._tags),
+        )
+
+    def _submit(self, ticket: int, flight: _Flight) -> None:
+        self._flights[ticket] = flight
+        self.pool.submit(ticket, flight.picture)
+
+    def _settle_recognised(self) -> None:
+        """Pictures that need no reading: count them, and see whether their sidecars say something new."""
+        flights, self._recognised = self._recognised, []
+        if not flights:
+            return
+        for flight in flights:
+            flight.sidecar = read_sidecar(self.source, flight.picture.sidecar)
+            self._add_to_batch(flight)
+        self._flush()
+
+    # -- the pool ------------------------------------------------------------------------------------------------------
+    def _patience(self) -> float:
+        if self._batch:
+            return max(0.0, self._batch_began + BATCH_SECONDS - time.monotonic())
+        return 0.5 if self._flights else 0.0
+
+    def _hear(self, *, timeout: float) -> None:
+        events = self.pool.events(timeout=timeout)
+        looked = {event.ticket: event for event in events if isinstance(event, LookedAt)}
+        self._decide([event for event in looked.values() if event.ticket in self._flights])
+        for event in events:
+            if isinstance(event, Finished):
+                self._land(event)
+
+    def _decide(self, looked: Sequence[LookedAt]) -> None:
+        """Extract what nobody has extracted; the store is asked once for all."""
+        extract: list[int] = []
+        keep: list[int] = []
+        drop: list[int] = []
+        stored = self._stored({event.seen.image_id for event in looked})
+        for event in looked:
+            ticket, flight, image_id = event.ticket, self._flights[event.ticket], event.seen.image_id
+            if flight.seen is not None and flight.seen.image_id != image_id:
+                self._release(ticket, flight)  # read again after a crash, and changed meanwhile
+            flight.seen, flight.sidecar = event.seen, event.sidecar
+            if image_id in self._crashed:
+                drop.append(ticket)
+                self._reject(ticket, self._crashed[image_id])
+            elif self._extracting.setdefault(image_id, ticket) != ticket:
+                drop.append(ticket)
+                self._repeats.setdefault(image_id, []).append(ticket)
+            elif image_id in stored:
+                keep.append(ticket)
+            else:
+                extract.append(ticket)
+        if looked:
+            self.pool.decide(extract=extract, keep=keep, drop=drop)
+
+    def _stored(self, image_ids: set[str]) -> set[str]:
+        """Those that the store has from the very extractor of this run."""
+        if not image_ids:
+            return set()
+        images = patiently(self.store.images_by_id, image_ids)
+        images = {key: image for key, image in images.items() if image.detector == self._tags.detector}
+        faces = patiently(self.store.faces_of, [key for key, image in images.items() if image.n_faces])
+        stale = {key for key, each in faces.items() if any(face.embedder != self._tags.embedder for face in each)}
+        return set(images) - stale
+
+    def _land(self, event: Finished) -> None:
+        flight = self._flights.get(event.ticket)
+        if flight is None:
+            return
+        if isinstance(event.outcome, RejectedError):
+            if event.outcome.reason == CRASHED_EXTRACTION and flight.seen is not None:
+                self._crashed[flight.image_id] = event.outcome
+            self._release(event.ticket, flight)
+            self._reject(event.ticket, event.outcome)
+            return
+        flight.extracted = event.outcome
+        del self._flights[event.ticket]
+        self._add_to_batch(flight)
+
+    def _release(self, ticket: int, flight: _Flight) -> None:
+        """This file will not bring its content after all: files that repeat it go on their own."""
+        if flight.seen is None or self._extracting.get(flight.image_id) != ticket:
+            return
+        del self._extracting[flight.image_id]
+        for repeat in self._repeats.pop(flight.image_id, []):
+            self._submit(repeat, self._flights[repeat])
+
+    def _reject(self, ticket: int, error: RejectedError) -> None:
+        flight = self._flights.pop(ticket)
+        self._counts.rejections.append(Rejection.of(flight.path, error))
+        self._counts.refused += 1
+
+    # -- the store -----------------------------------------------------------------------------------------------------
+    def _add_to_batch(self, flight: _Flight) -> None:
+        if not self._batch:
+            self._batch_began = time.monotonic()
+        self._batch.append(flight)
+
+    def _is_due(self) -> bool:
+        if not self._batch:
+            return False
+        return len(self._batch) >= BATCH_PICTURES or time.monotonic() - self._batch_began >= BATCH_SECONDS
+
+    def _flush(self) -> None:
+        flights, self._batch = self._batch, []
+        for flight in list(flights):
+            self._extracting.pop(flight.image_id, None)
+            flights += [self._flights.pop(ticket) for ticket in self._repeats.pop(flight.image_id, [])]
+        at = self.clock()
+        faces = self._save([flight for flight in flights if flight.extracted is not None], at)
+        ids = {flight.image_id for flight in flights}
+        images = patiently(self.store.images_by_id, ids)
+        flights = self._without_lost(flights, images)
+        faces |= patiently(self.store.faces_of, self._spoken_of(flights) - set(faces))
+        applied = self._apply_sidecars(flights, images, faces, at)
+        paths = [path for flight in flights if (path := self._path(flight, applied)) != self._path_saved(flight)]
+        if paths:
+            patiently(self.store.add_paths, paths)
+        for flight in flights:
+            self._counts.add_image(images[flight.image_id])
+        self._counts.taken += len(flights)
+        if self._report:
+            self._report(self._progress())
+
+    def _save(self, flights: Sequence[_Flight], at: datetime) -> dict[str, tuple[Face, ...]]:
+        batch = [self._extracted_image(flight, at) for flight in flights]
+        if not batch:
+            return {}
+        facts = sorted(f"{item.image.image_id} {item.image.detector} {item.embedder}" for item in batch)
+        command_id = str(uuid.uuid5(_COMMANDS, "\n".join([self.source.name, *facts])))
+        saved = patiently(self.store.save_extracted, batch, actor=self.actor, at=at, command_id=command_id)
+        self._counts.new += len(saved.new_images)
+        self._counts.extracted += len(batch)
+        return dict(saved.faces)
+
+    def _extracted_image(self, flight: _Flight, at: datetime) -> ExtractedImage:
+        extracted, seen, path = flight.extracted, flight.seen, self._path_saved(flight)
+        assert extracted is not None and seen is not None and path is not None
+        image = Image(
+            image_id=seen.image_id,
+            width=extracted.width,
+            height=extracted.height,
+            format=extracted.format,
+            n_bytes=seen.size,
+            status=ImageStatus.FACES if extracted.faces else ImageStatus.NO_FACE,
+            n_faces=len(extracted.faces),
+            detector=self._tags.detector,
+            ingested_at=at,
+        )
+        return ExtractedImage(image=image, embedder=self._tags.embedder, faces=extracted.faces, paths=(path,))
+
+    def _without_lost(self, flights: list[_Flight], images: dict[str, Image]) -> list[_Flight]:
+        """A path may outlive its picture in a store restored from parts: such a file is taken in anew."""
+        for flight in flights:
+            if flight.image_id not in images:
+                self._submit(next(self._tickets), _Flight(picture=flight.picture, known=None))
+        return [flight for flight in flights if flight.image_id in images]
+
+    def _spoken_of(self, flights: Sequence[_Flight]) -> set[str]:
+        return {flight.image_id for flight in flights if self._sidecar_is_news(flight)}
+
+    def _sidecar_is_news(self, flight: _Flight) -> bool:
+        if isinstance(flight.sidecar, bytes):
+            return hashlib.sha256(flight.sidecar).hexdigest() != flight.applied
+        return flight.sidecar is not None
+
+    def _apply_sidecars(
+        self, flights: Sequence[_Flight], images: dict[str, Image], faces: dict[str, tuple[Face, ...]], at: datetime
+    ) -> Applied:
+        batch = []
+        for flight in flights:
+            content = flight.sidecar
+            if content is None:
+                continue
+            if not self._sidecar_is_news(flight):
+                if (category := category_of(content)) is not None:
+                    self._counts.categories[category] += 1
+                continue
+            assert flight.picture.sidecar is not None
+            spoken = Spoken(
+                path=flight.path,
+                sidecar_path=flight.picture.sidecar.path,
+                content=content,
+                image=images[flight.image_id],
+                faces=faces.get(flight.image_id, ()),
+                applied=flight.applied,
+            )
+            batch.append(spoken)
+        if not batch:
+            return Applied()
+        applied = patiently(apply_sidecars, store=self.store, source=self.source.name, batch=batch, at=at)
+        counts = self._counts
+        counts.rejections += applied.rejections
+        counts.categories += applied.categories
+        counts.labels += applied.labels
+        counts.truths += applied.truths
+        counts.kept += applied.kept
+        return applied
+
+    def _path(self, flight: _Flight, applied: Applied) -> ImagePath:
+        file, seen = flight.picture.file, flight.seen
+        return ImagePath(
+            source=self.source.name,
+            path=flight.path,
+            image_id=flight.image_id,
+            size=seen.size if seen else file.size,
+            mtime_ns=seen.mtime_ns if seen else file.mtime_ns,
+            sidecar=applied.shas.get(flight.path, flight.applied),
+            extractor=str(self._tags),
+        )
+
+    def _path_saved(self, flight: _Flight) -> ImagePath | None:
+        """The path as it stands in the store before its sidecar is applied (None: it does not)."""
+        if flight.extracted is not None:
+            return self._path(flight, Applied())
+        return flight.known
+
+    # -- telling -------------------------------------------------------------------------------------------------------
+    def _progress(self) -> Progress:
+        counts = self._counts
+        done = counts.taken + counts.refused
+        return Progress(done=done, total=self._total(), new=counts.new, rejected=len(counts.rejections))
+
+    def _summary(self, seconds: float) -> IngestSummary:
+        counts = self._counts
+        rejected = tuple(sorted(counts.rejections, key=lambda each: (each.path, each.reason)))
+        return IngestSummary(
+            source=self.source.name,
+            pictures=counts.taken,
+            new=counts.new,
+            known=counts.taken - counts.new,
+            faces=counts.faces,
+            no_face=counts.no_face,
+            labels=counts.labels,
+            truths=counts.truths,
+            labels_kept=counts.kept,
+            categories=dict(sorted(counts.categories.items())),
+            rejected=rejected,
+            reasons=dict(sorted(Counter(each.reason for each in rejected).items())),
+            seconds=round(seconds, 3),
+            pictures_per_second=round(counts.extracted / seconds, 1) if seconds else 0.0,
+        )

@@ -1,0 +1,357 @@
+"""Worker processes that a crash cannot stop, and the same interface without processes.
+
+`LookedAt` and `Finished` events come back for every picture submitted: first LookedAt (or a Finished that rejects it),
+then, once `decide` was called, Finished. A worker that dies takes at most a few pictures with it; they are done again
+one at a time by a fresh worker, and the one that kills it again is rejected as `crashed_extraction`.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any, Protocol
+
+from ingest.extraction import ExtractorTags, extractor_of_process
+from ingest.rejections import CRASHED_EXTRACTION, RejectedError
+from ingest.sources.base import SourcePicture
+from ingest.worker import (
+    Bench,
+    Broken,
+    Decide,
+    Done,
+    Extracted,
+    Look,
+    Looked,
+    Ready,
+    Seen,
+    WorkOrder,
+    main,
+    read_sidecar,
+)
+from personas.errors import FaceProjectError
+
+logger = logging.getLogger(__name__)
+
+#: Pictures a worker has in hand: enough to stay busy while the parent writes a batch (some 0.3 s).
+PICTURES_IN_HAND = 16
+#: … and bytes, so that a folder of large scans does not fill the memory.
+BYTES_IN_HAND = 64 * 2**20
+#: Deaths in a row before a worker was ever ready: the machine cannot run it.
+MAX_STILLBORN = 3
+#: A decoder that has not said anything for this long never will.
+SECONDS_PER_PICTURE = 300.0
+
+
+class ExtractionError(FaceProjectError):
+    """Extraction as a whole cannot work here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedAt:
+    """A picture was read; `decide` what becomes of it."""
+
+    ticket: int
+    seen: Seen
+    sidecar: bytes | RejectedError | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Finished:
+    """A picture left the pool. None: the original was kept, as decided."""
+
+    ticket: int
+    outcome: Extracted | RejectedError | None
+
+
+PoolEvent = LookedAt | Finished
+
+
+class Pool(Protocol):
+    """Takes pictures, gives events."""
+
+    def tags(self) -> ExtractorTags:
+        """Waits until the models are loaded. Raises FaceProjectError."""
+
+    def room(self) -> bool:
+        """Whether another picture may be submitted now."""
+
+    def submit(self, ticket: int, picture: SourcePicture) -> None: ...
+
+    def decide(self, *, extract: Sequence[int] = (), keep: Sequence[int] = (), drop: Sequence[int] = ()) -> None:
+        """What becomes of pictures that were looked at: faces wanted, only the original wanted, nothing wanted.
+
+        A dropped one is out of the pool without another event.
+        """
+
+    def events(self, *, timeout: float) -> list[PoolEvent]:
+        """What happened; waits up to `timeout` seconds for the first."""
+
+    def close(self) -> None: ...
+
+
+class InlinePool:
+    """No processes: for one that must not have children (a Celery prefork worker), and for single pictures."""
+
+    def __init__(self, order: WorkOrder) -> None:
+        self._bench = Bench(order, extractor_of_process(order.spec))
+        self._held: dict[int, tuple[str, bytes]] = {}
+        self._events: deque[PoolEvent] = deque()
+        self._queue: deque[tuple[int, bool]] = deque()
+
+    def tags(self) -> ExtractorTags:
+        return ExtractorTags.of(self._bench.extractor)
+
+    def room(self) -> bool:
+        return not self._held and not self._events
+
+    def submit(self, ticket: int, picture: SourcePicture) -> None:
+        try:
+            seen, content = self._bench.look(picture)
+        except RejectedError as error:
+            self._events.append(Finished(ticket=ticket, outcome=error))
+            return
+        self._held[ticket] = (seen.image_id, content)
+        sidecar = read_sidecar(self._bench.order.source, picture.sidecar)
+        self._events.append(LookedAt(ticket=ticket, seen=seen, sidecar=sidecar))
+
+    def decide(self, *, extract: Sequence[int] = (), keep: Sequence[int] = (), drop: Sequence[int] = ()) -> None:
+        self._queue.extend((ticket, True) for ticket in extract)
+        self._queue.extend((ticket, False) for ticket in keep)
+        for ticket in drop:
+            del self._held[ticket]
+
+    def events(self, *, timeout: float) -> list[PoolEvent]:
+        if not self._events and self._queue:
+            ticket, extract = self._queue.popleft()
+            self._events.append(Finished(ticket=ticket, outcome=self._finish(*self._held.pop(ticket), extract=extract)))
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+    def _finish(self, image_id: str, content: bytes, *, extract: bool) -> Extracted | RejectedError | None:
+        if not extract:
+            self._bench.keep(image_id, content)
+            return None
+        try:
+            return self._bench.extract(image_id, content)
+        except RejectedError as error:
+            return error
+
+    def close(self) -> None:
+        self._held.clear()
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    process: SpawnProcess
+    pipe: Connection
+    ready: bool = False
+    in_hand: dict[int, SourcePicture] = field(default_factory=dict)
+    #: alone: holds one picture only, which a worker died over before
+    alone: bool = False
+    heard_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def has_room(self) -> bool:
+        held = len(self.in_hand)
+        n_bytes = sum(picture.file.size for picture in self.in_hand.values())
+        return not self.alone and held < PICTURES_IN_HAND and (n_bytes < BYTES_IN_HAND or not held)
+
+
+class ProcessPool:
+    """Up to `workers` processes, started as there is work for them. Use it from one thread; `close` it."""
+
+    def __init__(self, order: WorkOrder, *, workers: int) -> None:
+        self._order = order
+        self._size = max(1, workers)
+        self._workers: list[_Worker] = []
+        self._waiting: deque[tuple[int, SourcePicture]] = deque()
+        self._suspects: deque[tuple[int, SourcePicture]] = deque()
+        self._out: list[PoolEvent] = []
+        self._tags: ExtractorTags | None = None
+        self._stillborn = 0
+        self._start_worker()
+
+    # -- the interface -------------------------------------------------------------------------------------------------
+    def tags(self) -> ExtractorTags:
+        while self._tags is None:
+            self._listen(timeout=1.0)
+        return self._tags
+
+    def room(self) -> bool:
+        return len(self._waiting) + len(self._suspects) < self._size * PICTURES_IN_HAND // 2
+
+    def submit(self, ticket: int, picture: SourcePicture) -> None:
+        self._waiting.append((ticket, picture))
+        self._hand_out()
+
+    def decide(self, *, extract: Sequence[int] = (), keep: Sequence[int] = (), drop: Sequence[int] = ()) -> None:
+        for worker in self._workers:
+            mine = Decide(
+                extract=tuple(ticket for ticket in extract if ticket in worker.in_hand),
+                keep=tuple(ticket for ticket in keep if ticket in worker.in_hand),
+                drop=tuple(ticket for ticket in drop if ticket in worker.in_hand),
+            )
+            if mine.extract or mine.keep or mine.drop:
+                self._send(worker, mine)
+            for ticket in mine.drop:
+                del worker.in_hand[ticket]
+                worker.alone = False
+        if drop:  # of a worker that has died meanwhile
+            self._suspects = deque(each for each in self._suspects if each[0] not in drop)
+
+    def events(self, *, timeout: float) -> list[PoolEvent]:
+        self._hand_out()
+        if not self._out:
+            self._listen(timeout=timeout)
+        events, self._out = self._out, []
+        self._hand_out()
+        return events
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.pipe.close()
+            worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join(timeout=5)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+        self._workers.clear()
+
+    # -- processes -----------------------------------------------------------------------------------------------------
+    def _start_worker(self) -> _Worker:
+        # spawn: a forked child would inherit store connections and the threads' locks of ONNX Runtime
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=main, args=(theirs, os.getpid(), self._order), daemon=True)
+        process.start()
+        theirs.close()
+        worker = _Worker(process=process, pipe=ours)
+        self._workers.append(worker)
+        return worker
+
+    def _hand_out(self) -> None:
+        """Give waiting pictures to the workers with the least in hand; start workers while there is work for them."""
+        while self._suspects:
+            worker = self._idle_worker()
+            if worker is None:
+                break
+            worker.alone = True
+            self._give(worker, [self._suspects.popleft()])
+        while self._waiting and not self._suspects:  # suspects first, else no worker would ever be free for them
+            worker = min(
+                (worker for worker in self._workers if worker.has_room),
+                key=lambda each: len(each.in_hand),
+                default=None,
+            )
+            if (worker is None or len(worker.in_hand) > 2) and len(self._workers) < self._size:
+                worker = self._start_worker()
+            if worker is None:
+                return
+            self._give(worker, [self._waiting.popleft()])
+
+    def _idle_worker(self) -> _Worker | None:
+        for worker in self._workers:
+            if not worker.in_hand:
+                return worker
+        return self._start_worker() if len(self._workers) < self._size else None
+
+    def _give(self, worker: _Worker, pictures: Iterable[tuple[int, SourcePicture]]) -> None:
+        given = tuple(pictures)
+        if not worker.in_hand:
+            worker.heard_at = time.monotonic()
+        worker.in_hand.update(given)
+        self._send(worker, Look(pictures=given))
+
+    def _send(self, worker: _Worker, message: Look | Decide) -> None:
+        try:
+            worker.pipe.send(message)
+        except OSError:
+            logger.debug("a worker is gone; listening will notice")
+
+    def _listen(self, *, timeout: float) -> None:
+        by_handle: dict[Any, _Worker] = {}
+        for worker in self._workers:
+            by_handle[worker.pipe] = worker
+            by_handle[worker.process.sentinel] = worker
+        heard = {id(by_handle[handle]): by_handle[handle] for handle in wait(list(by_handle), timeout=timeout)}
+        for worker in heard.values():
+            self._receive(worker)
+        silent_since = time.monotonic() - SECONDS_PER_PICTURE
+        for worker in self._workers:
+            if worker.in_hand and worker.heard_at < silent_since:
+                worker.process.kill()
+
+    def _receive(self, worker: _Worker) -> None:
+        """Take what a worker says; what it said before it died counts."""
+        try:
+            while worker.pipe.poll():
+                worker.heard_at = time.monotonic()
+                self._understand(worker, worker.pipe.recv())
+        except (EOFError, OSError):
+            self._bury(worker)
+            return
+        if not worker.process.is_alive() and not worker.pipe.poll():
+            self._bury(worker)
+
+    def _understand(self, worker: _Worker, message: Ready | Broken | Looked | Done) -> None:
+        match message:
+            case Ready():
+                worker.ready = True
+                self._stillborn = 0
+                self._tags = message.tags
+            case Broken():
+                raise ExtractionError(message.message)
+            case Looked(outcome=Seen() as seen):
+                self._out.append(LookedAt(ticket=message.ticket, seen=seen, sidecar=message.sidecar))
+            case Looked(outcome=RejectedError() as error):
+                self._let_go(worker, Finished(ticket=message.ticket, outcome=error))
+            case Done():
+                self._let_go(worker, Finished(ticket=message.ticket, outcome=message.outcome))
+
+    def _let_go(self, worker: _Worker, finished: Finished) -> None:
+        del worker.in_hand[finished.ticket]
+        worker.alone = False
+        self._out.append(finished)
+
+    def _bury(self, worker: _Worker) -> None:
+        worker.process.join(timeout=5)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+        worker.pipe.close()
+        self._workers.remove(worker)
+        code = worker.process.exitcode
+        logger.warning("an extraction worker died", extra={"exit_code": code, "in_hand": len(worker.in_hand)})
+        if not worker.ready:
+            self._stillborn += 1
+            self._waiting.extendleft(reversed(worker.in_hand.items()))
+            if self._stillborn >= MAX_STILLBORN:
+                raise ExtractionError(
+                    f"Extraction processes end while they start (exit code {code}). Look for what ended them in the "
+                    "system log (memory?), or use fewer workers."
+                )
+            self._start_worker()
+        elif worker.alone:
+            self._reject_guilty(worker, code)
+        else:
+            # events of theirs that nobody has seen yet belong to a reading that is lost
+            self._out = [event for event in self._out if event.ticket not in worker.in_hand]
+            self._suspects.extend(worker.in_hand.items())
+
+    def _reject_guilty(self, worker: _Worker, code: int | None) -> None:
+        for ticket in worker.in_hand:
+            self._out = [event for event in self._out if event.ticket != ticket]
+            message = (
+                f"The file ended the process that read it, twice (exit code {code}). "
+                "Open it in a picture editor and save it again."
+            )
+            self._out.append(Finished(ticket=ticket, outcome=RejectedError(CRASHED_EXTRACTION, message)))

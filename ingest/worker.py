@@ -1,0 +1,272 @@
+"""What happens to one picture outside the store: read, hash, decode, find faces, embed, keep the original.
+
+`Bench` does it; `main` is the loop of a worker process around a bench. Nothing here imports Django: a worker is up as
+soon as its models are loaded. The parent decides between hashing and extracting, for it alone knows what the store has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import logging
+import os
+import signal
+import sys
+from collections import deque
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from ingest.extraction import ExtractorSpec, ExtractorTags
+from ingest.rejections import (
+    FAILED_EXTRACTION,
+    NOT_A_PICTURE,
+    OUT_OF_MEMORY,
+    SIDECAR_UNREADABLE,
+    TOO_MANY_BYTES,
+    RejectedError,
+)
+from ingest.sidecar import MAX_SIDECAR_BYTES
+from ingest.sources.base import Content, Source, SourceFile, SourcePicture
+from ingest.vision import FaceExtractor, PictureError
+from ingest.vision.pictures import sniff
+from personas.entities import Box, NewFace
+from personas.errors import FaceProjectError
+from personas.media import MediaFolder
+
+logger = logging.getLogger(__name__)
+
+_SNIFFED_BYTES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOrder:
+    """Everything a worker process needs, once."""
+
+    spec: ExtractorSpec
+    source: Source
+    originals: Path
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A picture that was read. size, mtime_ns: at that moment."""
+
+    image_id: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Extracted:
+    """What extraction found. width, height: pixels, upright."""
+
+    width: int
+    height: int
+    format: str
+    faces: tuple[NewFace, ...]
+
+
+class OriginalsError(FaceProjectError):
+    """The folder of originals cannot be written: no room, no permission."""
+
+
+class Bench:
+    """Reads and extracts pictures one by one. Between `look` and `extract` it holds their bytes."""
+
+    def __init__(self, order: WorkOrder, extractor: FaceExtractor) -> None:
+        self.order = order
+        self.extractor = extractor
+        self.originals = MediaFolder(order.originals.parent, order.originals.name)
+
+    def look(self, picture: SourcePicture) -> tuple[Seen, bytes]:
+        """Read and hash. Raises RejectedError."""
+        limit = self.order.max_bytes
+        try:
+            if picture.sniff:
+                head = self.order.source.read(picture.file, limit=_SNIFFED_BYTES)
+                if head.content and sniff(head.content) is None:
+                    raise RejectedError(NOT_A_PICTURE, "The file is not a picture. Convert it, or remove it.")
+            content = self._read(picture.file, limit)
+        except MemoryError as error:
+            raise RejectedError(OUT_OF_MEMORY, "The file does not fit into memory. Use fewer workers.") from error
+        image_id = hashlib.sha256(content.content).hexdigest()
+        return Seen(image_id=image_id, size=content.size, mtime_ns=content.mtime_ns), content.content
+
+    def _read(self, file: SourceFile, limit: int) -> Content:
+        if file.size <= limit:
+            content = self.order.source.read(file, limit=limit)
+            if content.size <= limit:
+                return content
+        raise RejectedError(
+            TOO_MANY_BYTES, f"The file has over {limit:,} bytes. Save a smaller copy, or raise MAX_IMAGE_BYTES."
+        )
+
+    def extract(self, image_id: str, content: bytes) -> Extracted:
+        """Find and embed the faces, then keep the original. Raises RejectedError."""
+        try:
+            # One picture at a time: as fast as several at once, and what comes out never depends on its neighbours.
+            extraction = self.extractor.extract(content)
+        except PictureError as error:
+            raise RejectedError(error.reason, str(error)) from error
+        except MemoryError as error:
+            raise RejectedError(OUT_OF_MEMORY, "The picture does not fit into memory. Use fewer workers.") from error
+        except Exception as error:
+            logger.exception("extraction failed", extra={"image_id": image_id})
+            message = f"The picture could not be extracted ({type(error).__name__}). Report it with the log."
+            raise RejectedError(FAILED_EXTRACTION, message) from error
+        self.keep(image_id, content)
+        faces = tuple(
+            NewFace(
+                box=Box(*(float(part) for part in face.box)),
+                landmarks=tuple((float(x), float(y)) for x, y in face.landmarks),
+                score=float(face.score),
+                quality=float(face.quality),
+                embedding=face.embedding,
+            )
+            for face in extraction.faces
+        )
+        return Extracted(width=extraction.width, height=extraction.height, format=extraction.format, faces=faces)
+
+    def keep(self, image_id: str, content: bytes) -> None:
+        """Store the original, unless it is there. Raises OriginalsError."""
+        try:
+            self.originals.put(content, sha256=image_id)
+        except OSError as error:
+            raise OriginalsError(
+                f"The original cannot be stored in {self.originals.folder} ({error.strerror}). "
+                "Make room there or set MEDIA_ROOT, then start again; what is done stays done."
+            ) from error
+
+
+def read_sidecar(source: Source, sidecar: SourceFile | None) -> bytes | RejectedError | None:
+    """One byte more than allowed at most, so that the parser sees that it is too large."""
+    if sidecar is None:
+        return None
+    try:
+        return source.read(sidecar, limit=MAX_SIDECAR_BYTES + 1).content
+    except RejectedError as error:
+        return RejectedError(SIDECAR_UNREADABLE, str(error))
+
+
+# ---- messages between the parent and a worker process ----------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Parent: read and hash these; ticket numbers name them from here on."""
+
+    pictures: tuple[tuple[int, SourcePicture], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decide:
+    """Parent: extract these tickets; of those only `keep` the original; drop the rest."""
+
+    extract: tuple[int, ...] = ()
+    keep: tuple[int, ...] = ()
+    drop: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Worker: models are loaded."""
+
+    tags: ExtractorTags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """Worker: it cannot go on, and no other could (models that do not load, a full disk); the message is for people."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """Worker: what was read, or why not."""
+
+    ticket: int
+    outcome: Seen | RejectedError
+    sidecar: bytes | RejectedError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Done:
+    """Worker: what was found (None: the original was kept, as asked), or why not."""
+
+    ticket: int
+    outcome: Extracted | RejectedError | None
+
+
+def main(pipe: Connection, parent: int, order: WorkOrder) -> None:
+    """A worker process. Ends when the parent closes the pipe, and dies with the parent however that one dies."""
+    _die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us in order
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            extractor = order.spec.build()
+        except FaceProjectError as error:
+            pipe.send(Broken(message=str(error)))
+            return
+        except Exception as error:
+            logger.exception("models cannot be loaded")
+            pipe.send(Broken(message=f"The face models cannot be loaded ({error!r})."))
+            return
+        pipe.send(Ready(tags=ExtractorTags.of(extractor)))
+        try:
+            _serve(pipe, Bench(order, extractor))
+        except OriginalsError as error:
+            pipe.send(Broken(message=str(error)))
+
+
+def _serve(pipe: Connection, bench: Bench) -> None:
+    """Reading goes before extracting, so that the parent's decision is there when the models fall idle."""
+    held: dict[int, tuple[str, bytes]] = {}
+    queue: deque[tuple[int, bool]] = deque()
+    while True:
+        while not queue or pipe.poll():
+            message: Look | Decide = pipe.recv()
+            if isinstance(message, Look):
+                for ticket, picture in message.pictures:
+                    pipe.send(_look(bench, ticket, picture, held))
+            else:
+                queue.extend((ticket, True) for ticket in message.extract)
+                queue.extend((ticket, False) for ticket in message.keep)
+                for ticket in message.drop:
+                    held.pop(ticket, None)
+        ticket, extract = queue.popleft()
+        if ticket in held:  # not, when the parent decided again after another worker died over it
+            pipe.send(_finish(bench, ticket, *held.pop(ticket), extract=extract))
+
+
+def _look(bench: Bench, ticket: int, picture: SourcePicture, held: dict[int, tuple[str, bytes]]) -> Looked:
+    try:
+        seen, content = bench.look(picture)
+    except RejectedError as error:
+        return Looked(ticket=ticket, outcome=error)
+    held[ticket] = (seen.image_id, content)
+    return Looked(ticket=ticket, outcome=seen, sidecar=read_sidecar(bench.order.source, picture.sidecar))
+
+
+def _finish(bench: Bench, ticket: int, image_id: str, content: bytes, *, extract: bool) -> Done:
+    if not extract:
+        bench.keep(image_id, content)
+        return Done(ticket=ticket, outcome=None)
+    try:
+        return Done(ticket=ticket, outcome=bench.extract(image_id, content))
+    except RejectedError as error:
+        return Done(ticket=ticket, outcome=error)
+
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel end this process when its parent ends, even by SIGKILL. Elsewhere than on Linux the closed pipe
+    ends it after the picture at hand."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the kernel was asked
+        os._exit(1)

@@ -1,0 +1,59 @@
+"""Take in a folder of pictures."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from personas.management.product_command import ProductCommand
+
+#: Rejections shown to a reader; `--json` gives all.
+SHOWN = 20
+
+
+def _workers(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 256:
+        raise argparse.ArgumentTypeError("between 0 and 256")
+    return number
+
+
+class Command(ProductCommand):
+    help = (
+        "Find the faces in a folder's pictures (recursively; abc.json beside abc.jpg says who it is) and store them. "
+        "Safe to stop at any moment and to run again. Exit code 3: done, but something was rejected."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("source", type=Path, metavar="SOURCE", help="folder that holds pictures")
+        parser.add_argument(
+            "--workers", type=_workers, metavar="N", help="extraction processes (default: one a core; 0: in this one)"
+        )
+
+    def run(self, *, progress: bool, **options: Any) -> Mapping[str, Any]:
+        from orchestration.services import ingest_folder
+
+        summary = ingest_folder(source=options["source"], workers=options["workers"], actor="ingest", progress=progress)
+        return {**summary, "exit_code": 3 if summary["rejected"] else 0}
+
+    def show(self, result: Mapping[str, Any]) -> None:
+        write = self.stdout.write
+        write(f"{result['pictures']} pictures in {result['source']}: {result['new']} new, {result['known']} known")
+        write(f"{result['faces']} faces; {result['no_face']} pictures without a face")
+        write(f"{result['labels']} labels and {result['truths']} ground truths from sidecars")
+        if result["labels_kept"]:
+            write(f"{result['labels_kept']} sidecars left alone because a person has said otherwise")
+        write(f"{result['seconds']:.1f} s, {result['pictures_per_second']:.1f} pictures/s")
+        rejected = result["rejected"]
+        if rejected:
+            reasons = ", ".join(f"{number} {reason}" for reason, number in result["reasons"].items())
+            write(self.style.WARNING(f"{len(rejected)} rejected: {reasons}"))
+            for each in rejected[:SHOWN]:
+                write(f"  {each['path']}: {each['reason']}. {each['message']}")
+            if len(rejected) > SHOWN:
+                write(f"  … and {len(rejected) - SHOWN} more; --json lists all")

@@ -1,0 +1,23 @@
+"""What spans ingest and training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.utils import timezone
+
+from ingest.progress import progress_bar
+from ingest.services import folder_source, ingest_source
+from personas.store import get_store
+
+
+def ingest_folder(*, source: Path, workers: int | None, actor: str, progress: bool) -> Mapping[str, Any]:
+    """Take in a folder; returns the summary as JSON. Raises FaceProjectError."""
+    folder = folder_source(source)
+    with progress_bar("Pictures", shown=progress) as moved:
+        summary = ingest_source(
+            store=get_store(), source=folder, workers=workers, actor=actor, clock=timezone.now, progress=moved
+        )
+    return summary.as_json()
