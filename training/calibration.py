@@ -76,7 +76,7 @@ def fit_shares(templates: Scored, pool: Float32, n_classes: int, unknown_prior: 
         starts = np.searchsorted(templates.class_index, np.arange(n_classes))
         for start in range(0, len(pool), 4096):
             chunk = slice(start, start + 4096)
-            for column, ratio in enumerate(templates.ratios(templates.scores(pool[chunk])), start=1):
+            for column, ratio in enumerate(templates.log_ratios(templates.scores(pool[chunk])), start=1):
                 best = np.maximum.reduceat(ratio, starts, axis=1)
                 parts[chunk, column] = np.exp(np.minimum(best, 30.0).astype(np.float64)).mean(axis=1)
         for _ in range(EM_ROUNDS):

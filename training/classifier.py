@@ -22,6 +22,7 @@ from training.thresholds import (
     Impostors,
     centre_of,
     cut_off,
+    evenly,
     fit_impostors,
     prior_deviation,
     probable_personas,
@@ -34,6 +35,12 @@ Rejected = tuple[npt.ArrayLike, npt.ArrayLike]
 
 # A counter-example that scores below this with every template it could speak against changes no prediction.
 COUNTER_EXAMPLE_MATTERS = 1.5
+# From this many strangers on, the tail of a template is seen well enough without the labels of other personas.
+ENOUGH_STRANGERS = 200
+# Labels of other personas that stand in for strangers, at most.
+ENOUGH_LABELS = 2000
+# Cosines (strangers x templates) that one step of a fit looks at: bounds time and memory for thousands of personas.
+SCORES_IN_A_FIT = 10_000_000
 
 
 class PersonaClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -110,7 +117,10 @@ class PersonaClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         pool = unit(np.concatenate([probable, unlabelled]) - centre)
         scored = self._fit_templates(unit(faces - centre), class_index, unit(cohort - centre), pool)
         unknown_prior, unseen_share = fit_shares(
-            scored, pool.astype(np.float32), len(self.classes_), self.unknown_prior
+            scored,
+            evenly(pool, SCORES_IN_A_FIT // len(scored.vectors)).astype(np.float32),
+            len(self.classes_),
+            self.unknown_prior,
         )
         self.gallery_ = Gallery(
             classes=self.classes_,
@@ -259,15 +269,15 @@ def _centre_of_personas(faces: Floats, class_index: Ints) -> Floats:
 
 def _impostors(templates: Templates, cohort: Floats, labels: Floats, class_index: Ints) -> Impostors:
     """Impostors from the cohort; the labels of other personas fill in where it is small."""
-    scores = cohort @ templates.vectors.T
-    if len(cohort) >= 200 or class_index.max() == 0:
-        return fit_impostors(scores, labels.shape[1], len(cohort))
-    n_templates = len(templates.vectors)
+    n_templates, n_features = templates.vectors.shape
+    cohort = evenly(cohort, max(ENOUGH_STRANGERS, SCORES_IN_A_FIT // n_templates))
+    if len(cohort) >= ENOUGH_STRANGERS or class_index.max() == 0:
+        return fit_impostors(templates.vectors @ cohort.T, n_features, len(cohort))
     mean, deviation = np.zeros(n_templates), np.zeros(n_templates)
     n_people = len(cohort) + int(class_index.max())
-    from_labels = labels @ templates.vectors.T
     for template, owner in enumerate(templates.class_index):
-        others = from_labels[class_index != owner, template]
-        fitted = fit_impostors(np.concatenate([scores[:, template], others])[:, None], labels.shape[1], n_people)
+        others = evenly(labels[class_index != owner], ENOUGH_LABELS)
+        scores = np.concatenate([cohort, others]) @ templates.vectors[template]
+        fitted = fit_impostors(scores[None, :], n_features, n_people)
         mean[template], deviation[template] = fitted.mean[0], fitted.deviation[0]
     return Impostors(mean=mean, deviation=deviation)

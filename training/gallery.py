@@ -14,8 +14,10 @@ import numpy.typing as npt
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
 
-# Log-likelihood ratios beyond this say nothing more: somebody has a twin.
-MAX_EVIDENCE = 12.0
+# Odds beyond this (e to the 12th) say nothing more: somebody has a twin.
+MAX_ODDS = 162_755.0
+# Largest exponent that leaves room to add and multiply in float32 (its own limit is 88).
+FLOAT32_EXPONENT = np.float32(60)
 # What a face of a persona scores in a look that no label shows, in deviations. Broad on purpose: covered eyes, blur,
 # childhood and profile all lie between strangers and the clean look (SFace: cosine 0.25-0.55 where strangers have 0.1).
 UNSEEN_LOOK_MEAN, UNSEEN_LOOK_DEVIATION = 4.0, 1.5
@@ -50,18 +52,19 @@ class Scored:
         """Deviations above what a stranger scores. faces: (n, n_features) centred unit rows -> (n, t)."""
         return np.asarray((faces @ self.vectors.T - self.impostor_mean) / self.impostor_deviation, dtype=np.float32)
 
-    def evidence(self, scores: Float32, unseen_share: float) -> Float32:
-        """Log-likelihood ratio own person : stranger; grows with the score. (n, t) -> (n, t).
+    def odds(self, scores: Float32, unseen_share: float) -> Float32:
+        """Likelihood ratio own person : stranger; grows with the score. (n, t) -> (n, t).
 
         Strangers score N(0, 1). Own faces score N(genuine_mean, genuine_deviation >= 1), or, a share of them, what a
         look scores that nobody labelled yet.
         """
-        seen, unseen = self.ratios(scores)
+        seen, unseen = self.log_ratios(scores)
         share = np.float32(unseen_share)
-        return np.asarray(np.logaddexp(seen + np.log1p(-share), unseen + np.log(share)), dtype=np.float32)
+        odds = np.exp(np.minimum(seen, FLOAT32_EXPONENT)) * (1 - share) + np.exp(unseen) * share
+        return np.asarray(odds, dtype=np.float32)
 
-    def ratios(self, scores: Float32) -> tuple[Float32, Float32]:
-        """The two parts of `evidence`, before they are weighed: looks that were labelled, looks that were not."""
+    def log_ratios(self, scores: Float32) -> tuple[Float32, Float32]:
+        """The two parts of `odds`, before they are weighed: looks that were labelled, looks that were not."""
         positive = np.maximum(scores, np.float32(0))
         return (
             _log_ratio(positive, self.genuine_mean, self.genuine_deviation),
@@ -94,12 +97,9 @@ class Gallery:
         order = np.zeros((n_faces, k), dtype=np.int32)
         probability = np.zeros((n_faces, k), dtype=np.float32)
         for part, chances, scores in self._parts(faces):
-            best = np.argmax(chances, axis=1)
-            order[part, 0] = best
-            if k > 1:
-                order[part] = np.argsort(-chances, axis=1, kind="stable")[:, :k]
+            order[part] = _most_probable(chances, k)
             probability[part] = np.take_along_axis(chances, order[part], axis=1)
-            own = np.take_along_axis(scores, best[:, None], axis=1)[:, 0]
+            own = np.take_along_axis(scores, order[part, :1], axis=1)[:, 0]
             accepted[part] = (own >= self.cut_off) & (probability[part, 0] >= 0.5)
         return Claims(
             class_index=order[:, 0].copy(),
@@ -124,9 +124,8 @@ class Gallery:
             part = slice(start, min(start + step, len(faces)))
             centred, usable = self._centred(faces[part])
             scores = self.templates.scores(centred)
-            evidence = self._best_per_class(self.templates.evidence(scores, self.unseen_share))
-            evidence = self._weighed_against(evidence, centred)
-            chances = self._posterior(evidence)
+            odds = self._best_per_class(self.templates.odds(scores, self.unseen_share))
+            chances = self._posterior(self._weighed_against(odds, centred))
             chances[~usable] = 0
             yield part, chances, self._best_per_class(scores)
 
@@ -146,12 +145,12 @@ class Gallery:
         starts = np.searchsorted(self.templates.class_index, np.arange(len(self.classes)))
         return np.asarray(np.maximum.reduceat(values, starts, axis=1))
 
-    def _weighed_against(self, evidence: Float32, centred: Float32) -> Float32:
-        """Evidence for a persona, less the evidence that the face is one of its counter-examples."""
+    def _weighed_against(self, odds: Float32, centred: Float32) -> Float32:
+        """Odds of a persona, less the chance that the face is one of its counter-examples. (m, n_classes) both."""
         if not len(self.counter_examples.vectors):
-            return evidence
-        against = self.counter_examples.evidence(self.counter_examples.scores(centred), self.unseen_share)
-        opposing = np.full_like(evidence, -np.inf)
+            return odds
+        against = self.counter_examples.odds(self.counter_examples.scores(centred), self.unseen_share)
+        opposing = np.zeros_like(odds)
         owners = self.counter_examples.class_index
         for owner in np.unique(owners):
             strongest = against[:, owners == owner].max(axis=1)
@@ -159,10 +158,17 @@ class Gallery:
                 opposing = np.maximum(opposing, strongest[:, None])
             else:
                 opposing[:, owner] = np.maximum(opposing[:, owner], strongest)
-        return np.asarray(evidence - np.logaddexp(np.float32(0), opposing - evidence), dtype=np.float32)
+        return np.asarray(odds * (odds / (odds + opposing)), dtype=np.float32)
 
-    def _posterior(self, evidence: Float32) -> Float32:
+    def _posterior(self, odds: Float32) -> Float32:
         """Bayes' rule with equal priors for the personas. (m, n_classes) -> (m, n_classes)."""
         prior = (1 - self.unknown_prior) / (self.unknown_prior * len(self.classes))
-        odds = np.exp(np.minimum(evidence, np.float32(MAX_EVIDENCE))) * np.float32(prior)
-        return np.asarray(odds / (1 + odds.sum(axis=1, keepdims=True)), dtype=np.float32)
+        weighed = np.minimum(odds, np.float32(MAX_ODDS)) * np.float32(prior)
+        return np.asarray(weighed / (1 + weighed.sum(axis=1, keepdims=True)), dtype=np.float32)
+
+
+def _most_probable(chances: Float32, k: int) -> Int32:
+    """Indices of the k greatest of each row, greatest first, the lower index first among equals. (m, c) -> (m, k)."""
+    if k == 1:
+        return np.argmax(chances, axis=1).astype(np.int32)[:, None]
+    return np.asarray(np.argsort(-chances, axis=1, kind="stable")[:, :k], dtype=np.int32)

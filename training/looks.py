@@ -1,9 +1,9 @@
 """Unlabelled faces strengthen the looks a human opened.
 
 Three labels of a hard look make a noisy template. The pictures nobody labelled hold more faces of the same look;
-those the fitted templates name with little doubt join the look with half a label's weight. Only looks that labels opened grow,
-never a persona's main look, and nothing is stored: the next fit starts from the labels again, so a mistake cannot feed
-itself.
+those the fitted templates name with little doubt join the look with half a label's weight. Only looks that labels
+opened grow, never a persona's main look, and nothing is stored: the next fit starts from the labels again, so a mistake
+cannot feed itself.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ MARGIN = 1.0
 NEAR_MAIN = 0.6
 # What an unlabelled face counts for, against a label.
 JOINED_WEIGHT = 0.5
+# Scores (faces x templates) held at once.
+SCORES_AT_ONCE = 4_000_000
 # Labels that open a look: one picture may be a mistake.
 OPENED_BY = 2
 
@@ -43,20 +45,26 @@ class LabelledLooks:
 
 def faces_of_opened_looks(pool: Floats, templates: Templates, impostors: Impostors) -> tuple[Ints, Ints]:
     """Rows of `pool` (m, n_features) that are hardly anything but an opened look, and the template of each."""
-    cosine = pool @ templates.vectors.T
-    scores = (cosine - impostors.mean) / impostors.deviation
-    best = np.argmax(scores, axis=1)
-    rows = np.arange(len(pool))
-    rivals = np.where(templates.class_index[best][:, None] == templates.class_index, -np.inf, scores)
-    behind = scores[rows, best] - rivals.max(axis=1)
-    near_main = np.where(templates.hard, -1.0, cosine).max(axis=1) >= NEAR_MAIN
     opened = templates.hard & (templates.n_labels >= OPENED_BY)
-    eligible = opened[best] & (behind >= MARGIN) & ~near_main
+    best = np.zeros(len(pool), dtype=np.int64)
+    score = np.zeros(len(pool))
+    eligible = np.zeros(len(pool), dtype=np.bool_)
+    step = max(1, SCORES_AT_ONCE // len(templates.vectors))
+    for start in range(0, len(pool), step):
+        part = slice(start, start + step)
+        cosine = pool[part] @ templates.vectors.T
+        scores = (cosine - impostors.mean) / impostors.deviation
+        best[part] = np.argmax(scores, axis=1)
+        score[part] = scores.max(axis=1)
+        rivals = np.where(templates.class_index[best[part]][:, None] == templates.class_index, -np.inf, scores)
+        near_main = np.where(templates.hard, -1.0, cosine).max(axis=1) >= NEAR_MAIN
+        eligible[part] = opened[best[part]] & (score[part] - rivals.max(axis=1) >= MARGIN) & ~near_main
+    rows = np.flatnonzero(eligible)
     chosen: list[Ints] = []
     for template in np.flatnonzero(opened):
-        candidates = rows[eligible & (best == template)]
-        candidates = candidates[np.argsort(-scores[candidates, template], kind="stable")]
-        expected_false = len(pool) * norm.sf(scores[candidates, template])
+        candidates = rows[best[rows] == template]
+        candidates = candidates[np.argsort(-score[candidates], kind="stable")]
+        expected_false = len(pool) * norm.sf(score[candidates])
         few_false = np.flatnonzero(expected_false <= FALSE_SHARE * np.arange(1, len(candidates) + 1))
         chosen.append(candidates[: few_false[-1] + 1] if len(few_false) else candidates[:0])
     joined = np.sort(np.concatenate(chosen)) if chosen else rows[:0]

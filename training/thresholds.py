@@ -8,12 +8,14 @@ taken from unlabelled faces, give its cut-off, for any number of personas, witho
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
 Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
 
 # SFace's cosine between two different people: the false accept rates 1 % at 0.283 and 0.1 % at 0.357 (measured on LFW,
@@ -28,6 +30,8 @@ TAIL_FROM, TAIL_TO = 0.7, 0.98
 # A template's own deviation is an estimate, and look-alikes exist: strangers exceed the fitted normal 1.3 to 2 times as
 # often as they should at 3 to 4 deviations (LFW, 81 personas); 4 % more deviation makes that good.
 TAIL_ALLOWANCE = 1.04
+# Fewer faces than this have no tail to fit.
+SMALLEST_COHORT = 20
 # Share of a cohort that may be lost to faces which resemble a persona only by chance.
 COHORT_LOSS = 0.05
 
@@ -63,21 +67,28 @@ def centre_of(cohort: Floats, n_features: int) -> Floats:
     return np.asarray(cohort.sum(axis=0) / (len(cohort) + PRIOR_FACES))
 
 
+def evenly(rows: Rows, at_most: int) -> Rows:
+    """The rows, or `at_most` of them at even steps: the same ones every time."""
+    if len(rows) <= at_most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, max(1, at_most)).astype(np.int64)]
+
+
 def fit_impostors(scores: Floats, n_features: int, n_people: int) -> Impostors:
-    """Impostor distribution of each template from its cohort's cosines: (n_cohort, n_templates); n_cohort may be 0.
+    """Impostor distribution of each template from its cohort's cosines: (n_templates, n_cohort); n_cohort may be 0.
 
     n_people: how many people the cohort shows; faces of one person say less than as many of different people.
     """
-    n_cohort, n_templates = scores.shape
+    n_templates, n_cohort = scores.shape
     prior = prior_deviation(n_features)
-    if n_cohort < 8:
-        return Impostors(mean=np.zeros(n_templates), deviation=np.full(n_templates, prior))
-    ranks = np.arange(int(TAIL_FROM * n_cohort), max(int(TAIL_TO * n_cohort), int(TAIL_FROM * n_cohort) + 2))
+    if n_cohort < SMALLEST_COHORT:
+        return Impostors(mean=np.zeros(n_templates), deviation=np.full(n_templates, TAIL_ALLOWANCE * prior))
+    ranks = np.arange(int(TAIL_FROM * n_cohort), int(TAIL_TO * n_cohort))
     quantiles = norm.ppf((ranks + 0.5) / n_cohort)
-    ordered = np.sort(scores, axis=0)[ranks]
+    ordered = np.sort(scores, axis=1)[:, ranks]
     spread = quantiles - quantiles.mean()
-    slope = spread @ ordered / (spread @ spread)
-    mean = ordered.mean(axis=0) - slope * quantiles.mean()
+    slope = ordered @ spread / (spread @ spread)
+    mean = ordered.mean(axis=1) - slope * quantiles.mean()
     weight = n_people / (n_people + PRIOR_FACES)
     deviation = np.sqrt(weight * slope**2 + (1 - weight) * prior**2)
     return Impostors(mean=weight * mean, deviation=TAIL_ALLOWANCE * deviation)
