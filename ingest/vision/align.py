@@ -45,9 +45,34 @@ def align(picture: Pixels, landmarks: Floats) -> Pixels:
     transforms = similarity_transforms(landmarks)
     crops: Pixels = np.empty((len(transforms), CROP_SIZE, CROP_SIZE, 3), np.uint8)
     for crop, transform in zip(crops, transforms, strict=True):
-        _warp(picture, transform.astype(np.float64), crop)
+        warp(picture, transform.astype(np.float64), crop)
     return crops
 
 
-def _warp(picture: Pixels, transform: NDArray[np.float64], crop: Pixels) -> None:
-    cv2.warpAffine(picture, transform, (CROP_SIZE, CROP_SIZE), dst=crop, flags=cv2.INTER_LINEAR)
+def warp(picture: Pixels, transform: NDArray[np.float64], out: Pixels) -> None:
+    """Draw `picture` under `transform` (float64 (2, 3), picture -> out, a similarity) into `out`, uint8 (h, w, 3).
+
+    Only the part of the picture that is seen is touched (OpenCV's warp takes no side over 32,767 pixels), and it is
+    averaged down first when it is shown at less than half its size: sampling every n-th pixel would alias.
+    """
+    height, width = out.shape[:2]
+    back = cv2.invertAffineTransform(transform)
+    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]]) @ back.T
+    sides = np.array([picture.shape[1], picture.shape[0]])
+    low = np.clip(np.floor(corners.min(0)) - 2, 0, sides).astype(int)
+    high = np.clip(np.ceil(corners.max(0)) + 3, 0, sides).astype(int)
+    if (high <= low).any():
+        out[:] = 0
+        return
+    part = picture[low[1] : high[1], low[0] : high[0]]
+    factor = int(1 / max(float(np.hypot(transform[0, 0], transform[1, 0])), 1e-6))
+    shrink = np.ones(2)
+    if factor >= 2:
+        target = np.maximum((high - low) // factor, 1)
+        shrink = (high - low) / target
+        part = np.asarray(cv2.resize(part, (int(target[0]), int(target[1])), interpolation=cv2.INTER_AREA), np.uint8)
+    # Pixel u of the part has its centre at low + (u + 1/2) * shrink - 1/2 of the picture.
+    seen = transform.copy()
+    seen[:, 2] += transform[:, :2] @ (low + shrink / 2 - 0.5)
+    seen[:, :2] *= shrink
+    cv2.warpAffine(part, seen, (width, height), dst=out, flags=cv2.INTER_LINEAR)

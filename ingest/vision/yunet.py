@@ -17,15 +17,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ingest.vision.landmarks import STRIDES, Outputs, steadied
 from ingest.vision.onnx_rewrite import FreeDimensions
 from ingest.vision.protocols import DetectedFace, Floats, Pixels
 from ingest.vision.runtime import open_onnxruntime
 from ingest.vision.weights import VerifiedWeights
 
-STRIDES = (8, 16, 32)
 _OUTPUTS = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES]
-# The published file is fixed to 640x640; any multiple of the largest stride works.
-_FREE: FreeDimensions = {"input": {2: "H", 3: "W"}} | {name: {1: f"n_{name}"} for name in _OUTPUTS}
+# The published file is fixed to one picture of 640x640; any multiple of the largest stride works, and so do several
+# pictures of one size, whose cells then come one after the other.
+_FREE: FreeDimensions = {"input": {0: "N", 2: "H", 3: "W"}} | {name: {1: f"n_{name}"} for name in _OUTPUTS}
 # Larger pictures are looked at in a copy of this longest side, pixels: a 12-megapixel picture takes 80 ms instead of
 # 300, and faces too small to be found in the copy are too small to be recognised.
 FINE_SIDE = 2048
@@ -40,7 +41,8 @@ class YuNetDetector:
     """Finds faces of 20 pixels of height and more, close-ups included.
 
     min_score: faces below it are dropped. overlap: of two boxes that overlap more (intersection over union) the one
-    with the lower score is dropped.
+    with the lower score is dropped. steady: take the landmarks from a second look at each face (landmarks.py), as the
+    version tells: embeddings cut by other landmarks are not quite the same.
     """
 
     name = "yunet"
@@ -53,10 +55,12 @@ class YuNetDetector:
         threads: int = 1,
         min_score: float = 0.7,
         overlap: float = 0.3,
+        steady: bool = True,
     ) -> None:
-        self.version = weights.version
+        self.version = f"{weights.version}+steady" if steady else weights.version
         self.min_score = min_score
         self.overlap = overlap
+        self.steady = steady
         self._session = open_onnxruntime(weights, cache_dir=cache_dir, free=_FREE, threads=threads)
 
     def detect(self, picture: Pixels) -> list[DetectedFace]:
@@ -69,7 +73,11 @@ class YuNetDetector:
             large[:, :14] /= further
             rows = with_close_ups(rows, large[large[:, 3] >= CLOSE_UP], overlap=self.overlap)
         rows[:, :14] /= scale
-        return _faces(rows)
+        return _faces(steadied(picture, rows, self._run) if self.steady else rows)
+
+    def _run(self, blob: Floats) -> Outputs:
+        """The twelve raw outputs for float32 (n, 3, H, W), BGR, 0..255, sides multiples of 32."""
+        return dict(zip(_OUTPUTS, self._session.run(_OUTPUTS, {"input": blob}), strict=True))
 
     def _look(self, picture: Pixels) -> Floats:
         """One pass of the network. Returns float32 (n, 15): x, y, w, h, five (x, y) landmarks, score; pixels."""
@@ -77,12 +85,12 @@ class YuNetDetector:
         padded_height, padded_width = (-(-side // STRIDES[-1]) * STRIDES[-1] for side in (height, width))
         blob = np.zeros((1, 3, padded_height, padded_width), np.float32)
         blob[0, :, :height, :width] = picture.transpose(2, 0, 1)
-        outputs = dict(zip(_OUTPUTS, self._session.run(_OUTPUTS, {"input": blob}), strict=True))
+        outputs = self._run(blob)
         rows = np.vstack([decode_stride(outputs, s, padded_width, min_score=self.min_score) for s in STRIDES])
         return suppress(rows, overlap=self.overlap)
 
 
-def decode_stride(outputs: dict[str, Floats], stride: int, width: int, *, min_score: float) -> Floats:
+def decode_stride(outputs: Outputs, stride: int, width: int, *, min_score: float) -> Floats:
     """Rows float32 (n, 15) of one level of the pyramid: x, y, w, h, five (x, y) landmarks, score.
 
     outputs: cls, obj (1, cells, 1), bbox (1, cells, 4), kps (1, cells, 10), cells row by row. width: of the padded

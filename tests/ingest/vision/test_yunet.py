@@ -62,16 +62,20 @@ def test_a_crowd_is_found_face_by_face(detector: YuNetDetector) -> None:
     assert [face.score for face in faces] == sorted((face.score for face in faces), reverse=True)
 
 
+@pytest.fixture(scope="module")
+def plain(model_cache: Path) -> YuNetDetector:
+    return YuNetDetector(find_weights(YUNET), cache_dir=model_cache, steady=False)
+
+
 @pytest.mark.parametrize("size", [256, 320, 640])
-def test_it_equals_opencvs_own_decoder(detector: YuNetDetector, size: int) -> None:
-    picture = np.tile(drawn_face(size // 2), (2, 2, 1))
-    _assert_equals_opencv(detector, picture)
+def test_one_look_equals_opencvs_own_decoder(plain: YuNetDetector, size: int) -> None:
+    _assert_equals_opencv(plain, np.tile(drawn_face(size // 2), (2, 2, 1)))
 
 
-def test_it_equals_opencvs_own_decoder_on_real_pictures(detector: YuNetDetector, seed_data: Path) -> None:
+def test_one_look_equals_opencvs_own_decoder_on_real_pictures(plain: YuNetDetector, seed_data: Path) -> None:
     for path in sorted((seed_data / "groups").glob("*.jpg"))[:6] or pytest.fail("no pictures in groups/"):
         picture = decode(path.read_bytes()).pixels
-        _assert_equals_opencv(detector, picture[:640, :640])
+        _assert_equals_opencv(plain, picture[:640, :640])
 
 
 def _assert_equals_opencv(detector: YuNetDetector, picture: NDArray[np.uint8]) -> None:
@@ -89,6 +93,15 @@ def _assert_equals_opencv(detector: YuNetDetector, picture: NDArray[np.uint8]) -
     expected = expected[np.lexsort(expected[:, :2].round(1).T)]
     found = found[np.lexsort(found[:, :2].round(1).T)]
     np.testing.assert_allclose(found[:, :14], expected[:, :14], atol=0.05)
+
+
+def test_moving_the_picture_moves_steady_landmarks_by_as_much(detector: YuNetDetector, plain: YuNetDetector) -> None:
+    """The mean spread over eight shifts, both detectors: what the second look is for."""
+    spreads = {}
+    for one in (detector, plain):
+        moved = [one.detect(np.roll(drawn_face(200), (s, 2 * s), (0, 1)))[0].landmarks - [2 * s, s] for s in range(8)]
+        spreads[one] = np.std(moved, axis=0).mean()
+    assert spreads[detector] < spreads[plain]
 
 
 def test_of_overlapping_boxes_the_best_remains() -> None:
