@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 #: How often a person's switch is tried again when somebody else switched in between.
 SWITCH_ATTEMPTS = 5
+#: Ingest events read at a time when looking for the newest face.
+EVENTS_AT_ONCE = 100
 
 
 class UnableToPromoteError(FaceProjectError):
@@ -40,11 +42,15 @@ class Publisher:
         return MatrixFolder(self.cache_root, embedder or self._embedder()).catch_up(self.store)
 
     def _embedder(self) -> str:
+        """The embedder of the newest faces."""
         head = self.store.head(INGEST)
-        latest = self.store.events(INGEST, after=head - 1, limit=1) if head else ()
-        if not latest:
-            raise NotFoundError("There are no faces yet; `manage.py ingest FOLDER` brings some in.")
-        return str(latest[0].payload["embedder"])
+        while head > 0:
+            start = max(head - EVENTS_AT_ONCE, 0)
+            for event in reversed(self.store.events(INGEST, after=start, limit=EVENTS_AT_ONCE)):
+                if event.seq <= head and event.payload.get("embedder"):
+                    return str(event.payload["embedder"])
+            head = start
+        raise NotFoundError("There are no faces yet; `manage.py ingest FOLDER` brings some in.")
 
     def publish(self, version: ModelVersion, matrix: EmbeddingMatrix | None = None) -> ModelVersion:
         """Write the version's ranked pages over every face known now; returns it marked READY."""

@@ -73,9 +73,12 @@ def rank_of(kind: RankedKind, probability: float) -> float:
     return -probability if kind is RankedKind.PREDICTED else abs(probability - 0.5)
 
 
-def pictures_ingested_payload(image_ids: Collection[str], n_faces: int) -> dict[str, object]:
-    """Payload of a PICTURES_INGESTED event: pictures that are new or got new embeddings, and how many embeddings."""
-    return {"images": sorted(image_ids), "n_faces": n_faces}
+def pictures_ingested_payload(image_ids: Collection[str], embedders: Sequence[str]) -> dict[str, object]:
+    """Payload of a PICTURES_INGESTED event: pictures that are new or got new embeddings, how many, and made by what.
+
+    embedders: the tag of each new embedding.
+    """
+    return {"images": sorted(image_ids), "n_faces": len(embedders), "embedder": max(embedders, default="")}
 
 
 class PictureStore(Protocol):

@@ -148,7 +148,8 @@ class SqlPictures(SqlConnection):
             new_images = tuple(sorted(image_id for image_id, picture in pictures.items() if picture.is_new))
             ingest_seq = None
             if new_images or written:
-                payload = pictures_ingested_payload({*new_images, *(key.image_id for key in written)}, len(written))
+                touched = {*new_images, *(key.image_id for key in written)}
+                payload = pictures_ingested_payload(touched, [embedder for embedder, _ in written.values()])
                 event = NewEvent(
                     kind=PICTURES_INGESTED, actor=actor, at=at, command_id=command_id, index=last + 1, payload=payload
                 )
