@@ -1,0 +1,116 @@
+"""Contract: jobs, cursors, leases and the audit log; and using a store again after closing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from personas.entities import AuditEntry, Job, JobStatus
+from personas.errors import NotFoundError
+from personas.store.base import Store
+from tests import factories as make
+from tests.contracts.paging import everything
+
+
+def job(number: int, seconds: float | None = None) -> Job:
+    when = make.at(number if seconds is None else seconds)
+    return Job(
+        job_id=f"job-{number}",
+        kind="ingest",
+        status=JobStatus.QUEUED,
+        created_at=when,
+        updated_at=when,
+        actor="zoe",
+        total=10,
+        detail={"source": "/photos", "n": [1, None]},
+    )
+
+
+def audit(number: int, seconds: float) -> AuditEntry:
+    return AuditEntry(at=make.at(seconds), actor="zoe", action="label", target=f"face {number}", detail={"n": number})
+
+
+def test_a_job_reads_back_as_it_was_last_put(store: Store) -> None:
+    assert store.job("job-1") is None
+    store.put_job(job(1))
+    changed = replace(job(1), status=JobStatus.RUNNING, done=4, message="4 of 10", updated_at=make.at(60), detail={})
+    store.put_job(changed)
+    assert store.job("job-1") == changed
+    assert store.jobs().items == (changed,)
+
+
+def test_jobs_page_newest_first_even_when_made_at_once(store: Store) -> None:
+    for number in range(5):
+        store.put_job(job(number))
+    for number in range(5, 9):
+        store.put_job(job(number, seconds=100))
+    found = [one.job_id for one in everything(lambda cursor: store.jobs(cursor=cursor, limit=2))]
+    assert sorted(found[:4]) == ["job-5", "job-6", "job-7", "job-8"]
+    assert found[4:] == ["job-4", "job-3", "job-2", "job-1", "job-0"]
+
+
+def test_a_cursor_moves_forward_only(store: Store) -> None:
+    assert store.cursor("trainer") == 0
+    store.advance_cursor("trainer", 5)
+    store.advance_cursor("trainer", 3)
+    assert store.cursor("trainer") == 5
+    store.advance_cursor("trainer", 9)
+    assert (store.cursor("trainer"), store.cursor("other")) == (9, 0)
+
+
+def test_a_lease_has_one_owner_until_it_runs_out(store: Store) -> None:
+    def take(owner: str, when: float) -> bool:
+        return store.acquire_lease("trainer", owner=owner, seconds=10, now=make.at(when))
+
+    assert take("one", 0)
+    assert not take("two", 5)
+    assert take("one", 8)  # renewed until 18
+    assert not take("two", 12)
+    assert take("two", 18)
+    assert not take("one", 19)
+
+
+def test_a_lease_is_released_by_its_owner_only(store: Store) -> None:
+    assert store.acquire_lease("trainer", owner="one", seconds=10, now=make.NOW)
+    store.release_lease("trainer", owner="two")
+    assert not store.acquire_lease("trainer", owner="two", seconds=10, now=make.NOW)
+    store.release_lease("trainer", owner="one")
+    assert store.acquire_lease("trainer", owner="two", seconds=10, now=make.NOW)
+    assert store.acquire_lease("sweep", owner="one", seconds=10, now=make.NOW)
+    store.release_lease("never taken", owner="one")
+
+
+@pytest.mark.parametrize("held_before", [False, True])
+def test_one_of_many_gets_the_lease(
+    shared_store: Store, together: Callable[..., list[object]], held_before: bool
+) -> None:
+    if held_before:
+        shared_store.acquire_lease("trainer", owner="old", seconds=1, now=make.at(-10))
+
+    def take(owner: str) -> Callable[[], object]:
+        return lambda: shared_store.acquire_lease("trainer", owner=owner, seconds=10, now=make.NOW)
+
+    assert sorted(map(bool, together([take(f"owner {n}") for n in range(4)]))) == [False, False, False, True]
+
+
+def test_audits_page_newest_first(store: Store) -> None:
+    for number in range(7):
+        store.add_audit(audit(number, seconds=number // 3))
+    found = everything(lambda cursor: store.audits(cursor=cursor, limit=2))
+    assert [entry.at for entry in found] == sorted((entry.at for entry in found), reverse=True)
+    assert sorted(entry.detail["n"] for entry in found) == list(range(7))
+    assert found[0] == audit(6, seconds=2)
+
+
+def test_cursors_of_lists_by_time_are_checked(store: Store) -> None:
+    for read in (store.jobs, store.audits):
+        with pytest.raises(NotFoundError):
+            read(cursor="rubbish")
+
+
+def test_a_closed_store_can_be_used_again(shared_store: Store) -> None:
+    shared_store.put_job(job(1))
+    shared_store.close()
+    assert shared_store.job("job-1") is not None
