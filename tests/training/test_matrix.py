@@ -1,0 +1,85 @@
+"""The trainer's copy of the embeddings: caught up, overwritten, cut short, thrown away."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from personas.store import get_store
+from tests.factories import EMBEDDER, embedding, extracted, key, new_face, save
+from training.matrix import MatrixFolder
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def store():
+    return get_store()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return MatrixFolder(tmp_path, EMBEDDER)
+
+
+def test_every_face_has_a_row_with_its_embedding(store, folder):
+    save(store, extracted("a", faces=2), extracted("b"))
+    matrix = folder.catch_up(store)
+    rows = matrix.rows_of([key("a", 0), key("a", 1), key("b")])
+    assert len(matrix) == len(rows) == 3
+    for wanted, row in rows.items():
+        assert matrix.face_key(row) == wanted
+    assert np.array_equal(matrix.vectors[rows[key("a", 1)]], embedding("a/1"))
+
+
+def test_a_second_look_reads_only_what_is_new(store, folder, monkeypatch):
+    save(store, extracted("a"))
+    first = folder.catch_up(store)
+    save(store, extracted("b"))
+    asked = []
+    read = store.embedding_blocks
+
+    def recording(**question):
+        asked.append(question["after_seq"])
+        return read(**question)
+
+    monkeypatch.setattr(store, "embedding_blocks", recording)
+    second = folder.catch_up(store)
+    third = folder.catch_up(store)
+    assert asked == [first.through_seq]
+    assert len(second) == len(third) == 2
+
+
+def test_rows_behind_the_count_are_leftovers_of_a_kill_and_are_overwritten(store, folder):
+    save(store, extracted("a"))
+    folder.catch_up(store)
+    for name, garbage in (("keys.bin", 42), ("vectors.bin", 512)):
+        with (folder.folder / name).open("ab") as file:
+            file.write(b"x" * garbage)
+    save(store, extracted("b"))
+    matrix = folder.catch_up(store)
+    assert set(matrix.face_keys(range(2))) == {key("a"), key("b")}
+    assert np.array_equal(matrix.vectors[matrix.rows_of([key("b")])[key("b")]], embedding("b/0"))
+
+
+def test_a_face_embedded_again_keeps_its_row(store, folder):
+    save(store, extracted("a", faces=[new_face("first")]))
+    old = folder.catch_up(store)
+    save(store, extracted("a", faces=[new_face("second")], embedder="another"))
+    save(store, extracted("a", faces=[new_face("third")], embedder=EMBEDDER, detector="yunet newer"))
+    new = folder.catch_up(store)
+    assert len(old) == len(new) == 1
+    assert np.array_equal(new.vectors[0], embedding("third"))
+
+
+def test_a_folder_of_another_store_is_started_again(store, folder):
+    folder.folder.mkdir(parents=True)
+    (folder.folder / "meta.json").write_text('{"format": 1, "n_rows": 7, "through_seq": 99}')
+    save(store, extracted("a"))
+    assert len(folder.catch_up(store)) == 1
+
+
+def test_an_empty_store_gives_an_empty_matrix(store, folder):
+    matrix = folder.catch_up(store)
+    assert len(matrix) == 0
+    assert matrix.rows_of([key("a")]) == {}
