@@ -1,8 +1,21 @@
-"""Steadier landmarks: a second look at each face, at the size where the detector is at its best, and in the mirror.
+"""Steadier landmarks: a second look at each face, at the sizes where the detector is at its best, and in the mirror.
 
 One pass over the picture leaves the landmarks to the few cells of the grid that happen to cover the face: moving a
-picture by a few pixels moves the 112-pixel crop by about 3, and covered eyes or mouths by 5. Both views of a face are
+picture by a few pixels moves the 112-pixel crop by about 3, a bar over the eyes by about 5. Four views of a face are
 votes on the same five points; their mean is what the crop is cut by.
+
+Measured on 300 people of LFW (three clear pictures each; a fourth, small and with a bar over the eyes, as the probe):
+
+| landmarks            | clear pairs, TAR at FAR 0.01 % | covered, TAR at FAR 0.1 % | covered, rank 1 of 300 | ms a face |
+|----------------------|-------------------------------:|--------------------------:|-----------------------:|----------:|
+| of one pass          |                         98.3 % |                    84.3 % |                 87.3 % |         0 |
+| two views            |                         98.9 % |                    91.7 % |                 92.7 % |       0.8 |
+| **four views**       |                         99.2 % |                    92.0 % |                 94.0 % |       1.4 |
+| eight views          |                         99.2 % |                    92.7 % |                 94.0 % |       4   |
+| of the clear picture |                              - |                    93.7 % |                 95.3 % |         - |
+
+For comparison, averaging the embeddings of a crop and its mirror image costs 8 ms and gives 98.9 / 86.0 / 86.0 %;
+sharpening, cubic sampling and painting the bar over make it worse.
 """
 
 from __future__ import annotations
@@ -20,15 +33,16 @@ STRIDES = (8, 16, 32)
 # The detector's twelve outputs by name, each (1, views * cells, channels).
 Outputs = dict[str, Floats]
 Look = Callable[[Floats], Outputs]
+Doubles = NDArray[np.float64]
 
-# Pixels: sides of a view, and the height a face is brought to in it.
+# Pixels: sides of a view, and the heights a face is brought to; each height is looked at plain and mirrored.
 VIEW = 128
-FACE_HEIGHT = 80.0
+FACE_HEIGHTS = (64.0, 80.0)
 # A candidate votes when its score and its overlap with the face's box are above these.
 _MIN_SCORE = 0.3
 _MIN_OVERLAP = 0.5
-# Views a call: sixteen of them are as fast a view as two.
-_BATCH = 8
+# Faces a call: sixteen views in one call are as fast a view as four.
+_BATCH = 4
 # A mirrored face has its left landmarks on the right.
 _MIRRORED = [1, 0, 2, 4, 3]
 
@@ -42,44 +56,49 @@ def steadied(picture: Pixels, rows: Floats, look: Look) -> Floats:
     result = rows.copy()
     for start in range(0, len(rows), _BATCH):
         faces = rows[start : start + _BATCH]
-        transforms = _transforms(faces)
-        plain = np.empty((len(faces), VIEW, VIEW, 3), np.uint8)
-        for view, transform in zip(plain, transforms, strict=True):
-            warp(picture, transform, view)
-        votes, found = _votes(look(_blob(plain)), faces)
-        back = _undone(votes, transforms)
-        result[start : start + _BATCH, 4:14] = np.where(found[:, None], back.reshape(-1, 10), faces[:, 4:14])
+        seen = np.repeat(faces, len(FACE_HEIGHTS), axis=0)
+        scales = np.tile(FACE_HEIGHTS, len(faces)) / np.maximum(seen[:, 3].astype(np.float64), 1.0)
+        shifts = VIEW / 2 - scales[:, None] * (seen[:, :2] + seen[:, 2:4] / 2)
+        landmarks, found = _votes(look(_blob(_views(picture, scales, shifts))), seen[:, 2:4] * scales[:, None])
+        # Of the plain view and its mirror image, (2, views, ...), back to the picture, then the mean over a face.
+        landmarks = (landmarks - shifts[:, None, :]) / scales[:, None, None]
+        per_face = landmarks.reshape(2, len(faces), -1, 10)
+        share = found.reshape(2, len(faces), -1)
+        count = share.sum((0, 2))
+        means = (per_face * share[..., None]).sum((0, 2)) / np.maximum(count, 1)[:, None]
+        result[start : start + _BATCH, 4:14] = np.where(count[:, None] > 0, means, faces[:, 4:14])
     return result
 
 
-def _transforms(faces: Floats) -> NDArray[np.float64]:
-    """Picture -> view for each face, float64 (n, 2, 3): scaled to FACE_HEIGHT, its box in the middle."""
-    scale = FACE_HEIGHT / np.maximum(faces[:, 3].astype(np.float64), 1.0)
-    centres = faces[:, :2] + faces[:, 2:4] / 2
-    transforms = np.zeros((len(faces), 2, 3))
-    transforms[:, 0, 0] = transforms[:, 1, 1] = scale
-    transforms[:, :, 2] = VIEW / 2 - scale[:, None] * centres
-    return transforms
+def _views(picture: Pixels, scales: Doubles, shifts: Doubles) -> Pixels:
+    """What each scale (n,) and shift (n, 2) shows of `picture`, uint8 (n, VIEW, VIEW, 3)."""
+    views = np.empty((len(scales), VIEW, VIEW, 3), np.uint8)
+    for view, scale, shift in zip(views, scales, shifts, strict=True):
+        warp(picture, np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]]), view)
+    return views
 
 
-def _blob(plain: Pixels) -> Floats:
-    """Views uint8 (n, VIEW, VIEW, 3) and their mirror images as the network's input, float32 (2n, 3, VIEW, VIEW)."""
-    both = np.concatenate([plain, plain[:, :, ::-1]])
+def _blob(views: Pixels) -> Floats:
+    """Views uint8 (n, VIEW, VIEW, 3) and then their mirror images as the network's input, (2n, 3, VIEW, VIEW)."""
+    both = np.concatenate([views, views[:, :, ::-1]])
     return np.ascontiguousarray(both.transpose(0, 3, 1, 2), dtype=np.float32)
 
 
-def _votes(outputs: Outputs, faces: Floats) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Mean landmarks of each face in its view's pixels, float64 (n, 5, 2), and whether any view found it, bool (n,)."""
-    views = 2 * len(faces)
-    half = np.tile(faces[:, 2:4] * (FACE_HEIGHT / np.maximum(faces[:, 3:4], 1.0)) / 2, (2, 1))
+def _votes(outputs: Outputs, sizes: Doubles) -> tuple[Doubles, NDArray[np.bool_]]:
+    """Landmarks as each view has them, and whether it found the face at all.
+
+    sizes: width and height of the face's box in each view, which is in the middle, (n, 2). Returns float64
+    (2, n, 5, 2), pixels of the view, for the plain views and the mirrored ones (turned back), and bool (2, n).
+    """
+    half = np.tile(sizes / 2, (2, 1))
     low, high = VIEW / 2 - half, VIEW / 2 + half
-    total, weight = np.zeros((views, 5, 2)), np.zeros(views)
+    total, weight = np.zeros((len(half), 5, 2)), np.zeros(len(half))
     for stride in STRIDES:
-        per_view = {kind: outputs[f"{kind}_{stride}"].reshape(views, -1, channels) for kind, channels in _CHANNELS}
-        scores = np.sqrt(np.clip(per_view["cls"], 0, 1) * np.clip(per_view["obj"], 0, 1))[..., 0]
+        level = {kind: outputs[f"{kind}_{stride}"].reshape(len(half), -1, channels) for kind, channels in _CHANNELS}
+        scores = np.sqrt(np.clip(level["cls"], 0, 1) * np.clip(level["obj"], 0, 1))[..., 0]
         view, cell = np.nonzero(scores > _MIN_SCORE)
         corners = _corners(stride)[cell]
-        box, points = per_view["bbox"][view, cell], per_view["kps"][view, cell].reshape(-1, 5, 2)
+        box, points = level["bbox"][view, cell], level["kps"][view, cell].reshape(-1, 5, 2)
         centres, halves = (corners + box[:, :2]) * stride, np.exp(box[:, 2:]) * stride / 2
         inter = np.minimum(centres + halves, high[view]) - np.maximum(centres - halves, low[view])
         inter_area = np.clip(inter, 0, None).prod(1)
@@ -87,13 +106,10 @@ def _votes(outputs: Outputs, faces: Floats) -> tuple[NDArray[np.float64], NDArra
         votes = scores[view, cell] * (inter_area > _MIN_OVERLAP * union)
         np.add.at(total, view, (points + corners[:, None]) * stride * votes[:, None, None])
         np.add.at(weight, view, votes)
-    means = total / np.maximum(weight, 1e-9)[:, None, None]
-    mirrored = means[len(faces) :, _MIRRORED]
-    mirrored[..., 0] = VIEW - 1 - mirrored[..., 0]
-    found = (weight > 0).reshape(2, -1)
-    share = found / np.maximum(found.sum(0), 1)
-    both = np.stack([means[: len(faces)], mirrored])
-    return (both * share[:, :, None, None]).sum(0), np.asarray(found.any(0))
+    means = (total / np.maximum(weight, 1e-9)[:, None, None]).reshape(2, -1, 5, 2)
+    means[1] = means[1][:, _MIRRORED]
+    means[1, ..., 0] = VIEW - 1 - means[1, ..., 0]
+    return means, (weight > 0).reshape(2, -1)
 
 
 _CHANNELS = (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10))
@@ -105,8 +121,3 @@ def _corners(stride: int) -> Floats:
     side = VIEW // stride
     rows, columns = np.divmod(np.arange(side * side), side)
     return np.stack([columns, rows], 1).astype(np.float32)
-
-
-def _undone(points: NDArray[np.float64], transforms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points (n, 5, 2) of views back in the picture; the transforms only scale and shift."""
-    return (points - transforms[:, None, :, 2]) / transforms[:, None, None, 0, 0]
