@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from training.calibration import fit_genuine, fit_shares, prior_genuine
-from training.gallery import Claims, Gallery, Scored
+from training.gallery import Claims, Excluded, Gallery, Scored
 from training.looks import LabelledLooks, faces_of_opened_looks, strengthened
 from training.templates import Templates, build_templates, group_looks, unit
 from training.thresholds import (
@@ -169,10 +169,16 @@ class PersonaClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         faces = self._validated(X)
         return self.gallery_.probabilities(faces)
 
-    def claims(self, X: npt.ArrayLike, *, n_candidates: int = 1) -> Claims:
-        """Everything about n faces in one pass. X: (n, n_features)."""
+    def claims(self, X: npt.ArrayLike, *, n_candidates: int = 1, excluded: Excluded | None = None) -> Claims:
+        """Everything about n faces in one pass. X: (n, n_features).
+
+        excluded: (row, class) pairs that must not be claimed, because a human rejected them.
+        """
+        if not np.size(X):
+            X = np.zeros((0, self.n_features_in_), dtype=np.float32)
+            return self.gallery_.claims(X, n_candidates=n_candidates)
         faces = self._validated(X)
-        return self.gallery_.claims(faces, n_candidates=n_candidates)
+        return self.gallery_.claims(faces, n_candidates=n_candidates, excluded=excluded)
 
     def _validated(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
         check_is_fitted(self, "gallery_")

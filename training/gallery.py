@@ -5,6 +5,7 @@ No fitting here and no scikit-learn: the scorer and the artefact need nothing bu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
+Excluded = Sequence[tuple[int, int]]
 
 # Odds beyond this (e to the 12th) say nothing more: somebody has a twin.
 MAX_ODDS = 162_755.0
@@ -90,13 +92,16 @@ class Gallery:
     unknown_prior: float  # share of strangers among faces
     unseen_share: float  # share of looks that no label shows among a persona's faces
 
-    def claims(self, faces: Float32, *, n_candidates: int = 1) -> Claims:
-        """Score faces: float32 (n, n_features), L2-normalised or not; a row of zeros is claimed by nobody."""
+    def claims(self, faces: Float32, *, n_candidates: int = 1, excluded: Excluded | None = None) -> Claims:
+        """Score faces: float32 (n, n_features), L2-normalised or not; a row of zeros is claimed by nobody.
+
+        excluded: (row, class) pairs that must not be claimed; the face goes to its next candidate, or to none.
+        """
         n_faces, k = len(faces), min(n_candidates, len(self.classes))
         accepted = np.zeros(n_faces, dtype=np.bool_)
         order = np.zeros((n_faces, k), dtype=np.int32)
         probability = np.zeros((n_faces, k), dtype=np.float32)
-        for part, chances, scores in self._parts(faces):
+        for part, chances, scores in self._parts(faces, excluded):
             order[part] = _most_probable(chances, k)
             probability[part] = np.take_along_axis(chances, order[part], axis=1)
             own = np.take_along_axis(scores, order[part, :1], axis=1)[:, 0]
@@ -117,14 +122,17 @@ class Gallery:
             chances[part] = values
         return chances
 
-    def _parts(self, faces: Float32) -> Any:
+    def _parts(self, faces: Float32, excluded: Excluded | None = None) -> Any:
         """Yield (slice, probabilities (m, n_classes), best score a class (m, n_classes)) for m faces at a time."""
         step = max(1, SCORES_AT_ONCE // (len(self.templates.vectors) + len(self.counter_examples.vectors)))
+        barred = np.array(excluded if excluded else [], dtype=np.int64).reshape(-1, 2)
         for start in range(0, len(faces), step):
             part = slice(start, min(start + step, len(faces)))
             centred, usable = self._centred(faces[part])
             scores = self.templates.scores(centred)
             odds = self._best_per_class(self.templates.odds(scores, self.unseen_share))
+            here = barred[(barred[:, 0] >= part.start) & (barred[:, 0] < part.stop)]
+            odds[here[:, 0] - part.start, here[:, 1]] = 0
             chances = self._posterior(self._weighed_against(odds, centred))
             chances[~usable] = 0
             yield part, chances, self._best_per_class(scores)
@@ -158,7 +166,7 @@ class Gallery:
                 opposing = np.maximum(opposing, strongest[:, None])
             else:
                 opposing[:, owner] = np.maximum(opposing[:, owner], strongest)
-        return np.asarray(odds * (odds / (odds + opposing)), dtype=np.float32)
+        return np.asarray(odds * (odds / np.maximum(odds + opposing, np.float32(1e-30))), dtype=np.float32)
 
     def _posterior(self, odds: Float32) -> Float32:
         """Bayes' rule with equal priors for the personas. (m, n_classes) -> (m, n_classes)."""
@@ -170,5 +178,6 @@ class Gallery:
 def _most_probable(chances: Float32, k: int) -> Int32:
     """Indices of the k greatest of each row, greatest first, the lower index first among equals. (m, c) -> (m, k)."""
     if k == 1:
-        return np.argmax(chances, axis=1).astype(np.int32)[:, None]
-    return np.asarray(np.argsort(-chances, axis=1, kind="stable")[:, :k], dtype=np.int32)
+        return np.asarray(np.argmax(chances, axis=1)[:, None], dtype=np.int32)
+    order = np.argsort(-chances, axis=1, kind="stable")[:, :k]
+    return np.asarray(order, dtype=np.int32)
