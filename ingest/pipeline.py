@@ -120,7 +120,11 @@ class KnownPaths:
 
 
 class IngestRun:
-    """Everything a run remembers. Call `run` once."""
+    """Everything a run remembers. Call `run` once.
+
+    walk_known: compare with the paths the store has of this source; without it every file is read (right for a few
+    files of a source that is never listed as a whole).
+    """
 
     def __init__(
         self,
@@ -132,6 +136,7 @@ class IngestRun:
         clock: Clock,
         progress: ProgressCallback | None = None,
         total: Callable[[], int | None] = lambda: None,
+        walk_known: bool = True,
     ) -> None:
         self.store = store
         self.source = source
@@ -140,6 +145,7 @@ class IngestRun:
         self.clock = clock
         self._report = progress
         self._total = total
+        self._walk_known = walk_known
         self._tickets = itertools.count()
         self._flights: dict[int, _Flight] = {}
         self._extracting: dict[str, int] = {}  #: content -> ticket of the file it is extracted from
@@ -154,7 +160,7 @@ class IngestRun:
         """Raises FaceProjectError when the source or the pool as a whole fails."""
         began = time.perf_counter()
         listing = self.source.pictures()
-        known = KnownPaths(self.store, self.source.name)
+        known = KnownPaths(self.store, self.source.name) if self._walk_known else None
         self._tags = self.pool.tags()
         listed_all = False
         while True:
@@ -170,7 +176,7 @@ class IngestRun:
         return self._summary(time.perf_counter() - began)
 
     # -- listing -------------------------------------------------------------------------------------------------------
-    def _take_from(self, listing: Iterator[SourcePicture | Rejection], known: KnownPaths) -> bool:
+    def _take_from(self, listing: Iterator[SourcePicture | Rejection], known: KnownPaths | None) -> bool:
         """Take in what there is room for; False at the end of the listing."""
         while self.pool.room() and not self._is_due():
             item = next(listing, None)
@@ -179,7 +185,7 @@ class IngestRun:
             if isinstance(item, Rejection):
                 self._counts.rejections.append(item)
                 continue
-            flight = _Flight(picture=item, known=known.find(item.file.path))
+            flight = _Flight(picture=item, known=known.find(item.file.path) if known else None)
             if self._is_unchanged(flight):
                 self._recognised.append(flight)
                 if len(self._recognised) >= KNOWN_PICTURES:

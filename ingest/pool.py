@@ -96,12 +96,21 @@ class Pool(Protocol):
     def close(self) -> None: ...
 
 
+class Journal(Protocol):
+    """Written down outside this process, so that a crash can be laid at a picture's door."""
+
+    def begin(self, path: str) -> None: ...
+
+    def end(self) -> None: ...
+
+
 class InlinePool:
     """No processes: for one that must not have children (a Celery prefork worker), and for single pictures."""
 
-    def __init__(self, order: WorkOrder) -> None:
+    def __init__(self, order: WorkOrder, *, journal: Journal | None = None) -> None:
         self._bench = Bench(order, extractor_of_process(order.spec))
-        self._held: dict[int, tuple[str, bytes]] = {}
+        self._journal = journal
+        self._held: dict[int, tuple[str, str, bytes]] = {}
         self._events: deque[PoolEvent] = deque()
         self._queue: deque[tuple[int, bool]] = deque()
 
@@ -117,7 +126,7 @@ class InlinePool:
         except RejectedError as error:
             self._events.append(Finished(ticket=ticket, outcome=error))
             return
-        self._held[ticket] = (seen.image_id, content)
+        self._held[ticket] = (picture.file.path, seen.image_id, content)
         sidecar = read_sidecar(self._bench.order.source, picture.sidecar)
         self._events.append(LookedAt(ticket=ticket, seen=seen, sidecar=sidecar))
 
@@ -135,14 +144,19 @@ class InlinePool:
         self._events.clear()
         return events
 
-    def _finish(self, image_id: str, content: bytes, *, extract: bool) -> Extracted | RejectedError | None:
+    def _finish(self, path: str, image_id: str, content: bytes, *, extract: bool) -> Extracted | RejectedError | None:
         if not extract:
             self._bench.keep(image_id, content)
             return None
+        if self._journal:
+            self._journal.begin(path)
         try:
             return self._bench.extract(image_id, content)
         except RejectedError as error:
             return error
+        finally:
+            if self._journal:
+                self._journal.end()
 
     def close(self) -> None:
         self._held.clear()

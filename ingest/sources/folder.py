@@ -37,7 +37,7 @@ PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".heic", ".heif", ".hif"}
 )
 _SIDECAR_SUFFIX = ".json"
-_UNFINISHED_SUFFIX = ".part"
+UNFINISHED_SUFFIX = ".part"
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: should the file have become a pipe since it was listed, opening must not wait for a writer.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -221,7 +221,7 @@ def _suffix(name: bytes) -> str:
 
 
 def _is_private(name: bytes) -> bool:
-    return name.startswith(b".") or _suffix(name) == _UNFINISHED_SUFFIX
+    return name.startswith(b".") or _suffix(name) == UNFINISHED_SUFFIX
 
 
 @contextlib.contextmanager
