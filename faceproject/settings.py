@@ -69,6 +69,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- extraction ------------------------------------------------------------------------------------------------------
 FACE_DETECTOR = env.str("FACE_DETECTOR", default="embedded")
+FACE_EXTRACTOR = env.str("FACE_EXTRACTOR", default="ingest.extraction.embedded")  # dotted path of a factory
 FACE_RUNTIME = env.str("FACE_RUNTIME", default="onnxruntime")  # or "openvino" (requirements-openvino.txt)
 FACE_DETECTOR_WEIGHTS = env.str("FACE_DETECTOR_WEIGHTS", default="")
 FACE_DETECTOR_WEIGHTS_SHA256 = env.str("FACE_DETECTOR_WEIGHTS_SHA256", default="")
@@ -105,6 +106,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "personas.middleware.ContentSecurityPolicyMiddleware",
+    "personas.middleware.AnticipatedErrorsMiddleware",
 ]
 ROOT_URLCONF = "faceproject.urls"
 WSGI_APPLICATION = "faceproject.wsgi.application"
@@ -132,13 +134,21 @@ USE_I18N = False
 STATIC_URL = "static/"
 STATIC_ROOT = str(FACEPROJECT_HOME / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# Embedded, static files come straight from where they lie, so there is nothing to collect; an image collects them once.
+WHITENOISE_USE_FINDERS = EMBEDDED
+Path(STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if EMBEDDED
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
 }
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "persona-grid"
 LOGOUT_REDIRECT_URL = "sign-in"
+CSRF_FAILURE_VIEW = "personas.views.errors.csrf_failed"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},

@@ -9,3 +9,8 @@ urlpatterns = [
     path("", include("ingest.urls")),
     path("", include("training.urls")),
 ]
+
+handler400 = "personas.views.errors.bad_request"
+handler403 = "personas.views.errors.forbidden"
+handler404 = "personas.views.errors.not_found"
+handler500 = "personas.views.errors.broken"

@@ -1,3 +1,10 @@
-from django.urls import URLPattern
+"""Bringing pictures in, and the work that makes of them."""
 
-urlpatterns: list[URLPattern] = []
+from django.urls import path
+
+from ingest import views
+
+urlpatterns = [
+    path("upload/", views.upload, name="upload"),
+    path("jobs/<str:job_id>/", views.job, name="job"),
+]

@@ -41,15 +41,16 @@ class MediaFolder:
         return sha256
 
 
-def write_atomically(target: Path, content: bytes) -> None:
-    """Write beside, flush to disk, rename."""
+def write_atomically(target: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write beside, flush to disk, rename. Not `durable`: for caches, which may lose a file to a power cut."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         part.replace(target)
     finally:
         with contextlib.suppress(FileNotFoundError):

@@ -1,3 +1,37 @@
-from django.urls import URLPattern
+"""People, pictures and faces; signing in; health."""
 
-urlpatterns: list[URLPattern] = []
+from django.contrib.auth.views import LogoutView
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
+
+from personas.views import account, health, labelling, learning, people, pictures
+
+
+class Sha256Converter(StringConverter):
+    regex = "[0-9a-f]{64}"
+
+
+register_converter(Sha256Converter, "sha256")
+
+urlpatterns = [
+    path("", people.grid, name="persona-grid"),
+    path("personas/", people.add, name="persona-add"),
+    path("personas/names/", people.names, name="persona-names"),
+    path("personas/<str:persona_id>/", people.persona, name="persona"),
+    path("personas/<str:persona_id>/rename/", people.rename, name="persona-rename"),
+    path("personas/<str:persona_id>/cover/", people.cover, name="persona-cover"),
+    path("strangers/", people.strangers, name="strangers"),
+    path("images/", pictures.browse, name="images"),
+    path("images/<sha256:image_id>/", pictures.image, name="image"),
+    path("images/<sha256:image_id>/original", pictures.original, name="image-original"),
+    path("images/<sha256:image_id>/preview-<int:size>.jpg", pictures.preview, name="image-preview"),
+    path("faces/<sha256:image_id>/<int:face_no>/<int:size>.jpg", pictures.face_crop, name="face-crop"),
+    path("labels/", labelling.label, name="label"),
+    path("undo/", labelling.undo, name="undo"),
+    path("learning/", learning.learning, name="learning"),
+    path("sign-in/", account.SignIn.as_view(), name="sign-in"),
+    path("sign-in/<str:token>", account.one_time, name="sign-in-link"),
+    path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]

@@ -53,9 +53,11 @@ def _by_name(persona: Persona) -> tuple[str, str]:
     return persona.name.casefold(), persona.persona_id
 
 
-def persona_grid(store: Store, *, cursor: str | None = None, limit: int = 60) -> Slice[PersonaSummary]:
-    """Personas by name. The cursor is the id of the last persona seen."""
-    ordered = sorted((p for p in all_personas(store) if not p.hidden), key=_by_name)
+def persona_grid(
+    store: Store, *, search: str = "", cursor: str | None = None, limit: int = 60
+) -> Slice[PersonaSummary]:
+    """Personas by name, those whose name holds every word of `search`. The cursor is the id of the last persona seen."""
+    ordered = find_personas(store, search)
     start = 0
     if cursor:
         last = store.personas_by_id([cursor]).get(cursor)
@@ -65,8 +67,24 @@ def persona_grid(store: Store, *, cursor: str | None = None, limit: int = 60) ->
     return Slice(items=tuple(summarise(store, page)), next_cursor=page[-1].persona_id if more else None)
 
 
+def find_personas(store: Store, search: str = "") -> list[Persona]:
+    """Personas whose name holds every word of `search`, by name; all of them for an empty one."""
+    words = search.casefold().split()
+    found = (p for p in all_personas(store) if not p.hidden and all(word in p.name.casefold() for word in words))
+    return sorted(found, key=_by_name)
+
+
+def personas_called(store: Store, name: str) -> tuple[Persona, ...]:
+    """Who a typed name can mean: personas of exactly this name, or else those that differ in case or spaces only."""
+    wanted = " ".join(name.split())
+    exact = store.personas_named(wanted)
+    if exact or not wanted:
+        return exact
+    return tuple(p for p in find_personas(store, wanted) if p.name.casefold() == wanted.casefold())
+
+
 def summarise(store: Store, personas: list[Persona]) -> list[PersonaSummary]:
-    """Covers and counts of some personas; a fixed number of reads however many there are."""
+    """Covers and counts of some personas; a fixed number of reads, and one more for each that has predictions only."""
     ids = [persona.persona_id for persona in personas]
     labelled = store.label_counts(ids)
     predicted = predicted_counts(store)
@@ -74,7 +92,9 @@ def summarise(store: Store, personas: list[Persona]) -> list[PersonaSummary]:
     return [
         PersonaSummary(
             persona=persona,
-            cover=persona.cover or covers.get(persona.persona_id) or _first_predicted(store, persona.persona_id),
+            cover=persona.cover
+            or covers.get(persona.persona_id)
+            or (_first_predicted(store, persona.persona_id) if predicted.get(persona.persona_id) else None),
             n_labelled=labelled.get(persona.persona_id, (0, 0))[0],
             n_rejected=labelled.get(persona.persona_id, (0, 0))[1],
             n_predicted=predicted.get(persona.persona_id, 0),

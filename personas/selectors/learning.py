@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from zlib import crc32
 
 from personas.entities import INGEST, LABELS, Job, JobStatus
 from personas.store.base import Store
@@ -18,7 +19,8 @@ class LearningState:
     """What the trainer is doing, and how far it is behind."""
 
     version: int | None  #: the champion
-    tag: str  #: changes whenever a page that shows predictions would
+    tag: str  #: changes whenever the line that says how far learning has come would
+    predictions: str  #: changes whenever a page that shows predictions would: another champion, or more faces scored
     n_events_behind: int
     n_batches_unscored: int
     trainer: Job | None
@@ -36,10 +38,13 @@ def learning_state(store: Store) -> LearningState:
     trainer = store.job(TRAINER_JOB)
     revision = champion.revision if champion else 0
     status = trainer.status.value if trainer else "idle"
+    progress = f"{trainer.done}.{trainer.total}.{crc32(trainer.message.encode()):x}" if trainer else ""
+    behind = labels - store.cursor(TRAINER_CURSOR)
     return LearningState(
         version=champion.version if champion else None,
-        tag=f"{revision}-{labels}-{ingest}-{scored}-{status}",
-        n_events_behind=labels - store.cursor(TRAINER_CURSOR),
+        tag=f"{revision}-{labels}-{ingest}-{scored}-{behind}-{status}-{progress}",
+        predictions=f"{revision}-{scored}",
+        n_events_behind=behind,
         n_batches_unscored=max(ingest - scored, 0) if champion else 0,
         trainer=trainer,
     )

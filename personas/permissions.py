@@ -1,0 +1,67 @@
+"""Who may do what: the one place that says so. Roles are groups that hold these permissions.
+
+Looking needs a sign-in only (LoginRequiredMiddleware); every write asks one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=HttpRequest)
+Viewer = AbstractBaseUser | AnonymousUser
+Permission = Callable[[Viewer], bool]
+
+
+def _has(user: Any, permission: str) -> bool:
+    return bool(user.is_active and user.has_perm(permission))
+
+
+def can_label(user: Viewer) -> bool:
+    """May name faces, reject and undo, and add personas."""
+    return _has(user, "personas.add_label")
+
+
+def can_upload(user: Viewer) -> bool:
+    """May bring pictures in."""
+    return _has(user, "personas.add_image")
+
+
+def can_manage(user: Viewer) -> bool:
+    """May promote and roll back model versions."""
+    return _has(user, "personas.change_modelversion")
+
+
+_REFUSALS: dict[Permission, str] = {
+    can_label: "Your account may look at people but not label them. Ask an administrator for the labeller role.",
+    can_upload: "Your account may not add pictures. Ask an administrator for the labeller role.",
+    can_manage: "Your account may not change which version is in use. Ask an administrator for the curator role.",
+}
+
+
+def require(
+    permission: Permission,
+) -> Callable[
+    [Callable[Concatenate[R, P], HttpResponseBase]],
+    Callable[Concatenate[R, P], HttpResponseBase],
+]:
+    """Refuse a view to users without the permission, in words that say whom to ask."""
+
+    def decorate(
+        view: Callable[Concatenate[R, P], HttpResponseBase],
+    ) -> Callable[Concatenate[R, P], HttpResponseBase]:
+        @wraps(view)
+        def checked(request: R, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if not permission(request.user):
+                raise PermissionDenied(_REFUSALS[permission])
+            return view(request, *args, **kwargs)
+
+        return checked
+
+    return decorate

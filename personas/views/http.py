@@ -1,0 +1,79 @@
+"""What views share: the request's type, keyset paging, and answers that work with and without JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core import signing
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.cache import patch_cache_control
+from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.middleware import HtmxDetails
+
+#: Signs what an undo needs to know, so that it travels with the toast and nothing is kept on the server.
+UNDO_SALT = "personas.undo"
+MAX_PAGE = 600
+
+
+class PageRequest(HttpRequest):
+    """A request that passed LoginRequiredMiddleware and HtmxMiddleware."""
+
+    htmx: HtmxDetails
+    user: User
+
+
+def wants_partial(request: PageRequest) -> bool:
+    """htmx asks for what follows in a list, not for a page."""
+    return bool(request.htmx) and (request.htmx.target or "").startswith("more")
+
+
+def page_size(request: HttpRequest, default: int) -> int:
+    """Items a page: the list's own number, or what a page that refreshes itself has shown so far (`?limit=`)."""
+    text = request.GET.get("limit", "")
+    return min(max(int(text), default), MAX_PAGE) if text.isdecimal() else default
+
+
+def more_url(request: HttpRequest, cursor: str | None) -> str | None:
+    """The address of what follows; None when that was all."""
+    if cursor is None:
+        return None
+    kept = {name: value for name, value in request.GET.items() if name not in ("cursor", "limit")}
+    return f"{request.path}?{urlencode({**kept, 'cursor': cursor})}"
+
+
+def page(request: HttpRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
+    """A page with state of its own user's: browsers ask again each time."""
+    response = render(request, template, dict(context), status=status)
+    patch_cache_control(response, private=True, no_cache=True)
+    return response
+
+
+def safe_next(request: HttpRequest, default: str) -> str:
+    """Where a form wants to go back to, when that is a page of this site."""
+    target = request.POST.get("next") or request.GET.get("next") or ""
+    if url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+        return target
+    return default
+
+
+def see_other(url: str) -> HttpResponse:
+    """After a POST: go and GET this."""
+    response = HttpResponseRedirect(url)
+    response.status_code = HTTPStatus.SEE_OTHER
+    return response
+
+
+def undo_token(what: Mapping[str, Any]) -> str:
+    return signing.dumps(dict(what), salt=UNDO_SALT, compress=True)
+
+
+def done(request: PageRequest, message: str, *, undo: Mapping[str, Any] | None, next_url: str) -> HttpResponse:
+    """Without JavaScript: go back to the page, which shows the message with its undo button."""
+    messages.success(request, message, extra_tags=undo_token(undo) if undo else "")
+    return see_other(next_url)

@@ -1,0 +1,146 @@
+"""Saying who a face is, and taking it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from django.core import signing
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from personas.entities import STRANGER, FaceKey, Persona, Verdict
+from personas.errors import AmbiguousError, NotFoundError
+from personas.forms import LabelForm, UnableToReadFormError, UndoForm, cleaned
+from personas.permissions import can_label, require
+from personas.selectors.faces import view_image
+from personas.selectors.gallery import personas_called
+from personas.services.labelling import label_faces
+from personas.services.personas import add_persona, choose_cover, rename_persona
+from personas.services.undo import restore_labels, said_of
+from personas.store import Store, get_store
+from personas.views.http import UNDO_SALT, PageRequest, done, safe_next, undo_token
+from personas.views.people import persona_context
+
+#: Faces whose earlier labels travel with an undo button.
+MAX_UNDO = 500
+
+
+@require_POST
+@require(can_label)
+def label(request: PageRequest) -> HttpResponseBase:
+    """Faces belong to a persona (known, new, or a stranger), do not belong, or what was said is taken back."""
+    store = get_store()
+    data = cleaned(LabelForm(request.POST))
+    faces: tuple[FaceKey, ...] = data["faces"]
+    before = said_of(store, faces)
+    name = _record(store, data, actor=request.user.get_username())
+    message = _sentence(data["verdict"], data["persona_id"], name, len(faces))
+    undo = {"what": "labels", "before": {str(key): said for key, said in before.items()}}
+    next_url = safe_next(request, reverse("image", args=[faces[0].image_id]))
+    if not request.htmx:
+        return done(request, message, undo=undo if len(faces) <= MAX_UNDO else None, next_url=next_url)
+    context = {
+        "message": message,
+        "undo": undo_token(undo) if len(faces) <= MAX_UNDO else "",
+        "next": next_url,
+        "oob": True,
+    }
+    return _partial(request, store, data, faces, context)
+
+
+def _record(store: Store, data: Mapping[str, Any], *, actor: str) -> str:
+    """One service call; returns the name of who was meant."""
+    command_id, now = str(data["command_id"]), timezone.now()
+    persona = _meant(store, data["persona_id"], data["name"])
+    if persona is None:
+        added = add_persona(
+            store=store, name=data["name"], faces=data["faces"], actor=actor, at=now, command_id=command_id
+        )
+        return added.name
+    label_faces(
+        store=store,
+        persona_id=persona.persona_id,
+        faces=data["faces"],
+        verdict=data["verdict"],
+        actor=actor,
+        at=now,
+        command_id=command_id,
+    )
+    return persona.name
+
+
+def _meant(store: Store, persona_id: str, name: str) -> Persona | None:
+    """The persona an id or a typed name stands for; None: nobody has that name yet."""
+    if persona_id == STRANGER:
+        return Persona(persona_id=STRANGER, name="a stranger", created_at=timezone.now())
+    if persona_id:
+        persona = store.personas_by_id([persona_id]).get(persona_id)
+        if persona is None:
+            raise NotFoundError("This person was deleted meanwhile. Reload the page.")
+        return persona
+    called = personas_called(store, name)
+    if len(called) > 1:
+        raise AmbiguousError(
+            f"{len(called)} people are called {called[0].name}. Open the one you mean and label from there.",
+            tuple(persona.persona_id for persona in called),
+        )
+    return called[0] if called else None
+
+
+def _sentence(verdict: Verdict, persona_id: str, name: str, n_faces: int) -> str:
+    faces = "" if n_faces == 1 else f"{n_faces} faces: "
+    match verdict:
+        case Verdict.BELONGS:
+            return f"{faces}Marked as {name}." if persona_id == STRANGER else f"{faces}This is {name}."
+        case Verdict.REJECTED:
+            return f"{faces}Not {name}. It will not be suggested again."
+        case Verdict.CLEARED:
+            return f"{faces}Label taken back."
+
+
+def _partial(
+    request: PageRequest, store: Store, data: Mapping[str, Any], faces: tuple[FaceKey, ...], context: dict[str, Any]
+) -> HttpResponse:
+    if data["view"] == "picture":
+        context["view"] = view_image(store, faces[0].image_id)
+        response = render(request, "pictures/_labelled.html", context)
+    else:
+        if data["page_of"] and data["page_of"] != STRANGER:
+            context |= persona_context(store, data["page_of"], data["tab"])
+        response = render(request, "people/_labelled.html", context)
+    response["HX-Trigger"] = "labelled"
+    return response
+
+
+@require_POST
+@require(can_label)
+def undo(request: PageRequest) -> HttpResponseBase:
+    """Take an action back: what the toast's button sends."""
+    data = cleaned(UndoForm(request.POST))
+    try:
+        what = cast(dict[str, Any], signing.loads(data["undo"], salt=UNDO_SALT))
+    except signing.BadSignature as error:
+        raise UnableToReadFormError("This undo button was not made by this installation. Reload the page.") from error
+    command: dict[str, Any] = {
+        "store": get_store(),
+        "actor": request.user.get_username(),
+        "at": timezone.now(),
+        "command_id": str(data["command_id"]),
+    }
+    match what["what"]:
+        case "labels":
+            restore_labels(before={FaceKey.parse(key): said for key, said in what["before"].items()}, **command)
+        case "rename":
+            rename_persona(persona_id=what["persona_id"], name=what["name"], **command)
+        case "cover":
+            cover = FaceKey.parse(what["cover"]) if what["cover"] else None
+            choose_cover(persona_id=what["persona_id"], cover=cover, **command)
+    if not request.htmx:
+        return done(request, "Undone.", undo=None, next_url=safe_next(request, reverse("persona-grid")))
+    response = render(request, "_toast.html", {"message": "Undone."})
+    response["HX-Trigger"] = "labelled, undone"
+    return response

@@ -1,0 +1,114 @@
+"""Pictures: the browser of all, one with its faces, and the bytes of originals, previews and crops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import FileResponse, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils.cache import get_conditional_response, patch_cache_control
+from django.views.decorators.http import require_GET, require_safe
+
+from personas.crops import CROP_SIZES, PREVIEW_SIZES, CachedJpeg, crop_digest, cut_face, originals, shrink_picture
+from personas.entities import Image
+from personas.errors import NotFoundError
+from personas.selectors.faces import view_image
+from personas.store import get_store
+from personas.views.http import PageRequest, more_url, page, page_size, wants_partial
+
+THUMBNAILS = 60
+A_YEAR = 365 * 24 * 3600
+#: Formats browsers show; anything else is offered as a download and looked at as a preview.
+SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif", "BMP": "image/bmp"}
+
+
+@require_GET
+def browse(request: PageRequest) -> HttpResponse:
+    """Every picture, with or without faces."""
+    store = get_store()
+    found = store.images(cursor=request.GET.get("cursor"), limit=page_size(request, THUMBNAILS))
+    paths = store.paths_of([image.image_id for image in found.items])
+    context: dict[str, Any] = {
+        "pictures": [(image, paths.get(image.image_id, ())) for image in found.items],
+        "more": more_url(request, found.next_cursor),
+    }
+    if wants_partial(request):
+        return render(request, "pictures/_thumbnails.html", context)
+    context["counts"] = store.count_images()
+    return page(request, "pictures/browse.html", context)
+
+
+@require_GET
+def image(request: PageRequest, image_id: str) -> HttpResponse:
+    """One picture: its faces, who they are, and who the champion thinks they are."""
+    return page(request, "pictures/picture.html", {"view": view_image(get_store(), image_id)})
+
+
+@require_safe
+def face_crop(request: PageRequest, image_id: str, face_no: int, size: int) -> HttpResponseBase:
+    """A square crop of a face. Its address may carry a digest of the box (`v`): such an answer never changes."""
+    if size not in CROP_SIZES:
+        raise NotFoundError(f"Crops are {', '.join(map(str, CROP_SIZES))} pixels wide.")
+    faces = get_store().faces_of([image_id]).get(image_id, ())
+    face = next((face for face in faces if face.face_no == face_no), None)
+    if face is None:
+        raise NotFoundError("There is no such face; its picture may have been deleted.")
+    version = request.GET.get("v", "")
+    immutable = bool(version) and crop_digest(face).startswith(version)
+    return _jpeg(request, cut_face(face, size=size, neighbours=faces), immutable=immutable)
+
+
+@require_safe
+def preview(request: PageRequest, image_id: str, size: int) -> HttpResponseBase:
+    """The whole picture as a JPEG any browser shows."""
+    if size not in PREVIEW_SIZES:
+        raise NotFoundError(f"Previews are {' or '.join(map(str, PREVIEW_SIZES))} pixels wide.")
+    return _jpeg(request, shrink_picture(_get_image(image_id), size=size), immutable=True)
+
+
+@require_safe
+def original(request: PageRequest, image_id: str) -> HttpResponseBase:
+    """The bytes as they came. What they hold can run nothing: the type is fixed and the answer sandboxed."""
+    found = _get_image(image_id)
+    try:
+        file = originals().path(image_id).open("rb")
+    except FileNotFoundError as error:
+        raise NotFoundError(
+            "The original of this picture is not in the media folder. Ingest its source again to bring it back."
+        ) from error
+    shown = SHOWN.get(found.format)
+    response = FileResponse(
+        file,
+        content_type=shown or "application/octet-stream",
+        as_attachment=shown is None,
+        filename=f"{image_id[:12]}.{found.format.lower()}",
+    )
+    return _locked_down(response, f'"{image_id}"', immutable=True)
+
+
+def _get_image(image_id: str) -> Image:
+    found = get_store().images_by_id([image_id]).get(image_id)
+    if found is None:
+        raise NotFoundError("There is no such picture; it may have been deleted.")
+    return found
+
+
+def _jpeg(request: PageRequest, cached: CachedJpeg, *, immutable: bool) -> HttpResponseBase:
+    etag = f'"{cached.digest[:32]}"'
+    unchanged = get_conditional_response(request, etag=etag)
+    response: HttpResponseBase = (
+        unchanged
+        if unchanged is not None and unchanged.status_code == 304
+        else FileResponse(cached.path.open("rb"), content_type="image/jpeg")
+    )
+    return _locked_down(response, etag, immutable=immutable)
+
+
+def _locked_down(response: HttpResponseBase, etag: str, *, immutable: bool) -> HttpResponseBase:
+    response["ETag"] = etag
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    if immutable:
+        patch_cache_control(response, private=True, max_age=A_YEAR, immutable=True)
+    else:
+        patch_cache_control(response, private=True, no_cache=True)
+    return response

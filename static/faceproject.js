@@ -1,0 +1,200 @@
+// Progressive enhancement: every page works without it. htmx moves the partials; this file adds what htmx has no words for.
+(() => {
+  "use strict";
+
+  const main = () => document.getElementById("main");
+  const toasts = () => document.getElementById("toasts");
+
+  // ---- toasts: they leave by themselves, but not while somebody is on them ------------------------------------------
+  const TOAST_MS = 8000;
+
+  function dismissLater(toast) {
+    const leave = () => {
+      if (toast.matches(":hover, :focus-within")) return setTimeout(leave, 1000);
+      toast.classList.add("leaving");
+      return setTimeout(() => toast.remove(), 200);
+    };
+    setTimeout(leave, TOAST_MS);
+  }
+
+  function say(text) {
+    const toast = document.createElement("div");
+    toast.className = "toast toast-failed";
+    toast.setAttribute("role", "alert");
+    const line = document.createElement("p");
+    line.textContent = text;
+    toast.append(line);
+    toasts().append(toast);
+  }
+
+  function watchToasts() {
+    for (const toast of toasts().children) dismissLater(toast);
+    new MutationObserver((changes) => {
+      for (const change of changes) {
+        for (const node of change.addedNodes) if (node.nodeType === Node.ELEMENT_NODE) dismissLater(node);
+      }
+      while (toasts().children.length > 3) toasts().firstElementChild.remove();
+    }).observe(toasts(), { childList: true });
+  }
+
+  // ---- optimistic labelling: the crop leaves at once, and comes back when the server says no ---------------------------
+  function tileOf(event) {
+    const form = event.detail.elt;
+    return form instanceof Element && form.matches(".choices") ? form.closest(".tile") : null;
+  }
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const tile = tileOf(event);
+    if (!tile) return;
+    const active = document.activeElement;
+    if (tile.contains(active)) {
+      const kind = active.className;
+      const next = tile.nextElementSibling || tile.previousElementSibling;
+      const same = next && [...next.querySelectorAll("button")].find((button) => button.className === kind);
+      if (same) same.focus({ preventScroll: true });
+    }
+    tile.classList.add("leaving");
+  });
+
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const tile = tileOf(event);
+    if (tile && !event.detail.successful) tile.classList.remove("leaving");
+  });
+
+  document.addEventListener("htmx:sendError", () => {
+    say("The server does not answer. Nothing was changed; try again in a moment.");
+  });
+
+  // ---- learning: poll the tag, faster while something is being learned; refresh pages that show predictions ------------
+  const FAST_MS = 250;
+  const BUSY_MS = 1000;
+  const IDLE_MS = 4000;
+  let fastUntil = 0;
+  let timer = 0;
+  let shown = null;
+  let waiting = false;
+
+  const line = () => document.getElementById("learning");
+
+  function schedule() {
+    clearTimeout(timer);
+    if (document.hidden || !line()) return;
+    const now = performance.now();
+    const busy = line().hasAttribute("data-busy");
+    timer = setTimeout(poll, now < fastUntil ? FAST_MS : busy ? BUSY_MS : IDLE_MS);
+  }
+
+  async function poll() {
+    const current = line();
+    try {
+      const answer = await fetch(current.dataset.url, {
+        headers: { "If-None-Match": `"${current.dataset.tag}"` },
+        cache: "no-store",
+        redirect: "error",
+      });
+      if (answer.status === 200) {
+        const box = document.createElement("template");
+        box.innerHTML = await answer.text();
+        const fresh = box.content.getElementById("learning");
+        if (fresh && line()) {
+          line().replaceWith(fresh);
+          if (fresh.dataset.predictions !== shown) refresh(fresh.dataset.predictions);
+        }
+      }
+    } catch {
+      // Away or signed out: the next poll, or the next click, says so.
+    }
+    schedule();
+  }
+
+  function typing() {
+    const active = document.activeElement;
+    const open = main().querySelector("details[open]");
+    const field = active && main().contains(active) && active.matches("input:not([type=hidden]), select, textarea");
+    return Boolean(open) || Boolean(field && active.value);
+  }
+
+  function refresh(predictions) {
+    if (predictions !== undefined) shown = predictions;
+    if (!main().hasAttribute("data-follow")) return;
+    if (typing() || main().querySelector(".leaving")) {
+      waiting = true;
+      return;
+    }
+    waiting = false;
+    const known = new Set([...main().querySelectorAll(".tile, .card")].map((item) => item.id));
+    const here = new URL(location.href);
+    here.searchParams.delete("cursor");
+    const size = main().querySelectorAll(".tile, .card").length;
+    if (size > 60) here.searchParams.set("limit", String(size));
+    const left = window.scrollX;
+    const top = window.scrollY;
+    window.htmx
+      .ajax("GET", here.pathname + here.search, { target: "#main", select: "#main", swap: "outerHTML show:none" })
+      .then(() => {
+        window.scrollTo(left, top);
+        for (const item of main().querySelectorAll(".tile, .card")) {
+          if (!known.has(item.id)) item.classList.add("arriving");
+        }
+      });
+  }
+
+  document.addEventListener("focusout", () => {
+    if (waiting) setTimeout(() => waiting && refresh(), 300);
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    if (waiting) setTimeout(() => waiting && refresh(), 300);
+  });
+
+  document.addEventListener("labelled", () => {
+    fastUntil = performance.now() + 15000;
+    clearTimeout(timer);
+    timer = setTimeout(poll, 50);
+  });
+  document.addEventListener("undone", () => refresh());
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(timer);
+    if (!document.hidden && line()) poll();
+  });
+
+  // ---- a face and its box light up together -----------------------------------------------------------------------------
+  function light(event, on) {
+    const here = event.target instanceof Element && event.target.closest("[data-face]");
+    if (!here) return;
+    const number = CSS.escape(here.dataset.face);
+    for (const part of document.querySelectorAll(`[data-face="${number}"]`)) part.classList.toggle("lit", on);
+  }
+  for (const name of ["mouseover", "focusin"]) document.addEventListener(name, (event) => light(event, true));
+  for (const name of ["mouseout", "focusout"]) document.addEventListener(name, (event) => light(event, false));
+
+  // ---- menus close on Escape and on a click elsewhere; opening one puts the cursor into its field --------------------------
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll("details.menu[open], details.popover[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details.menu[open], details.popover[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      const field = event.target.open && event.target.querySelector("input:not([type=hidden])");
+      if (field) field.select();
+    },
+    true,
+  );
+
+  // ---- start -------------------------------------------------------------------------------------------------------------
+  document.addEventListener("DOMContentLoaded", () => {
+    watchToasts();
+    if (!line()) return;
+    shown = line().dataset.predictions;
+    if (toasts().children.length) fastUntil = performance.now() + 15000; // something was just changed without a partial
+    schedule();
+  });
+})();
