@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,9 @@ from ingest.vision.protocols import (
     FaceEmbedder,
     Floats,
     Pixels,
+    RatingEmbedder,
     tag,
 )
-from ingest.vision.quality import quality
 from ingest.vision.runtime import RuntimeUnavailableError
 from ingest.vision.sface import sface_on_onnxruntime, sface_on_openvino
 from ingest.vision.weights import SFACE, YUNET, find_weights
@@ -62,16 +63,13 @@ class FaceExtractor:
         as soon as their crops are cut, so memory grows by 38 kB a face.
         """
         found = [self._find(data) for data in datas]
-        crops = [each.crops for each in found if not isinstance(each, PictureError)]
-        vectors = self.embedder.embed(np.concatenate([_NO_CROPS, *crops]))
+        embedded = self._embed([each for each in found if not isinstance(each, PictureError)])
         outcomes: list[Extraction | PictureError] = []
-        start = 0
         for each in found:
             if isinstance(each, PictureError):
                 outcomes.append(each)
                 continue
-            outcomes.append(self._extraction(each, vectors[start : start + len(each.crops)]))
-            start += len(each.crops)
+            outcomes.append(self._extraction(each, embedded))
         return outcomes
 
     def _find(self, data: bytes) -> _Found | PictureError:
@@ -87,16 +85,22 @@ class FaceExtractor:
             width=picture.width, height=picture.height, format=picture.format, faces=tuple(faces), crops=crops
         )
 
-    def _extraction(self, found: _Found, vectors: Floats) -> Extraction:
+    def _embed(self, found: list[_Found]) -> Iterator[tuple[Floats, float]]:
+        """Embedding, float32 (dim,), and quality of every face of all pictures, in order."""
+        crops = np.concatenate([_NO_CROPS, *(each.crops for each in found)])
+        scores = np.array([face.score for each in found for face in each.faces], np.float32)
+        if isinstance(self.embedder, RatingEmbedder):
+            vectors, qualities = self.embedder.embed_rated(crops, scores)
+        else:
+            vectors, qualities = self.embedder.embed(crops), scores
+        return ((vector.copy(), float(quality)) for vector, quality in zip(vectors, qualities, strict=True))
+
+    def _extraction(self, found: _Found, embedded: Iterator[tuple[Floats, float]]) -> Extraction:
         faces = tuple(
             ExtractedFace(
-                box=face.box,
-                landmarks=face.landmarks,
-                score=face.score,
-                quality=quality(face, crop),
-                embedding=vector.copy(),
+                box=face.box, landmarks=face.landmarks, score=face.score, quality=quality, embedding=embedding
             )
-            for face, crop, vector in zip(found.faces, found.crops, vectors, strict=True)
+            for face, (embedding, quality) in zip(found.faces, islice(embedded, len(found.faces)), strict=True)
         )
         return Extraction(
             width=found.width,

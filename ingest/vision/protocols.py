@@ -6,9 +6,8 @@ applied. All coordinates are pixels of that upright picture, the origin at its t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +35,8 @@ class DetectedFace:
 class ExtractedFace(DetectedFace):
     """A detected face with what recognition needs.
 
-    quality: 0..1, how much the crop can be trusted (see quality.py). embedding: float32 (dim,), L2-normalised.
+    quality: 0..1, how much the embedding can be trusted: from an embedder that rates its vectors the cosine to expect
+    with a clear portrait of the same person, else the detector's score. embedding: float32 (dim,), L2-normalised.
     """
 
     quality: float
@@ -90,11 +90,15 @@ class FaceEmbedder(Protocol):
         ...
 
 
+@runtime_checkable
+class RatingEmbedder(FaceEmbedder, Protocol):
+    """An embedder that also tells how much each of its vectors can be trusted."""
+
+    def embed_rated(self, crops: Pixels, scores: Floats) -> tuple[Floats, Floats]:
+        """`embed(crops)`, and for each the quality, float32 (n,), 0..1. scores: of the detector, float32 (n,)."""
+        ...
+
+
 def tag(model: FaceDetector | FaceEmbedder) -> str:
     """`name version`, the tag that travels with every face the model made."""
     return f"{model.name} {model.version}"
-
-
-def boxes_of(faces: Sequence[DetectedFace]) -> Floats:
-    """Boxes of `faces` as float32 (n, 4): x, y, width, height."""
-    return np.array([face.box for face in faces], np.float32).reshape(-1, 4)

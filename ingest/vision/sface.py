@@ -32,9 +32,15 @@ class SFaceEmbedder:
 
     def embed(self, crops: Pixels) -> Floats:
         """crops: uint8 (n, 112, 112, 3), BGR, aligned. Returns float32 (n, 128), L2-normalised; n may be 0."""
+        return self.embed_rated(crops, np.ones(len(crops), np.float32))[0]
+
+    def embed_rated(self, crops: Pixels, scores: Floats) -> tuple[Floats, Floats]:
+        """Embeddings of `crops` as by `embed`, and their quality, float32 (n,), 0..1; scores: float32 (n,)."""
         batches = (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
-        vectors = [self._infer(as_network_input(batch)) for batch in batches]
-        return normalised(np.vstack([np.empty((0, self.dim), np.float32), *vectors]))
+        vectors = np.vstack([np.empty((0, self.dim), np.float32), *(self._infer(as_network_input(b)) for b in batches)])
+        lengths = np.linalg.norm(vectors, axis=1)
+        embeddings = (vectors / np.maximum(lengths, 1e-12)[:, None]).astype(np.float32)
+        return embeddings, expected_cosine(lengths, scores)
 
 
 def sface_on_onnxruntime(weights: VerifiedWeights, *, cache_dir: Path, threads: int = 1) -> SFaceEmbedder:
@@ -64,8 +70,13 @@ def as_network_input(crops: Pixels) -> Floats:
     return np.ascontiguousarray(crops[..., ::-1].transpose(0, 3, 1, 2), dtype=np.float32)
 
 
-def normalised(vectors: Floats) -> Floats:
-    """Rows scaled to length 1; float32 (n, dim)."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    result: Floats = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
-    return result
+def expected_cosine(lengths: Floats, scores: Floats) -> Floats:
+    """The cosine to expect between these faces and a clear portrait of the same person; float32 (n,), 0..1.
+
+    lengths: of the vectors before they were normalised. scores: of the detector. That a vector's length tells how sure
+    the network is was made a training aim by MagFace (Meng et al., CVPR 2021) and seen without it by AdaFace (Kim et
+    al., CVPR 2022). Fitted on 578 LFW faces, made small, blurred, covered or left as they were: rank correlation with
+    the true cosine .78; the detector's score alone .65. Size, sharpness and frontality (ISO/IEC 29794-5) gave nothing:
+    a bar over the eyes is sharp and large.
+    """
+    return np.clip(0.074 * lengths + 1.40 * scores - 1.51, 0, 1).astype(np.float32)

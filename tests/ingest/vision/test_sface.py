@@ -6,14 +6,24 @@ import itertools
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from ingest.vision import ExtractorConfig, FaceExtractor, RuntimeUnavailableError, build_embedder
+from ingest.vision import (
+    DetectedFace,
+    Extraction,
+    ExtractorConfig,
+    FaceExtractor,
+    RuntimeUnavailableError,
+    build_embedder,
+    decode,
+)
 from ingest.vision.protocols import Pixels
 from ingest.vision.runtime import open_openvino
-from ingest.vision.sface import SFaceEmbedder, as_network_input, sface_on_onnxruntime
+from ingest.vision.sface import SFaceEmbedder, as_network_input, expected_cosine, sface_on_onnxruntime
 from ingest.vision.weights import SFACE, find_weights
+from tests.ingest.vision.conftest import png
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +104,39 @@ def test_one_person_is_closer_than_two_and_swapped_channels_would_show(
     assert np.median(same) > 0.6
     assert np.quantile(different, 0.95) < 0.3
     assert (same > 0.3).mean() >= 0.9
+
+
+def test_a_blurred_a_small_and_a_covered_face_have_less_quality(extractor: FaceExtractor, seed_data: Path) -> None:
+    paths = sorted((seed_data / "lfw-dev").glob("*/*.jpg"))[:400:20]
+    medians = {}
+    for name, spoil in {
+        "clear": lambda picture, face: picture,
+        "blurred": lambda picture, face: cv2.GaussianBlur(picture, (0, 0), 3),
+        "small": lambda picture, face: cv2.resize(picture, (60, 60), interpolation=cv2.INTER_AREA),
+        "covered": _with_a_bar_over_the_eyes,
+    }.items():
+        contents = []
+        for path in paths:
+            picture = decode(path.read_bytes()).pixels
+            contents.append(png(spoil(picture, extractor.detector.detect(picture)[0])))
+        outcomes = extractor.extract_many(contents)
+        medians[name] = np.median([o.faces[0].quality for o in outcomes if isinstance(o, Extraction) and o.faces])
+    assert medians["clear"] > 0.6
+    assert all(medians["clear"] > medians[name] + 0.05 for name in ("blurred", "small", "covered"))
+
+
+def test_quality_stays_between_nothing_and_one() -> None:
+    lengths, scores = np.array([0, 5, 12, 40], np.float32), np.array([0, 0.7, 0.95, 1], np.float32)
+    qualities = expected_cosine(lengths, scores)
+    assert qualities[0] == 0
+    assert qualities[-1] == 1
+    assert (np.diff(qualities) >= 0).all()
+
+
+def _with_a_bar_over_the_eyes(picture: Pixels, face: DetectedFace) -> Pixels:
+    left, right = face.landmarks[:2]
+    wide, high = right[0] - left[0], (right[0] - left[0]) * 0.28
+    spoilt = picture.copy()
+    y = int(left[1] + right[1]) // 2
+    spoilt[int(y - high) : int(y + high), int(left[0] - wide / 2) : int(right[0] + wide / 2)] = 10
+    return spoilt
