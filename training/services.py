@@ -14,6 +14,7 @@ from personas.store import get_store
 from personas.store.base import Store
 from training.champion import load_recogniser
 from training.trainer import Trainer, TrainingOutcome
+from training.truth_report import truth_report
 
 
 def trainer(store: Store | None = None) -> Trainer:

@@ -13,7 +13,7 @@ from training.lease import LeaseBusyError
 logger = logging.getLogger(__name__)
 
 
-@shared_task(name="training.train")
+@shared_task(name="training.train")  # type: ignore[untyped-decorator]
 def train() -> str:
     """Learn from what people said since the last attempt; returns a sentence that says what happened."""
     try:
@@ -29,7 +29,7 @@ def train() -> str:
     return outcome.sentence
 
 
-@shared_task(name="training.score_new_faces")
+@shared_task(name="training.score_new_faces")  # type: ignore[untyped-decorator]
 def score_new_faces() -> str:
     """Score what was ingested since the champion's last scoring."""
     return f"{services.score_new_faces()} faces scored."

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from personas.entities import LABELS, Job, JobStatus, ModelVersion, VersionStatus
 from personas.media import MediaFolder
+from personas.selectors.gallery import all_personas
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
 from training.artefact import dump_classifier
 from training.champion import artefacts
@@ -105,7 +106,9 @@ class Trainer(Publisher):
             rejected=training_set.rejected,
             background=training_set.background,
         )
-        judgement = judge(training_set, champion=self._champions_set(matrix))
+        names = {persona.persona_id: persona.name for persona in all_personas(self.store)}
+        judgement = judge(training_set, champion=self._champions_set(matrix), names=names)
+        flagged = {"personas": list(judgement.personas), "faces": [str(key) for key in judgement.faces]}
         seconds = time.perf_counter() - started
         content = dump_classifier(classifier, metadata={"embedder": draft.embedder, "data_hash": draft.data_hash})
         return self.store.add_model_version(
@@ -113,7 +116,7 @@ class Trainer(Publisher):
                 draft,
                 status=VersionStatus.PUBLISHING if judgement.promote else VersionStatus.REFUSED,
                 artefact=artefacts(self.media_root).put(content),
-                metrics={**draft.metrics, **judgement.metrics},
+                metrics={**draft.metrics, **judgement.metrics, "flagged": flagged},
                 reasons=judgement.reasons,
                 fit_seconds=round(seconds, 3),
                 n_labels=len(training_set.y),

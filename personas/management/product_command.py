@@ -6,7 +6,7 @@ import json
 import sys
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -31,6 +31,14 @@ class ProductCommand(BaseCommand):
         """Print the result for a reader; commands override this."""
         for name, value in result.items():
             self.stdout.write(f"{name}: {value}")
+
+    def print_rich(self, *renderables: Any) -> None:
+        """Print rich tables and the like where the command's output goes."""
+        from rich.console import Console
+
+        console = Console(file=cast("IO[str]", self.stdout._out))
+        for renderable in renderables:
+            console.print(renderable)
 
     def handle(self, *args: Any, **options: Any) -> None:
         as_json = options.pop("json", False)

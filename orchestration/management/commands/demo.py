@@ -9,7 +9,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandParser
-from rich.console import Console
 from rich.table import Table
 
 from personas.management.product_command import ProductCommand
@@ -44,7 +43,6 @@ class Command(ProductCommand):
         self.stderr.write(line, self.style.NOTICE)
 
     def show(self, result: Mapping[str, Any]) -> None:
-        console = Console(file=self.stdout._out)
         ingest, images = result["ingest"], result["images"]
         table = Table(show_header=False, title="What is known now", title_justify="left")
         table.add_row("pictures of this source", f"{ingest['pictures']} ({ingest['new']} new, {ingest['known']} known)")
@@ -54,7 +52,7 @@ class Command(ProductCommand):
         table.add_row("personas", str(result["n_personas"]))
         table.add_row("learning", result["training"]["sentence"])
         table.add_row("time", f"{result['seconds']} s ({ingest['pictures_per_second']:.0f} pictures/s in ingest)")
-        console.print(table)
+        self.print_rich(table)
         evaluation = result["evaluation"]
         if evaluation:
             held_out = Table(title="On held-out truth, never trained on", title_justify="left")
@@ -65,7 +63,7 @@ class Command(ProductCommand):
                 held_out.add_row(name, str(row["n"]), share, str(row["wrong"]))
             for name, row in evaluation["strangers"]["by_category"].items():
                 held_out.add_row(f"{name}: nobody known", str(row["n"]), "", f"{row['named']} ({row['share']:.1%})")
-            console.print(held_out)
+            self.print_rich(held_out)
         if self.serving:
             from orchestration.serving import serve
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandParser
-from rich.console import Console
 from rich.table import Table
 
 from personas.management.product_command import ProductCommand
@@ -35,5 +34,5 @@ class Command(ProductCommand):
             table.add_row(name, str(row["n"]), str(row["found"]), str(row["wrong"]), f"{row['recall']:.1%} found")
         for name, row in result["strangers"]["by_category"].items():
             table.add_row(f"{name} (strangers)", str(row["n"]), "", str(row["named"]), f"{row['share']:.1%} named")
-        Console(file=self.stdout._out).print(table)
+        self.print_rich(table)
         self.stdout.write(f"Calibration error {result['calibration_error']:.3f}, Brier score {result['brier']:.3f}.")

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandParser
-from rich.console import Console
 from rich.table import Table
 
 from personas.management.product_command import ProductCommand
@@ -43,7 +42,7 @@ class Command(ProductCommand):
                 _share(metrics.get("strangers_named")),
                 version["created_at"][:19],
             )
-        Console(file=self.stdout._out).print(table)
+        self.print_rich(table)
         self.stdout.write("* champion")
 
 
