@@ -102,7 +102,7 @@ def restore_classifier(content: bytes) -> tuple[PersonaClassifier, dict[str, Any
 def save_classifier(
     classifier: PersonaClassifier, path: str | Path, *, metadata: Mapping[str, Any] | None = None
 ) -> str:
-    """Write the artefact beside its place and rename it there, so that no reader sees half of it. Returns its SHA-256."""
+    """Write the artefact beside its place and rename it there: no reader sees half of it. Returns its SHA-256."""
     path = Path(path)
     content = dump_classifier(classifier, metadata=metadata)
     partial = path.with_name(path.name + ".part")

@@ -1,0 +1,77 @@
+"""Numbers about predictions, from plain arrays: calibration, F1, intervals, paired tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binom, norm
+
+Floats = npt.NDArray[np.floating[Any]]
+Bools = npt.NDArray[np.bool_]
+
+# Bins of equal mass, so that the many sure faces do not hide the few doubtful ones.
+CALIBRATION_BINS = 15
+
+
+def reliability(probability: Floats, correct: Bools, *, n_bins: int = CALIBRATION_BINS) -> list[dict[str, float]]:
+    """Bins of equal mass in ascending probability: mean probability and share that was right. Both (n,)."""
+    order = np.argsort(probability, kind="stable")
+    return [
+        {
+            "n": len(part),
+            "probability": round(float(np.mean(probability[part])), 4),
+            "right": round(float(np.mean(correct[part])), 4),
+        }
+        for part in np.array_split(order, n_bins)
+        if len(part)
+    ]
+
+
+def calibration_error(probability: Floats, correct: Bools, *, n_bins: int = CALIBRATION_BINS) -> float:
+    """Expected calibration error over bins of equal mass; 0 where there is nothing to say. Both (n,)."""
+    probability, correct = np.asarray(probability, dtype=np.float64), np.asarray(correct, dtype=np.float64)
+    if not len(probability):
+        return 0.0
+    order = np.argsort(probability, kind="stable")
+    gaps = [
+        len(part) * abs(probability[part].mean() - correct[part].mean())
+        for part in np.array_split(order, n_bins)
+        if len(part)
+    ]
+    return float(sum(gaps) / len(probability))
+
+
+def f1(right: int, missed: int, taken: int) -> float:
+    """F1 of one persona: faces found, faces not found, faces of others that were given its name."""
+    return 2 * right / (2 * right + missed + taken) if right else 0.0
+
+
+def wilson(successes: int, n: int, *, confidence: float = 0.98) -> tuple[float, float]:
+    """Wilson's interval of a share (Wilson 1927); (0, 1) when nothing was seen."""
+    if not n:
+        return 0.0, 1.0
+    z = float(norm.isf((1 - confidence) / 2))
+    share = successes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def worse_by_chance(lost: int, won: int) -> float:
+    """Probability of at least `lost` losses among all changes if losing and winning were equally likely (McNemar)."""
+    return float(binom.sf(lost - 1, lost + won, 0.5)) if lost else 1.0
+
+
+def at_least_by_chance(successes: int, n: int, rate: float) -> float:
+    """Probability of so many successes at this rate."""
+    return float(binom.sf(successes - 1, n, rate)) if successes else 1.0
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and its standard error; the error of fewer than two values is infinite."""
+    if len(values) < 2:
+        return (float(values[0]) if values else 0.0), float("inf")
+    return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
