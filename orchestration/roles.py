@@ -27,7 +27,7 @@ def celery_worker(name: str, queue: str) -> Role:
     return Role(
         name=name,
         command=[
-            *(sys.executable, "-m", "celery", "-A", "faceproject", "worker", "--queues", queue),
+            *(sys.executable, "-m", "celery", "--quiet", "-A", "faceproject", "worker", "--queues", queue),
             *("--pool", "solo", "--loglevel", "WARNING", "--hostname", f"{name}@%h"),
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ],
