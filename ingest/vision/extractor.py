@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from ingest.vision.align import CROP_SIZE, align
@@ -158,7 +159,13 @@ class ExtractorConfig:
 
 
 def build_extractor(config: ExtractorConfig, *, detector: FaceDetector | None = None) -> FaceExtractor:
-    """The extractor `config` describes; `detector` replaces the embedded one. Raises WeightsError."""
+    """The extractor `config` describes; `detector` replaces the embedded one.
+
+    Build it in the process that uses it: sessions do not survive a fork. OpenCV's own threads in this process are set
+    to `config.threads` too, or each of several processes would start as many as there are cores. Raises WeightsError
+    and RuntimeUnavailableError.
+    """
+    cv2.setNumThreads(config.threads)
     if detector is None:
         detector = build_detector(config)
     return FaceExtractor(detector, build_embedder(config), max_pixels=config.max_pixels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +46,33 @@ def test_the_crop_shows_the_landmarks_at_their_places() -> None:
         pupil = crop[int(y) - 4 : int(y) + 5, int(x) - 4 : int(x) + 5].mean()
         cheek = crop[int(y) + 14 : int(y) + 18, int(x) - 4 : int(x) + 5].mean()
         assert pupil < cheek - 20
+
+
+def test_a_face_far_out_in_a_very_wide_picture_is_cut() -> None:
+    """OpenCV's warp itself takes no side over 32,767 pixels."""
+    wide = np.zeros((250, 40_000, 3), np.uint8)
+    wide[:, 39_000:39_250] = drawn_face()
+    far = DRAWN_LANDMARKS + np.array([39_000, 0], np.float32)
+    close = align(drawn_face(), DRAWN_LANDMARKS[None])
+    np.testing.assert_allclose(align(wide, far[None])[0][20:100].astype(int), close[0][20:100], atol=8)
+
+
+def test_a_large_face_is_averaged_not_sampled() -> None:
+    """Stripes finer than the crop's pixels come out grey; sampling would leave stripes."""
+    stripes = np.zeros((1000, 1000, 3), np.uint8)
+    stripes[:, ::2] = 200
+    crop = align(stripes, DRAWN_LANDMARKS[None] * 4)[0][20:90, 20:90]
+    assert crop.std() < 12
+    assert crop.mean() == pytest.approx(100, abs=8)
+
+
+def test_a_large_and_a_small_copy_give_nearly_the_same_crop() -> None:
+    small, large = align(drawn_face(250), DRAWN_LANDMARKS[None]), align(drawn_face(1500), DRAWN_LANDMARKS[None] * 6)
+    assert np.abs(small.astype(int) - large).mean() < 4
+
+
+def test_landmarks_outside_the_picture_give_a_black_crop() -> None:
+    assert not align(drawn_face(), DRAWN_LANDMARKS[None] + 5000).any()
 
 
 def test_no_faces_give_no_crops() -> None:

@@ -133,6 +133,24 @@ def test_a_colour_declared_transparent_lies_on_white(mode: str) -> None:
     assert (decode(saved(image, "PNG", transparency=key)).pixels == 255).all()
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": 0}], ids=["plain", "progressive", "444"]
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_the_fast_way_through_a_jpeg_gives_pillows_pixels(
+    painted: Image.Image, mode: str, options: dict[str, object]
+) -> None:
+    smooth = painted.resize((301, 203), Image.Resampling.BICUBIC).convert(mode)
+    content = saved(smooth, "JPEG", quality=85, **options)
+    with Image.open(io.BytesIO(content)) as image:
+        expected = np.asarray(image.convert("RGB"))[..., ::-1]
+    np.testing.assert_allclose(decode(content).pixels.astype(int), expected, atol=1)
+
+
+def test_bytes_after_the_end_of_a_jpeg_do_no_harm(painted: Image.Image) -> None:
+    assert_painted(decode(saved(painted, "JPEG", quality=95) + b"a phone's notes").pixels)
+
+
 def test_cmyk_as_adobe_writes_it_is_right(painted: Image.Image) -> None:
     content = saved(painted.convert("CMYK"), "JPEG", quality=95)
     assert b"Adobe" in content
