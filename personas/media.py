@@ -1,7 +1,7 @@
 """The content-addressed folder: originals, artefacts, and face crops cut on demand.
 
-`MEDIA_ROOT/originals/ab/abcd…` holds each picture once, named by the SHA-256 of its bytes; `MEDIA_ROOT/artefacts/ab/abcd…`
-the files of model versions. Files are written beside their place, flushed and renamed, so a kill leaves a whole file or
+`MEDIA_ROOT/originals/ab/abcd…` holds each picture once, named by the SHA-256 of its bytes; `artefacts/` beside it the files
+of model versions, `training_tables/` what they were trained on. Files are written beside their place, flushed and renamed, so a kill leaves a whole file or
 none, and two processes may write the same one.
 """
 
@@ -12,6 +12,12 @@ import hashlib
 import os
 import secrets
 from pathlib import Path
+
+from personas.errors import FaceProjectError
+
+
+class MediaMissingError(FaceProjectError):
+    """A file that the store speaks of is not in the media folder."""
 
 
 class MediaFolder:
@@ -30,7 +36,15 @@ class MediaFolder:
         return self.path(sha256).is_file()
 
     def read(self, sha256: str) -> bytes:
-        return self.path(sha256).read_bytes()
+        """Raises MediaMissingError."""
+        path = self.path(sha256)
+        try:
+            return path.read_bytes()
+        except FileNotFoundError as error:
+            raise MediaMissingError(
+                f"{path} is missing. Check that MEDIA_ROOT is the folder (or mounted share) this store was filled "
+                "with, or restore the file from a backup."
+            ) from error
 
     def put(self, content: bytes, *, sha256: str | None = None) -> str:
         """Store bytes under their hash; returns it. Bytes already there are left alone."""

@@ -1,0 +1,333 @@
+"""From labels to predictions: fit, gate, publish, switch, score what comes later, roll back."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from personas.entities import LABELS, JobStatus, Verdict, VersionStatus
+from personas.errors import NotFoundError
+from personas.media import MediaMissingError
+from personas.selectors.faces import view_image
+from personas.selectors.gallery import persona_predicted, predicted_counts
+from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
+from personas.store import get_store
+from tests.training.world import World
+from training.artefact import ArtefactCorrupt
+from training.champion import artefacts, recogniser_of
+from training.collect import collect_training_set
+from training.lease import LeaseBusyError, held_lease
+from training.matrix import EmbeddingMatrix
+from training.promotion import UnableToPromoteError
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def world(tmp_path, settings):
+    settings.MEDIA_ROOT = str(tmp_path / "media")
+    settings.CACHE_ROOT = str(tmp_path / "cache")
+    return World(get_store(), tmp_path)
+
+
+@pytest.fixture
+def known(world):
+    """Ada and Bo with 30 pictures each, 6 of them labelled, in a crowd of 60; version 1 is champion."""
+    world.ada, world.bo, world.strangers = world.photograph("Ada", 30), world.photograph("Bo", 30), world.crowd(60)
+    world.introduce("Ada", world.ada[:6])
+    world.introduce("Bo", world.bo[:6])
+    assert world.train().promoted
+    return world
+
+
+def test_without_faces_training_says_what_to_do(world):
+    with pytest.raises(NotFoundError, match="ingest"):
+        world.train()
+
+
+def test_without_labels_there_is_nothing_to_learn_and_no_version(world):
+    world.crowd(3)
+    outcome = world.train()
+    assert "Nothing to learn" in outcome.sentence
+    assert world.store.model_versions().items == ()
+
+
+def test_the_first_version_names_the_unlabelled_faces_of_its_personas_and_no_stranger(known):
+    ada, bo = known.predicted("Ada"), known.predicted("Bo")
+    assert set(ada) >= set(known.ada[6:28])
+    assert not set(ada) & {*known.bo, *known.strangers, *known.ada[:6]}
+    assert not set(bo) & {*known.ada, *known.strangers, *known.bo[:6]}
+
+
+def test_predictions_are_listed_in_descending_order(known):
+    probabilities = list(known.predicted("Ada").values())
+    assert probabilities == sorted(probabilities, reverse=True)
+
+
+def test_counts_equal_what_the_pages_list(known):
+    known.say("Ada", known.ada[10])
+    known.say("Ada", known.ada[11], verdict=Verdict.REJECTED)
+    assert predicted_counts(known.store)["ada"] == len(known.predicted("Ada"))
+
+
+def test_a_single_face_is_predicted_as_the_ranked_pages_say(known):
+    listed = known.predicted("Ada")
+    for key in known.ada[6:]:
+        said = view_image(known.store, key.image_id).faces[0].prediction
+        assert (said.persona_id == "ada") == (key in listed)
+        if key in listed:
+            assert said.probability == pytest.approx(listed[key], abs=1e-4)
+
+
+def test_nothing_new_means_no_fit_and_says_so(known):
+    outcome = known.train()
+    assert outcome.sentence == "Nothing new since version 1; no fit."
+    assert len(known.store.model_versions().items) == 1
+
+
+def test_new_pictures_alone_start_no_fit_by_themselves_but_count_when_asked(known):
+    known.crowd(3, first=100)
+    assert "Nothing new" in known.train(only_new_labels=True).sentence
+    assert known.train().version == 2
+
+
+def test_many_events_make_one_version(known):
+    for key in known.ada[6:12]:
+        known.say("Ada", key)
+    assert known.train(only_new_labels=True).version == 2
+    assert "Nothing new" in known.train(only_new_labels=True).sentence
+    assert known.store.cursor(TRAINER_CURSOR) == known.store.head(LABELS)
+
+
+def test_a_label_leaves_the_predicted_list_before_any_new_version(known):
+    known.say("Ada", known.ada[7])
+    assert known.ada[7] not in known.predicted("Ada")
+
+
+def test_new_pictures_are_scored_without_a_fit(known):
+    later = known.photograph("Ada", 5, first=100)
+    assert not set(known.predicted("Ada")) & set(later)
+    assert known.trainer.score_new_faces() == 5
+    assert set(known.predicted("Ada")) >= set(later)
+    assert len(known.store.model_versions().items) == 1
+    assert known.trainer.score_new_faces() == 0
+
+
+def test_scoring_new_faces_twice_lists_them_once(known):
+    known.photograph("Ada", 5, first=100)
+    known.trainer.score_new_faces()
+    before = known.predicted("Ada")
+    known.store.add_fresh(1, {}, scored_through=0)
+    known.trainer.score_new_faces()
+    assert known.predicted("Ada") == before
+
+
+def test_a_rejected_face_never_comes_back_over_twenty_further_versions(known):
+    rejected = max(known.predicted("Ada"), key=known.predicted("Ada").__getitem__)
+    known.say("Ada", rejected, verdict=Verdict.REJECTED)
+    unlabelled = [key for key in known.ada[6:] if key != rejected]
+    for number, key in enumerate(unlabelled[:20], start=2):
+        known.say("Ada", key)
+        assert known.train(only_new_labels=True).version == number
+        assert rejected not in known.predicted("Ada")
+        assert view_image(known.store, rejected.image_id).faces[0].prediction.persona_id != "ada"
+    assert known.store.champion().version == 21
+
+
+def test_a_rejection_does_not_cost_the_other_faces_of_that_persona(known):
+    before = set(known.predicted("Ada"))
+    wrong = known.bo[20]
+    known.say("Ada", wrong, verdict=Verdict.REJECTED)
+    known.train()
+    assert len(set(known.predicted("Ada")) & before) >= len(before) - 1
+
+
+def test_swapped_labels_are_refused_and_both_personas_are_named(world):
+    ada, bo = world.photograph("Ada", 40), world.photograph("Bo", 40)
+    world.crowd(30)
+    world.introduce("Ada", ada[:30])
+    world.introduce("Bo", bo[:30])
+    world.train()
+    world.say("Ada", *bo[:9])
+    world.say("Bo", *ada[:9])
+    outcome = world.train()
+    refused = world.store.model_version(outcome.version)
+    assert not outcome.promoted
+    assert refused.status is VersionStatus.REFUSED
+    assert "Ada" in " ".join(outcome.reasons)
+    assert "Bo" in " ".join(outcome.reasons)
+    assert {"ada", "bo"} <= set(refused.metrics["flagged"]["personas"])
+    assert world.store.champion().version == 1
+    assert "Nothing new since version 2" in world.train().sentence
+
+
+def test_a_refused_version_may_be_promoted_by_hand(world):
+    test_swapped_labels_are_refused_and_both_personas_are_named(world)
+    assert world.trainer.promote(2, actor="tester").version == 2
+    assert world.store.model_version(2).status is VersionStatus.READY
+
+
+def test_rollback_restores_the_earlier_predictions_exactly(known):
+    before = known.predicted("Ada"), known.predicted("Bo")
+    known.say("Ada", *known.ada[6:12])
+    known.train()
+    known.say("Ada", *known.ada[6:12], verdict=Verdict.CLEARED)
+    assert known.trainer.rollback(actor="tester").version == 1
+    assert (known.predicted("Ada"), known.predicted("Bo")) == before
+
+
+def test_rollback_leaves_out_what_was_labelled_since_and_scores_later_faces(known):
+    before = known.predicted("Ada")
+    known.say("Ada", known.ada[6])
+    known.train()
+    later = known.photograph("Ada", 3, first=100)
+    known.trainer.rollback(actor="tester")
+    after = known.predicted("Ada")
+    assert {key: p for key, p in before.items() if key != known.ada[6]} == {
+        key: p for key, p in after.items() if key not in later
+    }
+    assert set(later) <= set(after)
+
+
+def test_there_is_nothing_to_roll_back_to_from_the_first_version(known):
+    with pytest.raises(UnableToPromoteError, match="no version before 1"):
+        known.trainer.rollback(actor="tester")
+
+
+def test_promoting_an_unknown_version_says_how_to_list_them(known):
+    with pytest.raises(NotFoundError, match="models"):
+        known.trainer.promote(99, actor="tester")
+
+
+def test_after_a_rollback_the_next_label_makes_a_new_version(known):
+    known.say("Ada", known.ada[6])
+    known.train()
+    known.trainer.rollback(actor="tester")
+    assert "Nothing new" in known.train(only_new_labels=True).sentence
+    known.say("Ada", known.ada[7])
+    assert known.train(only_new_labels=True).version == 3
+    assert known.store.champion().version == 3
+
+
+def test_a_switch_that_lost_a_race_changes_nothing_and_is_in_the_audit_log(known):
+    known.say("Ada", known.ada[6])
+    known.train()
+    lost = known.trainer.switch(1, expected_revision=1, actor="slow trainer", why="passed the gate")
+    assert lost is None
+    assert known.store.champion().version == 2
+    entry = known.store.audits(limit=1).items[0]
+    assert (entry.action, entry.actor) == ("champion_switch_lost", "slow trainer")
+
+
+def test_two_trainers_do_not_fit_at_once(known):
+    with held_lease(known.store, "trainer", clock=known.trainer.clock), pytest.raises(LeaseBusyError):
+        known.train()
+
+
+def test_a_version_interrupted_while_publishing_is_finished_by_the_next_attempt(known, monkeypatch):
+    known.say("Ada", known.ada[6])
+    seq = known.store.head(LABELS)
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("training.promotion.publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            known.train()
+    assert known.store.model_version(2).status is VersionStatus.PUBLISHING
+    assert known.store.champion().version == 1
+    outcome = known.train(only_new_labels=True)
+    assert (outcome.version, outcome.promoted) == (2, True)
+    assert known.store.cursor(TRAINER_CURSOR) == seq
+    assert len(known.store.model_versions().items) == 2
+
+
+def test_labels_made_after_an_interruption_make_a_version_of_their_own(known, monkeypatch):
+    known.say("Ada", known.ada[6])
+    with monkeypatch.context() as patched:
+        patched.setattr("training.promotion.publish", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            known.train()
+    known.say("Ada", known.ada[7])
+    assert known.train().version == 3
+    assert known.store.model_version(2).status is VersionStatus.REFUSED
+
+
+def test_a_failing_attempt_is_shown_with_its_error_and_tried_again(known, monkeypatch):
+    known.say("Ada", known.ada[6])
+    with monkeypatch.context() as patched:
+        patched.setattr("training.promotion.publish", lambda *arguments: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            known.train()
+    job = known.store.job(TRAINER_JOB)
+    assert job.status is JobStatus.FAILED
+    assert "ZeroDivisionError" in job.message
+    assert known.train(only_new_labels=True).promoted
+    assert known.store.job(TRAINER_JOB).status is JobStatus.DONE
+
+
+def test_the_training_set_does_not_depend_on_the_order_in_which_faces_and_labels_came(known):
+    matrix = known.trainer.open_matrix()
+    said = list(known.store.all_labels())
+    backwards = EmbeddingMatrix(matrix.keys[::-1], matrix.vectors[::-1], matrix.through_seq, matrix.embedder)
+    one, other = collect_training_set(said, matrix), collect_training_set(said[::-1], backwards)
+    assert (one.keys, one.background_keys) == (other.keys, other.background_keys)
+    assert np.array_equal(one.X, other.X)
+    assert np.array_equal(one.y, other.y)
+    assert np.array_equal(one.background, other.background)
+
+
+def test_a_lost_training_table_is_named_with_what_to_do(known, tmp_path):
+    for table in (tmp_path / "media" / "training_tables").rglob("*"):
+        if table.is_file():
+            table.unlink()
+    known.say("Ada", known.ada[6])
+    with pytest.raises(MediaMissingError, match="MEDIA_ROOT"):
+        known.train()
+
+
+def test_an_altered_artefact_is_refused_with_what_to_do(known, tmp_path):
+    version = known.store.model_version(1)
+    path = artefacts(tmp_path / "media").path(version.artefact)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    fresh_number = dataclasses.replace(version, version=77)
+    with pytest.raises(ArtefactCorrupt, match="train"):
+        recogniser_of(fresh_number, tmp_path / "media")
+
+
+def test_faces_that_arrive_while_a_version_is_published_end_with_one_prediction(known, monkeypatch):
+    """Pictures come in after the candidate's matrix was read and before the pointer moves."""
+    from training import promotion
+
+    publish = promotion.publish
+    during: list = []
+
+    def publish_while_pictures_arrive(store, recogniser, matrix):
+        n_scored = publish(store, recogniser, matrix)
+        during.extend(known.photograph("Ada", 4, first=200))
+        known.trainer.score_new_faces()  # the old champion scores them too
+        return n_scored
+
+    known.say("Ada", known.ada[6])
+    monkeypatch.setattr(promotion, "publish", publish_while_pictures_arrive)
+    known.train()
+    known.trainer.score_new_faces()
+    listed = known.predicted("Ada")
+    assert set(during) <= set(listed)
+    for key in [*during, *known.ada[7:]]:
+        said = view_image(known.store, key.image_id).faces[0].prediction
+        assert (said.persona_id == "ada") == (key in listed)
+
+
+def test_a_reader_who_began_in_the_old_version_reads_on_in_it(known):
+    first = persona_predicted(known.store, "ada", limit=5)
+    known.say("Bo", known.bo[6])
+    known.train()
+    second = persona_predicted(known.store, "ada", cursor=first.next_cursor, limit=5)
+    assert {item.version for item in second.items} == {1}
+    assert not {item.face.key for item in first.items} & {item.face.key for item in second.items}
