@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from ingest.uploads import receive_upload
 from personas.entities import Job, JobStatus
 from personas.errors import NotFoundError
 from personas.permissions import can_upload, require
@@ -26,8 +27,6 @@ def upload(request: PageRequest) -> HttpResponseBase:
     store = get_store()
     if request.method != "POST":
         return page(request, "ingest/upload.html", {"jobs": _recent(store)})
-    from ingest.uploads import receive_upload
-
     job = receive_upload(
         store=store,
         files=request.FILES.getlist("files"),

@@ -1,0 +1,134 @@
+"""Model versions as their pages show them: names for ids, points of plots, labels that look like mistakes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from personas.entities import Champion, Face, FaceKey, ModelVersion, Persona, Slice
+from personas.errors import NotFoundError
+from personas.selectors.faces import faces_by_key
+from personas.store.base import Store
+
+#: Contradicted labels that a page shows, the surest first.
+MAX_CONTRADICTIONS = 48
+_UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRow:
+    """A version in the list."""
+
+    version: ModelVersion
+    is_champion: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonaRow:
+    """What a version is worth for one persona, on faces held out of the fit."""
+
+    persona_id: str
+    name: str
+    known: bool  #: the persona still exists
+    n: int
+    recall: float
+    precision: float
+    f1: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """A label that the other labels speak against."""
+
+    face: Face
+    labelled: Persona
+    looks_like: Persona
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionReport:
+    row: VersionRow
+    personas: tuple[PersonaRow, ...]  #: worst recall first
+    contradictions: tuple[Contradiction, ...]
+    reliability: tuple[Mapping[str, float], ...]  #: bins: n, mean probability, share that was right
+    curve: tuple[Mapping[str, float], ...]  #: by needed probability: recall, strangers named
+
+
+def list_reports(store: Store, *, cursor: str | None = None, limit: int = 30) -> Slice[VersionRow]:
+    """Versions, newest first."""
+    page = store.model_versions(cursor=cursor, limit=limit)
+    return Slice(items=tuple(_rows(store, page.items)), next_cursor=page.next_cursor)
+
+
+def version_report(store: Store, number: int) -> VersionReport:
+    """Raises NotFoundError."""
+    version = store.model_version(number)
+    if version is None:
+        raise NotFoundError(f"There is no version {number}; the list of models shows those there are.")
+    metrics = version.metrics
+    per_persona: Mapping[str, Mapping[str, Any]] = metrics.get("per_persona", {})
+    contradicted = list(metrics.get("contradictions", ()))[:MAX_CONTRADICTIONS]
+    mentioned = {*per_persona, *(row[side] for row in contradicted for side in ("labelled", "looks_like"))}
+    personas = store.personas_by_id(mentioned)
+    return VersionReport(
+        row=_rows(store, [version])[0],
+        personas=tuple(sorted(_persona_rows(per_persona, personas), key=lambda row: (row.recall, row.name.casefold()))),
+        contradictions=tuple(_contradictions(store, contradicted, personas)),
+        reliability=tuple(metrics.get("reliability", ())),
+        curve=tuple(metrics.get("curve", ())),
+    )
+
+
+def _rows(store: Store, versions: Sequence[ModelVersion]) -> list[VersionRow]:
+    champion: Champion | None = store.champion()
+    ids = {found for version in versions for reason in version.reasons for found in _UUID.findall(reason)}
+    personas = store.personas_by_id(ids) if ids else {}
+    return [
+        VersionRow(
+            version=version,
+            is_champion=champion is not None and champion.version == version.version,
+            reasons=tuple(_with_names(reason, personas) for reason in version.reasons),
+        )
+        for version in versions
+    ]
+
+
+def _with_names(reason: str, personas: Mapping[str, Persona]) -> str:
+    """The gate speaks of persona ids; people read names."""
+    return _UUID.sub(lambda found: personas[found[0]].name if found[0] in personas else found[0], reason)
+
+
+def _persona_rows(
+    per_persona: Mapping[str, Mapping[str, Any]], personas: Mapping[str, Persona]
+) -> Iterable[PersonaRow]:
+    for persona_id, numbers in per_persona.items():
+        persona = personas.get(persona_id)
+        yield PersonaRow(
+            persona_id=persona_id,
+            name=persona.name if persona else "(deleted)",
+            known=persona is not None,
+            n=int(numbers["n"]),
+            recall=float(numbers["recall"]),
+            precision=float(numbers["precision"]),
+            f1=float(numbers["f1"]),
+        )
+
+
+def _contradictions(
+    store: Store, rows: Sequence[Mapping[str, Any]], personas: Mapping[str, Persona]
+) -> Iterable[Contradiction]:
+    """Those that still stand: a label corrected since is no contradiction any more."""
+    keys = [FaceKey.parse(row["face"]) for row in rows]
+    faces = faces_by_key(store, keys) if keys else {}
+    labels = store.labels_of_images({key.image_id for key in keys}) if keys else {}
+    for key, row in zip(keys, rows, strict=True):
+        labelled, looks_like = personas.get(row["labelled"]), personas.get(row["looks_like"])
+        stands = any(label.belongs and label.persona_id == row["labelled"] for label in labels.get(key, ()))
+        if stands and key in faces and labelled and looks_like:
+            yield Contradiction(
+                face=faces[key], labelled=labelled, looks_like=looks_like, probability=float(row["probability"])
+            )
