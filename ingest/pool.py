@@ -2,7 +2,7 @@
 
 `LookedAt` and `Finished` events come back for every picture submitted: first LookedAt (or a Finished that rejects it),
 then, once `decide` was called, Finished. A worker that dies takes at most a few pictures with it; they are done again
-one at a time by a fresh worker, and the one that kills it again is rejected as `crashed_extraction`.
+one at a time by a fresh worker, and the one that goes on killing is rejected as `crashed_extraction`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import multiprocessing
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -43,6 +43,8 @@ logger = logging.getLogger(__name__)
 PICTURES_IN_HAND = 16
 #: … and bytes, so that a folder of large scans does not fill the memory.
 BYTES_IN_HAND = 64 * 2**20
+#: Times that a picture may end a worker it has for itself: once may be the out-of-memory killer's doing.
+MAX_DEATHS_ALONE = 2
 #: Deaths in a row before a worker was ever ready: the machine cannot run it.
 MAX_STILLBORN = 3
 #: A decoder that has not said anything for this long never will.
@@ -191,6 +193,7 @@ class ProcessPool:
         self._out: list[PoolEvent] = []
         self._tags: ExtractorTags | None = None
         self._stillborn = 0
+        self._deaths_alone: Counter[int] = Counter()
         self._start_worker()
 
     # -- the interface -------------------------------------------------------------------------------------------------
@@ -354,18 +357,16 @@ class ProcessPool:
                     "system log (memory?), or use fewer workers."
                 )
             self._start_worker()
-        elif worker.alone:
-            self._reject_guilty(worker, code)
-        else:
-            # events of theirs that nobody has seen yet belong to a reading that is lost
-            self._out = [event for event in self._out if event.ticket not in worker.in_hand]
-            self._suspects.extend(worker.in_hand.items())
-
-    def _reject_guilty(self, worker: _Worker, code: int | None) -> None:
-        for ticket in worker.in_hand:
-            self._out = [event for event in self._out if event.ticket != ticket]
+            return
+        # events of theirs that nobody has seen yet belong to a reading that is lost
+        self._out = [event for event in self._out if event.ticket not in worker.in_hand]
+        for ticket, picture in worker.in_hand.items():
+            self._deaths_alone[ticket] += worker.alone
+            if self._deaths_alone[ticket] < MAX_DEATHS_ALONE:
+                self._suspects.append((ticket, picture))
+                continue
             message = (
-                f"The file ended the process that read it, twice (exit code {code}). "
+                f"The file ended the process that read it, again and again (exit code {code}). "
                 "Open it in a picture editor and save it again."
             )
             self._out.append(Finished(ticket=ticket, outcome=RejectedError(CRASHED_EXTRACTION, message)))

@@ -240,7 +240,7 @@ class _Upload:
         return self._done(summary, journal)
 
     def _done(self, summary: IngestSummary, journal: CrashJournal) -> Job:
-        message = "The file ended the process that read it, twice. Open it in an editor and save it again."
+        message = "The file ended the process that read it, twice. Open it in a picture editor and save it again."
         crashed = [Rejection(path=path, reason=CRASHED_EXTRACTION, message=message) for path in sorted(journal.guilty)]
         rejected = [
             replace(each, path=each.path.partition("/")[2] or each.path) for each in (*summary.rejected, *crashed)

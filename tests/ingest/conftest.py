@@ -1,0 +1,53 @@
+"""A store, a folder, and ingest with an extractor that needs no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.services import folder_source, ingest_source
+from ingest.summary import IngestSummary
+from personas.store import get_store
+from personas.store.base import Store
+
+Ingest = Callable[..., IngestSummary]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def store(db: None) -> Store:
+    return get_store()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, settings: Any) -> Path:
+    """An empty source; the product's own files lie beside it."""
+    settings.MEDIA_ROOT = str(tmp_path / "media")
+    settings.CACHE_ROOT = str(tmp_path / "cache")
+    settings.FACE_EXTRACTOR = "tests.ingest.fakes.squares"
+    source = tmp_path / "source"
+    source.mkdir()
+    return source
+
+
+@pytest.fixture
+def ingest(store: Store, folder: Path) -> Ingest:
+    """`ingest()` takes in the folder, in this process unless workers are asked for."""
+
+    def run(workers: int = 0, **options: Any) -> IngestSummary:
+        source = options.pop("source", None) or folder_source(folder)
+        return ingest_source(store=store, source=source, workers=workers, actor="test", clock=now, **options)
+
+    return run
+
+
+def reasons(summary: IngestSummary) -> dict[str, str]:
+    """Reason of each rejected path."""
+    return {each.path: each.reason for each in summary.rejected}

@@ -1,0 +1,261 @@
+"""Uploads: received in the web, taken in by a worker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.tasks import process_upload as task
+from ingest.uploads import (
+    LEASE_SECONDS,
+    CrashJournal,
+    UnableToReceiveError,
+    UploadBusyError,
+    incoming_folder,
+    pending_uploads,
+    process_upload,
+    receive_upload,
+    safe_name,
+)
+from personas.entities import Job, JobStatus
+from personas.errors import NotFoundError
+from personas.store.base import Store
+from tests.ingest.conftest import now
+from tests.ingest.drawing import draw
+from tests.ingest.fakes import BLUE
+from tests.ingest.states import state_of
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A file as a browser sends it."""
+
+    name: str | None
+    content: bytes
+
+    def chunks(self) -> Iterator[bytes]:
+        for start in range(0, len(self.content), 1000):
+            yield self.content[start : start + 1000]
+
+
+@pytest.fixture
+def picture(folder: Path) -> bytes:
+    return draw(folder / "a.png").read_bytes()
+
+
+@pytest.fixture
+def other(folder: Path) -> bytes:
+    return draw(folder / "b.png", [(20, 20, 80, BLUE), (200, 100, 60, BLUE)]).read_bytes()
+
+
+def receive(store: Store, *files: Sent) -> Job:
+    return receive_upload(store=store, files=files, actor="eve", at=now())
+
+
+def process(store: Store, job: Job) -> Job:
+    return process_upload(store=store, job_id=job.job_id, clock=now)
+
+
+def tag(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def test_received_queued_taken_in_and_tidied(store: Store, picture: bytes, other: bytes) -> None:
+    job = receive(store, Sent("IMG_1.png", picture), Sent("IMG_1.png", other), Sent("bad.jpg", b"no picture"))
+    assert (job.kind, job.status, job.done, job.total, job.actor) == ("upload", JobStatus.QUEUED, 0, 3, "eve")
+    assert pending_uploads(store) == [job.job_id]
+    done = process(store, job)
+    assert store.job(job.job_id) == done
+    assert (done.status, done.done, done.total) == (JobStatus.DONE, 3, 3)
+    assert done.detail["rejected"] == [
+        {"path": "bad.jpg", "reason": "not_a_picture", "message": done.detail["rejected"][0]["message"]}
+    ]
+    assert (done.detail["new"], done.detail["faces"]) == (2, 3)
+    assert "2 pictures with 3 faces" in done.message
+    paths = [(path.source, path.path) for path in store.known_paths("upload").items]
+    assert sorted(paths) == sorted([("upload", f"{tag(picture)}/IMG_1.png"), ("upload", f"{tag(other)}/IMG_1.png")])
+    assert pending_uploads(store) == []
+    assert list(incoming_folder().iterdir()) == []
+
+
+def test_the_same_picture_uploaded_twice_is_stored_once(store: Store, picture: bytes) -> None:
+    process(store, receive(store, Sent("a.png", picture)))
+    state = state_of(store)
+    done = process(store, receive(store, Sent("a.png", picture)))
+    assert (done.detail["new"], done.detail["known"]) == (0, 1)
+    assert state_of(store) == state
+
+
+def test_processing_again_changes_nothing(store: Store, picture: bytes) -> None:
+    job = receive(store, Sent("a.png", picture))
+    done = process(store, job)
+    assert process(store, job) == done
+    assert task(job.job_id) == done.message
+
+
+def test_a_worker_killed_half_way_is_continued_by_the_next(
+    store: Store, picture: bytes, other: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = receive(store, Sent("a.png", picture), Sent("b.png", other))
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*args: Any, **options: Any) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr("ingest.labels.apply_sidecars", killed)
+        patched.setattr(store, "save_extracted", killed)
+        process(store, job)
+    assert pending_uploads(store) == []  # its worker may still be alive, for all anybody knows
+    left = store.job(job.job_id)
+    assert left is not None
+    store.put_job(replace(left, updated_at=now() - timedelta(seconds=LEASE_SECONDS + 1)))
+    assert pending_uploads(store) == [job.job_id]
+    done = process(store, job)
+    assert (done.status, done.detail["new"]) == (JobStatus.DONE, 2)
+
+
+def test_two_workers_do_not_take_the_same_upload(store: Store, picture: bytes) -> None:
+    job = receive(store, Sent("a.png", picture))
+    assert store.acquire_lease(f"upload:{job.job_id}", owner="another", seconds=60, now=now())
+    with pytest.raises(UploadBusyError):
+        process(store, job)
+    assert task(job.job_id) == "Another worker is at this upload."
+    store.release_lease(f"upload:{job.job_id}", owner="another")
+    assert process(store, job).status is JobStatus.DONE
+
+
+def test_a_picture_that_ends_the_worker_twice_is_left_out(store: Store, picture: bytes, other: bytes) -> None:
+    job = receive(store, Sent("deadly.png", picture), Sent("b.png", other))
+    path = incoming_folder() / job.job_id / ".at-work"
+    for _ in range(2):
+        CrashJournal(path).begin(f"{tag(picture)}/deadly.png")  # and here the process ends
+    done = process(store, job)
+    assert [(each["path"], each["reason"]) for each in done.detail["rejected"]] == [
+        ("deadly.png", "crashed_extraction")
+    ]
+    assert (done.detail["new"], done.done) == (1, 2)
+
+
+def test_a_crash_that_does_not_repeat_costs_no_picture(store: Store, picture: bytes) -> None:
+    job = receive(store, Sent("a.png", picture))
+    CrashJournal(incoming_folder() / job.job_id / ".at-work").begin(f"{tag(picture)}/a.png")
+    assert process(store, job).detail["new"] == 1
+
+
+def test_a_file_that_is_too_large_is_left_out_and_told(store: Store, picture: bytes, settings: Any) -> None:
+    settings.MAX_IMAGE_BYTES = 5000
+    job = receive(store, Sent("a.png", picture), Sent("large.jpg", b"x" * 5001))
+    assert [each["reason"] for each in job.detail["rejected"]] == ["too_many_bytes"]
+    done = process(store, job)
+    assert [each["path"] for each in done.detail["rejected"]] == ["large.jpg"]
+    assert (done.done, done.total, done.detail["new"]) == (2, 2, 1)
+
+
+def test_nothing_sent_and_too_much_sent_are_refused_without_a_trace(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.uploads.MAX_FILES", 2)
+    with pytest.raises(UnableToReceiveError, match="at least one"):
+        receive(store)
+    with pytest.raises(UnableToReceiveError, match="2 files"):
+        receive(store, *(Sent(f"{number}.png", b"x") for number in range(3)))
+    assert list(incoming_folder().iterdir()) == []
+    assert store.jobs().items == ()
+
+
+def test_a_browser_that_goes_away_leaves_nothing(store: Store, folder: Path) -> None:
+    class Broken(Sent):
+        def chunks(self) -> Iterator[bytes]:
+            yield b"half"
+            raise ConnectionResetError
+
+    with pytest.raises(UnableToReceiveError):
+        receive(store, Broken("a.png", b""))
+    assert list(incoming_folder().iterdir()) == []
+
+
+def test_received_files_that_are_gone_fail_the_job(store: Store, picture: bytes) -> None:
+    import shutil
+
+    job = receive(store, Sent("a.png", picture))
+    shutil.rmtree(incoming_folder() / job.job_id)
+    assert process(store, job).status is JobStatus.FAILED
+
+
+def test_models_that_cannot_be_loaded_fail_the_job_with_a_sentence(
+    store: Store, picture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ingest.vision import WeightsMissingError
+
+    def missing(*args: Any) -> Any:
+        raise WeightsMissingError("The weights are missing; set FACE_DETECTOR_WEIGHTS.")
+
+    monkeypatch.setattr("ingest.pool.extractor_of_process", missing)
+    done = process(store, receive(store, Sent("a.png", picture)))
+    assert (done.status, "FACE_DETECTOR_WEIGHTS" in done.message) == (JobStatus.FAILED, True)
+
+
+def test_what_a_killed_web_process_left_goes_after_a_day(store: Store, folder: Path) -> None:
+    import os
+
+    (incoming_folder() / "young").mkdir(parents=True)
+    (incoming_folder() / "old").mkdir()
+    os.utime(incoming_folder() / "old", (1, 1))
+    assert pending_uploads(store) == []
+    assert [path.name for path in incoming_folder().iterdir()] == ["young"]
+
+
+def test_an_unknown_upload_is_told(store: Store, folder: Path) -> None:
+    with pytest.raises(NotFoundError):
+        process_upload(store=store, job_id="absent", clock=now)
+    assert "no upload" in task("absent")
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("a.jpg", "a.jpg"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\pictures\\a.jpg", "a.jpg"),
+        (".hidden.jpg", "hidden.jpg"),
+        ("a\n\x00b.jpg", "a__b.jpg"),
+        ("a.jpg.part", "a.jpg.part_"),
+        ("", "picture"),
+        (None, "picture"),
+        ("..", "picture"),
+        (".jpg", "jpg"),
+        ("é" * 300 + ".jpg", "é" * 98 + ".jpg"),
+        ("a." + "b" * 300, "a." + "b" * 198),
+        ("\ud800.png", "_.png"),
+    ],
+)
+def test_names_from_outside_become_plain_file_names(sent: str | None, kept: str) -> None:
+    assert safe_name(sent) == kept
+    assert len(kept.encode()) <= 200
+
+
+def test_the_journal_survives_being_cut(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_text('{"at_wo')
+    assert CrashJournal(path).guilty == set()
+    journal = CrashJournal(path)
+    journal.begin("a")
+    journal.end()
+    assert json.loads(path.read_text()) == {"guilty": []}
+
+
+def test_files_come_as_any_iterable(store: Store, picture: bytes) -> None:
+    def files() -> Iterable[Sent]:
+        yield Sent("a.png", picture)
+
+    assert receive_upload(store=store, files=files(), actor="eve", at=now()).total == 1
