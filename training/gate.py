@@ -19,7 +19,7 @@ import numpy.typing as npt
 from personas.entities import FaceKey
 from training.dataset import TrainingSet
 from training.evaluation import Evaluation, Recipe, default_recipe, fit_folds, folds_for, score_folds
-from training.metrics import at_least_by_chance, mean_and_error, worse_by_chance
+from training.metrics import at_least_by_chance, mean_and_error, more_than, worse_by_chance
 
 # A change this improbable by chance is a change. Labels come by the hundred: at 1 % the gate would cry wolf weekly.
 SIGNIFICANT = 0.01
@@ -27,8 +27,8 @@ SIGNIFICANT = 0.01
 STRANGERS_LIMIT = 0.01
 # Two labels can be a slip of the hand and are shown as such; the gate needs at least this many against a pair.
 CONTRADICTIONS_A_PAIR = 2
-# Faces of a pair that would be taken for the other persona if their own were unknown: look-alikes do that too, so the
-# gate asks for more of them and for less doubt.
+# Faces of a pair that would be taken for the other persona if their own were unknown. Relatives do that too (half the
+# faces of sisters, on LFW), so it is their share among the champion's labels that counts.
 MIX_UPS_A_PAIR = 3
 # Labels of two personas that are wrong without anybody's malice: half a label in fifty.
 USUAL_MISTAKES, USUAL_LABELS = 0.5, 50.0
@@ -114,18 +114,19 @@ def _contradictions(
     known_before = set(before.truth.tolist())
     n_now, n_earlier = Counter(candidate.truth.tolist()), Counter(before.truth.tolist())
     found: dict[tuple[str, str], list[int]] = {}
-    for mixed, at_least, significant in (
-        (_contradicted_pairs, CONTRADICTIONS_A_PAIR, SIGNIFICANT),
-        (_mixed_up_pairs, MIX_UPS_A_PAIR, SIGNIFICANT / 10),
-    ):
-        now, earlier = mixed(candidate), mixed(before)
-        for pair, rows in now.items():
-            if pair in found or len(rows) < at_least or not known_before.issuperset(pair):
-                continue
-            usual = len(earlier.get(pair, [])) + USUAL_MISTAKES
-            rate = min(0.5, usual / (n_earlier[pair[0]] + n_earlier[pair[1]] + USUAL_LABELS))
-            if at_least_by_chance(len(rows), n_now[pair[0]] + n_now[pair[1]], rate) < significant:
-                found[pair] = rows
+    earlier = _contradicted_pairs(before)
+    for pair, rows in _contradicted_pairs(candidate).items():
+        usual = len(earlier.get(pair, [])) + USUAL_MISTAKES
+        rate = min(0.5, usual / (n_earlier[pair[0]] + n_earlier[pair[1]] + USUAL_LABELS))
+        n = n_now[pair[0]] + n_now[pair[1]]
+        if len(rows) >= CONTRADICTIONS_A_PAIR and at_least_by_chance(len(rows), n, rate) < SIGNIFICANT:
+            found[pair] = rows
+    earlier = _mixed_up_pairs(before)
+    for pair, rows in _mixed_up_pairs(candidate).items():
+        n, n_before = (counts[pair[0]] + counts[pair[1]] for counts in (n_now, n_earlier))
+        if len(rows) >= MIX_UPS_A_PAIR and more_than(len(rows), n, len(earlier.get(pair, [])), n_before) < SIGNIFICANT:
+            found.setdefault(pair, rows)
+    found = {pair: rows for pair, rows in found.items() if known_before.issuperset(pair)}
     return [_swapped(pair, found[pair], candidate, called) for pair in sorted(found)]
 
 

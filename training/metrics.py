@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom, norm
+from scipy.stats import binom, hypergeom, norm
 
 Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
@@ -68,6 +68,14 @@ def worse_by_chance(lost: int, won: int) -> float:
 def at_least_by_chance(successes: int, n: int, rate: float) -> float:
     """Probability of so many successes at this rate."""
     return float(binom.sf(successes - 1, n, rate)) if successes else 1.0
+
+
+def more_than(successes: int, n: int, successes_before: int, n_before: int) -> float:
+    """Probability of so great a difference of two shares by chance, one-sided (Fisher's exact test)."""
+    if not n or not n_before:
+        return 1.0
+    total = successes + successes_before
+    return float(hypergeom.sf(successes - 1, n + n_before, total, n))
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
