@@ -24,6 +24,7 @@ from personas.entities import (
     NewEvent,
     NewFace,
     Persona,
+    RankedFace,
     Verdict,
     VersionStatus,
 )
@@ -188,3 +189,7 @@ def model_version(**changes: object) -> ModelVersion:
         "metrics": {"macro_f1": 0.5},
     }
     return ModelVersion(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def ranked(name: str | int, probability: float, face_no: int = 0) -> RankedFace:
+    return RankedFace(key(name, face_no), probability)

@@ -16,8 +16,8 @@ from personas.errors import FaceProjectError
 class ProductCommand(BaseCommand):
     """Parses, makes one service call in `run`, shows its result.
 
-    Exit codes: 0 done, 1 an error (named on stderr, what to do next in its message), 2 wrong usage, 3 done but something
-    was refused or rejected (`run` returns a mapping with "exit_code").
+    Exit codes: 0 done, 1 an error (named on stderr, what to do next in its message), 2 wrong usage, 3 done but
+    something was refused or rejected (`run` returns a mapping with "exit_code").
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -41,7 +41,7 @@ class ProductCommand(BaseCommand):
             console.print(renderable)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        as_json = options.pop("json", False)
+        as_json = options.get("json", False)
         try:
             result = dict(self.run(progress=not as_json and sys.stderr.isatty(), **options))
         except FaceProjectError as error:

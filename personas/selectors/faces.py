@@ -102,7 +102,7 @@ def predict_faces(
     recogniser = recogniser or current_recogniser()
     if recogniser is None or not keys:
         return {}
-    embeddings = store.embeddings_of(keys)
+    embeddings = store.embeddings_of(keys, embedder=recogniser.embedder)
     present = [key for key in keys if key in embeddings]
     if not present:
         return {}

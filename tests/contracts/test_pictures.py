@@ -73,7 +73,7 @@ def test_batches_of_one_command_get_an_event_each(store: Store) -> None:
     assert make.save(store, make.extracted("b"), command=command).ingest_seq == 2
     events = store.events(INGEST, after=0)
     assert [event.kind for event in events] == [PICTURES_INGESTED] * 2
-    assert events[1].payload == {"images": [make.image_id("b")], "n_faces": 1}
+    assert events[1].payload == {"images": [make.image_id("b")], "n_faces": 1, "embedder": make.EMBEDDER}
     assert store.head(LABELS) == 0
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import assert_never
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, QuerySet
 
 from personas.entities import LABELS, Event, FaceKey, Label, NewEvent, Persona, Slice, Truth, Verdict
 from personas.projection import Change, ChooseCover, PutPersona, RenamePersona, SetVerdict, label_written, project
@@ -158,11 +158,15 @@ class SqlLabels(SqlConnection):
     def personas_named(self, name: str) -> tuple[Persona, ...]:
         return tuple(map(to_persona, self._rows(PersonaRow).filter(name=name).order_by("persona_id")))
 
+    def _of_persona(self, persona_ids: Collection[str], belongs: bool) -> QuerySet[LabelRow]:
+        """`belongs__in`, because Django writes `belongs=True` as a bare `belongs`, for which SQLite uses no index."""
+        return self._rows(LabelRow).filter(persona_id__in=persona_ids, belongs__in=[belongs])
+
     @translating()
     def labels_of_persona(
         self, persona_id: str, *, belongs: bool, cursor: str | None = None, limit: int = 100
     ) -> Slice[Label]:
-        rows = self._rows(LabelRow).filter(persona_id=persona_id, belongs=belongs).order_by("image_id", "face_no")
+        rows = self._of_persona([persona_id], belongs).order_by("image_id", "face_no")
         if cursor is not None:
             rows = after_face(rows, parse_key(cursor))
         return as_slice(list(rows[: limit + 1]), limit, to_label, lambda row: f"{row.image_id}:{row.face_no}")
@@ -191,7 +195,7 @@ class SqlLabels(SqlConnection):
         counts = {persona_id: [0, 0] for persona_id in persona_ids}
         for chunk in chunks(persona_ids):
             rows = self._rows(LabelRow).filter(persona_id__in=chunk).order_by()
-            for persona_id, belongs, n in rows.values_list("persona_id", "belongs").annotate(n=Count("face_no")):
+            for persona_id, belongs, n in rows.values_list("persona_id", "belongs").annotate(n=Count("*")):
                 counts[persona_id][0 if belongs else 1] = n
         return {persona_id: (labelled, rejected) for persona_id, (labelled, rejected) in counts.items()}
 
@@ -200,7 +204,7 @@ class SqlLabels(SqlConnection):
         """Two reads: the lowest picture of each persona, then the lowest face in these pictures."""
         found: dict[str, FaceKey] = {}
         for chunk in chunks(persona_ids):
-            rows = self._rows(LabelRow).filter(persona_id__in=chunk, belongs=True).order_by()
+            rows = self._of_persona(chunk, belongs=True).order_by()
             lowest = dict(rows.values_list("persona_id").annotate(image=Min("image_id")))
             faces = rows.filter(image_id__in=set(lowest.values())).values_list("persona_id", "image_id")
             for persona_id, image_id, face_no in faces.annotate(face=Min("face_no")):

@@ -196,7 +196,7 @@ class SqlModels(SqlConnection):
         pages = self._rows(RankedPageRow).filter(version=version, kind=RankedKind.PREDICTED.value).order_by()
         counts = dict(pages.values_list("persona_id").annotate(n=Sum("n_faces")))
         fresh = self._rows(FreshRow).filter(version=version).order_by()
-        for persona_id, n in fresh.values_list("persona_id").annotate(n=Count("face_no")):
+        for persona_id, n in fresh.values_list("persona_id").annotate(n=Count("*")):
             counts[persona_id] = counts.get(persona_id, 0) + n
         return counts
 

@@ -267,7 +267,7 @@ class SqlPictures(SqlConnection):
     @translating()
     def count_images(self) -> dict[str, int]:
         counts = {status.value: 0 for status in ImageStatus} | {"faces_total": 0}
-        rows = self._rows(ImageRow).values("status").annotate(n=Count("image_id"), faces=Sum("n_faces")).order_by()
+        rows = self._rows(ImageRow).values("status").annotate(n=Count("*"), faces=Sum("n_faces")).order_by()
         for row in rows:
             counts[row["status"]] = row["n"]
             counts["faces_total"] += row["faces"]

@@ -1,0 +1,57 @@
+"""What tests of services and commands share: the store of the settings, empty, and a champion that can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pytest
+
+from personas import recogniser
+from personas.entities import FaceKey, FloatArray, Prediction
+from personas.store import get_store
+from personas.store.base import Store
+from tests import factories as make
+
+
+@pytest.fixture
+def store(db: None) -> Store:
+    return get_store()
+
+
+class ToldRecogniser:
+    """Says of each face what `says` says; a rejected persona is never named."""
+
+    def __init__(self) -> None:
+        self.version = 7
+        self.embedder = make.EMBEDDER
+        self.says: dict[FaceKey, tuple[str, float]] = {}
+
+    def predict(
+        self,
+        keys: Sequence[FaceKey],
+        embeddings: FloatArray,
+        *,
+        rejected: Mapping[FaceKey, frozenset[str]],
+        n_candidates: int = 0,
+    ) -> list[Prediction]:
+        assert embeddings.shape == (len(keys), 128)
+        return [self._predict(key, rejected.get(key, frozenset())) for key in keys]
+
+    def _predict(self, key: FaceKey, rejected: frozenset[str]) -> Prediction:
+        persona_id, probability = self.says.get(key, (None, None))
+        if persona_id in rejected:
+            persona_id = probability = None
+        return Prediction(key=key, persona_id=persona_id, probability=probability, version=self.version)
+
+
+@pytest.fixture
+def champion(monkeypatch: pytest.MonkeyPatch) -> Iterator[ToldRecogniser]:
+    """A champion whose predictions the test sets."""
+    told = ToldRecogniser()
+    monkeypatch.setattr(recogniser, "_champion", lambda: told)
+    yield told
+
+
+@pytest.fixture
+def no_champion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recogniser, "_champion", lambda: None)

@@ -1,0 +1,203 @@
+"""Labels from a CSV file, and adding a persona, by command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from personas.entities import LABELS, STRANGER, Box, NewEvent, Verdict
+from personas.projection import PERSONA_RENAMED
+from personas.services.label_file import LabelFileResult, UnableToReadLabelsError, label_from_file
+from personas.services.personas import persona_id_of_name
+from personas.store.base import Store
+from tests import factories as make
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    """Pictures 0 to 4 with a face in the middle each, Ann and Bob."""
+    middle = Box(make.WIDTH / 2 - 40, make.HEIGHT / 2 - 40, 80, 80)
+    make.save(store, *[make.extracted(n, faces=[make.new_face(n, at_box=middle)]) for n in range(5)])
+    make.add_personas(store, "Ann", "Bob")
+    return store
+
+
+def apply(store: Store, *lines: str, header: str = "image,persona,belongs,face", **options: Any) -> LabelFileResult:
+    content = "\n".join([header, *lines, ""]).encode()
+    return label_from_file(store=store, content=content, actor="tester", at=make.NOW, **options)
+
+
+def said(store: Store, name: str | int, face_no: int = 0) -> dict[str, bool]:
+    labels = store.labels_of_images([make.image_id(name)]).get(make.key(name, face_no), ())
+    return {label.persona_id: label.belongs for label in labels}
+
+
+def test_lines_become_labels_and_rejections(filled: Store) -> None:
+    result = apply(
+        filled, "0.jpg,Ann,true,", "1.jpg,ann,TRUE,0", "1.jpg,Bob,false,0", "2.jpg,Stranger,true,", "3.jpg,,true,"
+    )
+    assert (result.n_lines, result.n_changed, result.n_unchanged, result.refused) == (5, 5, 0, ())
+    assert said(filled, 0) == {"ann": True}
+    assert said(filled, 1) == {"ann": True, "bob": False}
+    assert said(filled, 2) == said(filled, 3) == {STRANGER: True}
+
+
+def test_all_faces_of_a_persona_and_verdict_are_one_event(filled: Store) -> None:
+    before = filled.head(LABELS)
+    apply(filled, *[f"{n}.jpg,Ann,true," for n in range(4)], "4.jpg,Bob,true,", "0.jpg,Bob,false,")
+    events = filled.events(LABELS, after=before)
+    assert [len(event.payload["faces"]) for event in events] == [4, 1, 1]
+    assert len({event.command_id for event in events}) == 1
+
+
+def test_applying_a_file_again_changes_nothing_until_something_was_taken_back(filled: Store) -> None:
+    lines = ["0.jpg,Ann,true,", "1.jpg,Ann,true,"]
+    apply(filled, *lines)
+    head = filled.head(LABELS)
+    again = apply(filled, *lines)
+    assert (again.n_changed, again.n_unchanged, filled.head(LABELS)) == (0, 2, head)
+    make.label(filled, "ann", make.key(0), verdict=Verdict.CLEARED)
+    assert apply(filled, *lines).n_changed == 1
+    assert said(filled, 0) == {"ann": True}
+
+
+def test_good_lines_are_applied_beside_refused_ones(filled: Store) -> None:
+    result = apply(
+        filled,
+        "0.jpg,Ann,true,",
+        "absent.jpg,Ann,true,",
+        "1.jpg,Zoe,true,",
+        "2.jpg,Ann,maybe,",
+        "2.jpg,Ann,true,x",
+        "2.jpg,Ann,true,9",
+        "2.jpg,Stranger,false,",
+        ",Ann,true,",
+        "3.jpg,Bob,true,",
+    )
+    assert [refused.line for refused in result.refused] == [3, 4, 5, 6, 7, 8, 9]
+    assert "add_persona" in result.refused[1].reason
+    assert result.n_changed == 2
+    assert said(filled, 0) == {"ann": True}
+    assert said(filled, 3) == {"bob": True}
+
+
+def test_a_base_name_of_two_pictures_is_refused_with_both(filled: Store) -> None:
+    make.save(filled, make.extracted("x", paths=[make.image_path("x", path="one/same.jpg")]))
+    make.save(filled, make.extracted("y", paths=[make.image_path("y", path="two/same.jpg")]))
+    (refused,) = apply(filled, "same.jpg,Ann,true,0").refused
+    assert ["one/same.jpg" in refused.candidates[0], "two/same.jpg" in refused.candidates[1]] == [True, True]
+    assert apply(filled, "two/same.jpg,Ann,true,0").n_changed == 1
+    assert apply(filled, f"{make.image_id('x')},Bob,true,0").n_changed == 1
+    assert (said(filled, "x"), said(filled, "y")) == ({"bob": True}, {"ann": True})
+
+
+def test_one_picture_under_two_paths_of_one_name_is_no_ambiguity(filled: Store) -> None:
+    paths = [make.image_path("x", path="one/x.jpg"), make.image_path("x", path="two/x.jpg")]
+    make.save(filled, make.extracted("x", paths=paths))
+    assert apply(filled, "x.jpg,Ann,true,0").n_changed == 1
+
+
+def test_a_name_of_two_personas_is_refused_with_their_ids(filled: Store) -> None:
+    filled.record(LABELS, [make.persona_added("ann-2", "Ann")])
+    (refused,) = apply(filled, "0.jpg,Ann,true,").refused
+    assert refused.candidates == ("Ann (ann)", "Ann (ann-2)")
+    assert apply(filled, "0.jpg,ann-2,true,").n_changed == 1
+
+
+def test_a_picture_of_two_equal_faces_needs_the_number(filled: Store) -> None:
+    two = [make.new_face(n, at_box=Box(x, 200, 80, 80)) for n, x in enumerate((230.0, 330.0))]
+    make.save(filled, make.extracted("pair", faces=two))
+    (refused,) = apply(filled, "pair.jpg,Ann,true,").refused
+    assert set(refused.candidates) == {str(make.key("pair", 0)), str(make.key("pair", 1))}
+    assert apply(filled, "pair.jpg,Ann,true,1").n_changed == 1
+    assert said(filled, "pair", 1) == {"ann": True}
+
+
+def test_lines_that_contradict_an_earlier_one_are_refused(filled: Store) -> None:
+    result = apply(filled, "0.jpg,Ann,true,", "0.jpg,Bob,true,", "0.jpg,Ann,false,0", "0.jpg,Ann,true,0")
+    assert [refused.line for refused in result.refused] == [3, 4]
+    assert said(filled, 0) == {"ann": True}
+
+
+def test_new_names_become_personas_when_asked_for(filled: Store) -> None:
+    result = apply(filled, "0.jpg,Zoe  Q,true,", "1.jpg,Zoe Q,true,", create_personas=True)
+    assert result.personas_added == ("Zoe Q",)
+    (zoe,) = filled.personas_named("Zoe Q")
+    assert zoe.persona_id == persona_id_of_name("Zoe Q")
+    assert said(filled, 0) == said(filled, 1) == {zoe.persona_id: True}
+    assert apply(filled, "2.jpg,Zoe Q,true,", create_personas=True).personas_added == ()
+
+
+def test_a_refused_line_adds_no_persona(filled: Store) -> None:
+    result = apply(filled, "absent.jpg,Zoe,true,", create_personas=True)
+    assert (result.personas_added, filled.personas_named("Zoe")) == ((), ())
+
+
+def test_the_former_name_of_a_persona_is_not_somebody_new(filled: Store) -> None:
+    apply(filled, "0.jpg,Zoe,true,", create_personas=True)
+    payload = {"persona_id": persona_id_of_name("Zoe"), "name": "Zora"}
+    event = NewEvent(kind=PERSONA_RENAMED, actor="x", at=make.NOW, command_id=make.command_id(), payload=payload)
+    filled.record(LABELS, [event])
+    (refused,) = apply(filled, "1.jpg,Zoe,true,", create_personas=True).refused
+    assert "Zora" in refused.candidates[0]
+
+
+def test_files_of_spreadsheets_are_read(filled: Store) -> None:
+    content = '\ufeffImage;Persona;Belongs\r\n0.jpg;Ann;TRUE\r\n"1.jpg";"Bob";true\r\n'.encode()
+    result = label_from_file(store=filled, content=content, actor="tester", at=make.NOW)
+    assert (result.n_changed, result.refused) == (2, ())
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\xff\xfe\x00i", b"image,persona\nx,y\n"])
+def test_what_is_no_label_file_is_refused_as_a_whole(filled: Store, content: bytes) -> None:
+    with pytest.raises(UnableToReadLabelsError):
+        label_from_file(store=filled, content=content, actor="tester", at=make.NOW)
+
+
+def test_a_long_file_asks_few_questions(filled: Store, django_assert_max_num_queries: Callable[..., Any]) -> None:
+    make.save_pictures(filled, 200)
+    lines = [f"picture-{n}.jpg,Ann,true,0" for n in range(200)]
+    with django_assert_max_num_queries(200 + 40):  # a look-up a distinct name, the rest together
+        assert apply(filled, *lines).n_changed == 200
+
+
+# ---- commands --------------------------------------------------------------------------------------------------------
+
+
+def test_the_label_command_tells_what_it_did(filled: Store, tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("image,persona,belongs\n0.jpg,Ann,true\nabsent.jpg,Ann,true\n")
+    out, err = StringIO(), StringIO()
+    with pytest.raises(SystemExit) as caught:
+        call_command("label", str(file), stdout=out, stderr=err)
+    assert caught.value.code == 3
+    assert "2 lines: 1 labelled, 0 known before, 1 refused" in out.getvalue()
+    assert "line 3: There is no picture absent.jpg" in err.getvalue()
+
+    file.write_text("image,persona,belongs\n1.jpg,Zoe,true\n")
+    out = StringIO()
+    call_command("label", str(file), "--json", "--create-personas", stdout=out)
+    told = json.loads(out.getvalue())
+    assert (told["n_changed"], told["personas_added"], told["refused"]) == (1, ["Zoe"], [])
+
+
+def test_a_file_that_is_absent_is_named(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="cannot be read"):
+        call_command("label", str(tmp_path / "absent.csv"))
+
+
+def test_add_persona_prints_the_id_and_refuses_a_namesake(store: Store) -> None:
+    out = StringIO()
+    call_command("add_persona", "  Zoe   Q ", "--json", stdout=out)
+    told = json.loads(out.getvalue())
+    assert store.personas_by_id([told["persona_id"]])[told["persona_id"]].name == "Zoe Q"
+    with pytest.raises(CommandError, match="already"):
+        call_command("add_persona", "Zoe Q")
+    call_command("add_persona", "Zoe Q", "--namesake", stdout=StringIO())
+    assert len(store.personas_named("Zoe Q")) == 2
