@@ -1,9 +1,8 @@
-"""What the vision tests share: a painted picture, the real extractor, and the seed data where it is present."""
+"""What the vision tests share: a painted picture, a drawn face and the real extractor."""
 
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 
 import cv2
@@ -95,12 +94,3 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def extractor(model_cache: Path) -> FaceExtractor:
     return build_extractor(ExtractorConfig(cache_dir=model_cache))
-
-
-@pytest.fixture(scope="session")
-def seed_data() -> Path:
-    """The folder FACEPROJECT_DATA names (default ../shared/data); skips, and says so, where there is none."""
-    folder = Path(os.environ.get("FACEPROJECT_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
-    if not (folder / "presidents").is_dir():
-        pytest.skip(f"no seed data at {folder}: set FACEPROJECT_DATA to the folder that holds presidents/")
-    return folder

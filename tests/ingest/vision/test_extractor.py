@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -113,33 +113,36 @@ def test_the_same_picture_gives_the_same_bits(extractor: FaceExtractor) -> None:
 
 
 @pytest.fixture(scope="module")
-def presidents(extractor: FaceExtractor, seed_data: Path) -> dict[str, Extraction]:
+def presidents(extractor: FaceExtractor, seed_data: Callable[[str], Path]) -> dict[str, Extraction]:
     """Every eighth picture with people, and all scenes, by file name."""
-    folder = seed_data / "presidents"
+    folder = seed_data("presidents")
     people = [path for path in sorted(folder.glob("*.jpg")) if not path.name.startswith("scene")]
     paths = people[::8] + sorted(folder.glob("scene-*.jpg"))
     outcomes = extractor.extract_many(path.read_bytes() for path in paths)
     return {path.name: out for path, out in zip(paths, outcomes, strict=True) if isinstance(out, Extraction)}
 
 
+@pytest.mark.seed_data
 def test_scenes_have_no_face(presidents: dict[str, Extraction]) -> None:
     scenes = [extraction for name, extraction in presidents.items() if name.startswith("scene")]
     assert len(scenes) >= 17
     assert sum(bool(extraction.faces) for extraction in scenes) <= 1
 
 
+@pytest.mark.seed_data
 def test_people_have_a_face_near_the_centre_covered_eyes_included(presidents: dict[str, Extraction]) -> None:
     people = [extraction for name, extraction in presidents.items() if not name.startswith("scene")]
     assert len(people) >= 50
     assert sum(any(_central(extraction)) for extraction in people) >= len(people) - 1
 
 
+@pytest.mark.seed_data
 def test_a_presidents_clear_faces_are_closer_than_two_presidents(
-    presidents: dict[str, Extraction], seed_data: Path
+    presidents: dict[str, Extraction], seed_data: Callable[[str], Path]
 ) -> None:
     vectors: dict[str, list[Floats]] = {}
     for name, extraction in presidents.items():
-        sidecar = json.loads((seed_data / "presidents" / name).with_suffix(".json").read_text())
+        sidecar = json.loads((seed_data("presidents") / name).with_suffix(".json").read_text())
         if sidecar["category"] == "presidential":
             central = next(face for face, near in zip(extraction.faces, _central(extraction), strict=True) if near)
             vectors.setdefault(sidecar["persona"], []).append(central.embedding)
