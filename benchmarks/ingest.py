@@ -1,0 +1,165 @@
+"""Pictures a second of `manage.py ingest`, beside the peers' recipe on the same pictures in the same run.
+
+Both use the same number of processes of one thread. The peers' processes are warm: their start and the loading of their
+models are not counted; the product's are, in the row that says so. Runs alternate (peer, product, OpenVINO, bare) and
+the ratio of each round is taken, because a shared machine's speed changes from minute to minute. The physical limit is
+the bare extractor: the same decoding and the same two networks in as many processes, storing nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import multiprocessing
+import shutil
+import statistics
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.pool import Pool
+from pathlib import Path
+
+from benchmarks.installation import Installation
+from benchmarks.peers_recipe import extract_all, one_thread, peers_pool
+from benchmarks.report import Goal, Row
+from benchmarks.settings import Bench, seed_pictures
+
+#: The pipelines compared, by the name shown.
+PEERS, OURS, OPENVINO, BARE = "peers' recipe", "ONNX Runtime", "OpenVINO bf16", "bare extractor"
+
+
+@dataclass(slots=True)
+class Rates:
+    """Pictures a second, one entry a round, by pipeline; and seconds of whole commands."""
+
+    rates: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, pipeline: str, pictures: int, seconds: float) -> None:
+        self.rates.setdefault(pipeline, []).append(pictures / seconds)
+
+    def median(self, pipeline: str) -> float:
+        return statistics.median(self.rates[pipeline])
+
+    def ratio(self, pipeline: str, to: str) -> float:
+        """Median over the rounds of the ratio within a round."""
+        return statistics.median(a / b for a, b in zip(self.rates[pipeline], self.rates[to], strict=True))
+
+
+def measure(bench: Bench) -> Iterable[Row]:
+    folder = _pictures(bench)
+    paths = [picture.path for picture in seed_pictures(folder)]
+    rates = _measure_rounds(bench, folder, paths)
+    yield from _rows(rates, bench.n_processes)
+
+
+def _pictures(bench: Bench) -> Path:
+    """All of data/presidents, or every fourth picture of it."""
+    folder = bench.data("presidents")
+    if not bench.quick:
+        return folder
+    subset = bench.scratch / "pictures"
+    subset.mkdir()
+    for picture in seed_pictures(folder)[::4]:
+        shutil.copy(picture.path, subset)
+        shutil.copy(picture.path.with_suffix(".json"), subset)
+    return subset
+
+
+def _measure_rounds(bench: Bench, folder: Path, paths: Sequence[Path]) -> Rates:
+    rates = Rates()
+    cache = bench.scratch / "cache"  # the networks as they are rewritten once an installation
+    with peers_pool(bench.n_processes) as peers, bare_pool(bench.n_processes, cache) as bare:
+        extract_all(peers, paths[: 2 * bench.n_processes])
+        bare.map(_bare, paths[: 2 * bench.n_processes], chunksize=1)
+        _ingest(bench, folder, cache, {}, "warm-up")
+        has_openvino = openvino_has_bf16()
+        for number in range(2 if bench.quick else 3):
+            started = time.perf_counter()
+            extract_all(peers, paths)
+            rates.add(PEERS, len(paths), time.perf_counter() - started)
+            _timed_ingest(rates, OURS, bench, folder, cache, {}, f"onnx-{number}")
+            if has_openvino:
+                _timed_ingest(rates, OPENVINO, bench, folder, cache, {"FACE_RUNTIME": "openvino"}, f"ov-{number}")
+            started = time.perf_counter()
+            bare.map(_bare, paths, chunksize=4)
+            rates.add(BARE, len(paths), time.perf_counter() - started)
+    return rates
+
+
+def _timed_ingest(
+    rates: Rates, pipeline: str, bench: Bench, folder: Path, cache: Path, environment: dict[str, str], name: str
+) -> None:
+    seconds, whole, pictures = _ingest(bench, folder, cache, environment, name)
+    rates.add(pipeline, pictures, seconds)
+    rates.add(f"{pipeline}, whole command", pictures, whole)
+
+
+def _ingest(
+    bench: Bench, folder: Path, cache: Path, environment: dict[str, str], name: str
+) -> tuple[float, float, int]:
+    """Seconds the summary says, seconds of the command from start to end, pictures."""
+    installation = Installation.create(bench.scratch / name, CACHE_ROOT=str(cache), **environment)
+    started = time.perf_counter()
+    summary = installation.manage("ingest", str(folder), "--workers", str(bench.n_processes), exit_codes=(0, 3))
+    whole = time.perf_counter() - started
+    shutil.rmtree(installation.home)
+    return summary["seconds"], whole, summary["new"]
+
+
+def openvino_has_bf16() -> bool:
+    """Whether OpenVINO is installed and this CPU computes in bf16."""
+    if importlib.util.find_spec("openvino") is None:
+        return False
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+# ---- the physical limit ----------------------------------------------------------------------------------------------
+_bare_extractor = None
+
+
+def _start_bare(cache: Path) -> None:
+    from ingest.vision import ExtractorConfig, build_extractor
+
+    global _bare_extractor
+    _bare_extractor = build_extractor(ExtractorConfig(cache_dir=cache / "models"))
+
+
+def _bare(path: Path) -> int:
+    assert _bare_extractor is not None
+    return len(_bare_extractor.extract(path.read_bytes()).faces)
+
+
+def bare_pool(n_processes: int, cache: Path) -> Pool:
+    """Processes of one thread with the product's extractor loaded."""
+    one_thread()
+    return multiprocessing.get_context("spawn").Pool(n_processes, initializer=_start_bare, initargs=(cache,))
+
+
+def _rows(rates: Rates, n_processes: int) -> Iterator[Row]:
+    processes = f"{n_processes} processes"
+    yield Row(what=PEERS, figure=rates.median(PEERS), unit="pictures/s", beside=f"{processes}, models loaded")
+    for pipeline in (OURS, OPENVINO):
+        if pipeline not in rates.rates:
+            continue
+        rate = f"{rates.median(pipeline):.0f} pictures/s, {processes}"
+        yield Row(
+            what=f"ingest, {pipeline}",
+            figure=rates.ratio(pipeline, PEERS),
+            unit="x peers",
+            goal=Goal(at_least=6),
+            beside=rate,
+        )
+        whole = f"{pipeline}, whole command"
+        yield Row(
+            what=f"ingest, {whole}",
+            figure=rates.ratio(whole, PEERS),
+            unit="x peers",
+            beside=f"{rates.median(whole):.0f} pictures/s with Python's start and models loaded",
+        )
+    yield Row(
+        what=f"ingest, {OURS}, of the physical limit",
+        figure=100 * rates.ratio(OURS, BARE),
+        unit="%",
+        beside=f"bare extractor {rates.median(BARE):.0f} pictures/s, {processes}",
+    )
