@@ -71,6 +71,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 FACE_DETECTOR = env.str("FACE_DETECTOR", default="embedded")
 FACE_EXTRACTOR = env.str("FACE_EXTRACTOR", default="ingest.extraction.embedded")  # dotted path of a factory
 FACE_RUNTIME = env.str("FACE_RUNTIME", default="onnxruntime")  # or "openvino" (requirements-openvino.txt)
+FACE_PRECISION = env.str("FACE_PRECISION", default="bf16")  # of OpenVINO: "bf16" (AVX-512 BF16 or AMX) or "f32"
 FACE_DETECTOR_WEIGHTS = env.str("FACE_DETECTOR_WEIGHTS", default="")
 FACE_DETECTOR_WEIGHTS_SHA256 = env.str("FACE_DETECTOR_WEIGHTS_SHA256", default="")
 FACE_EMBEDDER_WEIGHTS = env.str("FACE_EMBEDDER_WEIGHTS", default="")

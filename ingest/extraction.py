@@ -63,6 +63,7 @@ def extractor_spec() -> ExtractorSpec:
     config = ExtractorConfig(
         cache_dir=Path(settings.CACHE_ROOT) / "models",
         runtime=settings.FACE_RUNTIME,
+        precision=settings.FACE_PRECISION,
         max_pixels=settings.MAX_IMAGE_PIXELS,
         **weights,
     )

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 #: Between two looks; part of what a person waits for after labelling.
 LOOK_SECONDS = 0.1
 #: A gap that is unchanged this long after its task was sent is sent again: the task, or its worker, was lost.
-RESEND_SECONDS = 15.0
+RESEND_SECONDS = 5.0
 #: Between two looks for projections a killed process left half done.
 REPAIR_SECONDS = 60.0
 

@@ -7,11 +7,12 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+from django.utils import timezone
 
 from personas.entities import FaceKey, FloatArray, Verdict
 from personas.selectors.gallery import persona_predicted
 from personas.store.base import Store
-from tests.factories import NOW, add_personas, extracted, key, label, new_face, save
+from tests.factories import add_personas, extracted, key, label, new_face, save
 from training.trainer import Trainer
 
 #: Spread of one person's faces; two of them have a cosine of about 1 / (1 + SPREAD**2).
@@ -42,22 +43,21 @@ class World:
     @property
     def trainer(self) -> Trainer:
         return Trainer(
-            store=self.store, media_root=self.folder / "media", cache_root=self.folder / "cache", clock=lambda: NOW
+            store=self.store, media_root=self.folder / "media", cache_root=self.folder / "cache", clock=timezone.now
         )
 
     def photograph(self, person: str, count: int, *, first: int = 0) -> list[FaceKey]:
         """`count` pictures of one person each; keys in the order taken."""
-        names = [f"{person}-{n}" for n in range(first, first + count)]
-        batch = [
-            extracted(name, faces=[dataclasses.replace(new_face(name), embedding=appearance(person, name))])
-            for name in names
-        ]
-        save(self.store, *batch)
-        return [key(name) for name in names]
+        return self._take([(person, f"{person}-{n}") for n in range(first, first + count)])
 
     def crowd(self, count: int, *, first: int = 0) -> list[FaceKey]:
         """Strangers, each seen once."""
-        return [self.photograph(f"stranger {n}", 1)[0] for n in range(first, first + count)]
+        return self._take([(f"stranger {n}", f"stranger {n}") for n in range(first, first + count)])
+
+    def _take(self, pictures: list[tuple[str, str]]) -> list[FaceKey]:
+        faces = {name: dataclasses.replace(new_face(name), embedding=appearance(who, name)) for who, name in pictures}
+        save(self.store, *[extracted(name, faces=[face]) for name, face in faces.items()])
+        return [key(name) for name in faces]
 
     def introduce(self, person: str, faces: list[FaceKey]) -> None:
         add_personas(self.store, person)

@@ -1,0 +1,80 @@
+"""kill -9 at every step of a training attempt: the next one ends where an undisturbed one would have."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from personas.entities import LABELS, VersionStatus
+from personas.selectors.learning import TRAINER_CURSOR
+from personas.state_hash import state_hash
+from personas.store import get_store
+from tests.training.world import World
+from training.champion import VersionRecogniser
+from training.classifier import PersonaClassifier
+from training.collect import collect_training_set
+from training.scoring import score_matrix
+
+pytestmark = [pytest.mark.kill, pytest.mark.django_db(transaction=True)]
+
+#: (store call, moment) in the order a training attempt passes them.
+MOMENTS = [
+    ("put_job", "after"),  # before the fit
+    ("add_model_version", "before"),  # fitted, artefact written, version unknown
+    ("add_model_version", "after"),  # version known, nothing published
+    ("put_ranked", "after"),  # some pages written
+    ("add_fresh", "after"),  # all pages written, version not marked ready
+    ("switch_champion", "before"),  # published, pointer not moved
+    ("switch_champion", "after"),  # pointer moved, nothing else done
+    ("advance_cursor", "before"),  # all but the cursor
+]
+
+
+@pytest.fixture
+def world(tmp_path, settings):
+    settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
+    world = World(get_store(), tmp_path)
+    world.ada, world.bo = world.photograph("Ada", 16), world.photograph("Bo", 16)
+    world.crowd(30)
+    world.introduce("Ada", world.ada[:4])
+    world.introduce("Bo", world.bo[:4])
+    world.train()
+    world.say("Ada", *world.ada[4:8])
+    return world
+
+
+def undisturbed(world):
+    """What the pages hold when nothing goes wrong, computed without any of the steps that are killed."""
+    said, matrix = list(world.store.all_labels()), world.trainer.open_matrix()
+    s = collect_training_set(said, matrix)
+    classifier = PersonaClassifier().fit(s.X, s.y, strangers=s.strangers, rejected=s.rejected, background=s.background)
+    named = {label.key for label in said if label.belongs}
+    predicted, _ = score_matrix(
+        VersionRecogniser(0, matrix.embedder, classifier), matrix, rows=slice(None), named=named, rejected={}
+    )
+    return {name: dict(ranked) for name, ranked in predicted.items()}
+
+
+@pytest.mark.parametrize(("method", "moment"), MOMENTS, ids=[f"{moment} {method}" for method, moment in MOMENTS])
+def test_after_a_kill_one_more_training_ends_in_the_undisturbed_state(
+    world, child_environment, tmp_path, method, moment
+):
+    expected, before = undisturbed(world), state_hash(world.store)
+    command = [sys.executable, "-m", "tests.training.killed_trainer", str(tmp_path), method, moment]
+    child = subprocess.run(command, env=child_environment, capture_output=True, text=True, timeout=60)
+    assert child.returncode == -signal.SIGKILL, child.stderr
+    assert set(world.predicted("Ada"))  # readers always see a whole version
+
+    world.trainer.train(actor="tester", only_new_labels=True, wait_seconds=10)
+
+    assert {name: world.predicted(name) for name in ("Ada", "Bo")} == {
+        name.title(): ranked for name, ranked in expected.items()
+    }
+    assert state_hash(world.store) == before
+    versions = world.store.model_versions().items
+    assert {version.status for version in versions} == {VersionStatus.READY}
+    assert world.store.champion().version == versions[0].version
+    assert world.store.cursor(TRAINER_CURSOR) == world.store.head(LABELS)
