@@ -20,6 +20,7 @@ urlpatterns = [
     path("personas/<str:persona_id>/", people.persona, name="persona"),
     path("personas/<str:persona_id>/rename/", people.rename, name="persona-rename"),
     path("personas/<str:persona_id>/cover/", people.cover, name="persona-cover"),
+    path("unknown/", people.unknown, name="unknown"),
     path("strangers/", people.strangers, name="strangers"),
     path("images/", pictures.browse, name="images"),
     path("images/<sha256:image_id>/", pictures.image, name="image"),

@@ -6,7 +6,8 @@
   const toasts = () => document.getElementById("toasts");
 
   // ---- toasts: they leave by themselves, but not while somebody is on them ------------------------------------------
-  const TOAST_MS = 8000;
+  const TOAST_MS = 6000;
+  const UNDO_MS = 12000;
 
   function dismissLater(toast) {
     const leave = () => {
@@ -14,7 +15,7 @@
       toast.classList.add("leaving");
       return setTimeout(() => toast.remove(), 200);
     };
-    setTimeout(leave, TOAST_MS);
+    setTimeout(leave, toast.querySelector("form") ? UNDO_MS : TOAST_MS);
   }
 
   function say(text) {
@@ -40,7 +41,7 @@
   // ---- optimistic labelling: the crop leaves at once, and comes back when the server says no ---------------------------
   function tileOf(event) {
     const form = event.detail.elt;
-    return form instanceof Element && form.matches(".choices") ? form.closest(".tile") : null;
+    return form instanceof HTMLFormElement && form.matches(".choices") ? form.closest(".tile") : null;
   }
 
   document.addEventListener("htmx:beforeRequest", (event) => {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from personas.entities import Face, FaceKey, Image, ImagePath, Label, Persona, Prediction
+from personas.entities import Face, FaceKey, Image, ImagePath, Label, Persona, Prediction, Slice
 from personas.errors import NotFoundError
 from personas.recogniser import Recogniser, current_recogniser
 from personas.store.base import Store
@@ -126,3 +127,48 @@ def faces_by_key(store: Store, keys: Collection[FaceKey]) -> dict[FaceKey, Face]
     wanted = set(keys)
     found = store.faces_of({key.image_id for key in wanted})
     return {face.key: face for faces in found.values() for face in faces if face.key in wanted}
+
+
+class FaceStatus(enum.StrEnum):
+    """How a face stands."""
+
+    LABELLED = "labelled"
+    PREDICTED = "predicted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+#: Faces looked through for one page of `faces_with_status`, at most: a page may be short and yet not the last.
+LOOKED_THROUGH = 2000
+
+
+def faces_with_status(
+    store: Store, status: FaceStatus | None = None, *, cursor: str | None = None, limit: int = 60
+) -> Slice[FaceView]:
+    """All faces, or those of a status, by (image_id, face_no). The cursor is the store's."""
+    found: list[FaceView] = []
+    looked = 0
+    while True:
+        page = store.faces(cursor=cursor, limit=max(limit - len(found), 20))
+        for view in view_faces(store, page.items):
+            if status is None or status_of(view) is status:
+                found.append(view)
+        looked += len(page.items)
+        cursor = page.next_cursor
+        if cursor is None or len(found) >= limit or looked >= LOOKED_THROUGH:
+            return Slice(items=tuple(found), next_cursor=cursor)
+
+
+def status_of(view: FaceView) -> FaceStatus:
+    """A label outweighs a prediction, and a prediction a rejection of somebody else."""
+    if view.label:
+        return FaceStatus.LABELLED
+    if view.prediction and view.prediction.persona_id:
+        return FaceStatus.PREDICTED
+    return FaceStatus.REJECTED if view.rejections else FaceStatus.UNKNOWN
+
+
+def view_keys(store: Store, keys: Sequence[FaceKey]) -> list[FaceView]:
+    """These faces in this order, those that exist."""
+    faces = faces_by_key(store, keys)
+    return view_faces(store, [faces[key] for key in keys if key in faces])

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from personas.entities import STRANGER, FaceKey
 from personas.forms import CoverForm, NameForm, cleaned
 from personas.permissions import can_label, require
-from personas.selectors.faces import faces_by_key
+from personas.selectors.faces import FaceStatus, faces_by_key, faces_with_status
 from personas.selectors.gallery import (
     find_personas,
     get_persona,
@@ -111,6 +111,26 @@ def tiles(request: PageRequest, store: Store, persona_id: str, tab: str) -> dict
         rows = [(item.face, None, item.label) for item in labelled.items]
         more = labelled.next_cursor
     return {"tiles": rows, "more": more_url(request, more), "here": request.get_full_path(), "page_of": persona_id}
+
+
+@require_GET
+def unknown(request: PageRequest) -> HttpResponse:
+    """Faces that nobody claims: no human named them, and neither does the champion."""
+    found = faces_with_status(
+        get_store(), FaceStatus.UNKNOWN, cursor=request.GET.get("cursor"), limit=page_size(request, TILES)
+    )
+    context = {
+        "tab": "unknown",
+        "tiles": [(view.face, None, None) for view in found.items],
+        "more": more_url(request, found.next_cursor),
+        "here": request.get_full_path(),
+        "page_of": "",
+    }
+    return (
+        render(request, "people/_tiles.html", context)
+        if wants_partial(request)
+        else page(request, "people/unknown.html", context)
+    )
 
 
 @require_GET

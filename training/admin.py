@@ -1,0 +1,67 @@
+"""Administration of model versions."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from personas.entities import Slice
+from personas.errors import NotFoundError
+from personas.models import ModelVersion
+from personas.store import Store
+from personas.store_admin import PAGE, Action, Details, Row, StoreAdmin
+from personas.templatetags.plots import share
+from training.report import list_reports, version_report
+from training.services import promote
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(StoreAdmin):
+    columns = ("Version", "Status", "Trained", "Labels", "People", "Found", "Strangers named")
+
+    def rows(self, store: Store, request: HttpRequest, cursor: str | None) -> Slice[Row]:
+        page = list_reports(store, cursor=cursor, limit=PAGE)
+        rows = [
+            Row(
+                pk=str(row.version.version),
+                cells=(
+                    row.version.version,
+                    "in use" if row.is_champion else row.version.status.value,
+                    row.version.created_at,
+                    row.version.n_labels,
+                    row.version.n_personas,
+                    share(row.version.metrics.get("recall")),
+                    share(row.version.metrics.get("strangers_named")),
+                ),
+            )
+            for row in page.items
+        ]
+        return Slice(items=tuple(rows), next_cursor=page.next_cursor)
+
+    def details(self, store: Store, pk: str) -> Details:
+        if not pk.isdecimal():
+            raise NotFoundError("There is no such version.")
+        report = version_report(store, int(pk))
+        version = report.row.version
+        return Details(
+            title=f"Version {version.version}",
+            facts=(
+                ("Status", "in use" if report.row.is_champion else version.status.value),
+                ("Trained", version.created_at),
+                ("Reasons", " ".join(report.row.reasons)),
+                ("Labels", version.n_labels),
+                ("People", version.n_personas),
+                ("Faces named", version.n_scored),
+                ("Embedder", version.embedder),
+                ("Artefact", version.artefact),
+            ),
+            links=(("Metrics and plots", reverse("model-version", args=[version.version])),),
+            actions=() if report.row.is_champion else (Action(name="promote", title="Use this version"),),
+        )
+
+    def run(self, store: Store, request: HttpRequest, action: str, pk: str) -> str:
+        promote(store=store, version=int(pk), actor=request.user.get_username(), at=timezone.now())
+        self.log(request, [pk], "promoted")
+        return f"Version {pk} is in use now."
