@@ -49,7 +49,8 @@ class ArtefactIncompatible(FaceProjectError):  # noqa: N818 - the same
 def dump_classifier(classifier: PersonaClassifier, *, metadata: Mapping[str, Any] | None = None) -> bytes:
     """The bytes of a fitted classifier. metadata: JSON-able, kept beside it (embedder, data hash, ...)."""
     gallery: Gallery = classifier.gallery_
-    members = {"classes": gallery.classes, "centre": gallery.centre}
+    classes = gallery.classes.astype(np.str_) if gallery.classes.dtype.hasobject else gallery.classes
+    members = {"classes": classes, "centre": gallery.centre}
     for group in GROUPS:
         members |= {f"{group}.{name}": getattr(getattr(gallery, group), name) for name in ARRAYS}
     header = {

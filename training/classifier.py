@@ -24,7 +24,6 @@ from training.thresholds import (
     cut_off,
     evenly,
     fit_impostors,
-    prior_deviation,
     probable_personas,
 )
 
@@ -174,9 +173,9 @@ class PersonaClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         excluded: (row, class) pairs that must not be claimed, because a human rejected them.
         """
-        if not np.size(X):
-            X = np.zeros((0, self.n_features_in_), dtype=np.float32)
-            return self.gallery_.claims(X, n_candidates=n_candidates)
+        if isinstance(X, np.ndarray) and not len(X):  # scikit-learn refuses an empty array
+            check_is_fitted(self, "gallery_")
+            return self.gallery_.claims(np.zeros((0, self.n_features_in_), np.float32), n_candidates=n_candidates)
         faces = self._validated(X)
         return self.gallery_.claims(faces, n_candidates=n_candidates, excluded=excluded)
 
@@ -235,7 +234,7 @@ class PersonaClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         spoken_against = (owner[:, None] < 0) | (owner[:, None] == templates.class_index)
         matters = np.where(spoken_against, scores, -np.inf).max(axis=1, initial=-np.inf) >= COUNTER_EXAMPLE_MATTERS
         vectors, owner = vectors[matters], owner[matters]
-        deviation = prior_deviation(vectors.shape[1])
+        deviation = float(np.median(templates.impostor_deviation))
         mean, spread = prior_genuine(deviation)
         n_counter = len(vectors)
         return Scored(

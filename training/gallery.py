@@ -169,10 +169,14 @@ class Gallery:
         return np.asarray(odds * (odds / np.maximum(odds + opposing, np.float32(1e-30))), dtype=np.float32)
 
     def _posterior(self, odds: Float32) -> Float32:
-        """Bayes' rule with equal priors for the personas. (m, n_classes) -> (m, n_classes)."""
+        """Bayes' rule with equal priors for the personas. (m, n_classes) -> (m, n_classes).
+
+        Personas are weighed against each other by all the evidence, against strangers by MAX_ODDS at most.
+        """
         prior = (1 - self.unknown_prior) / (self.unknown_prior * len(self.classes))
-        weighed = np.minimum(odds, np.float32(MAX_ODDS)) * np.float32(prior)
-        return np.asarray(weighed / (1 + weighed.sum(axis=1, keepdims=True)), dtype=np.float32)
+        total = np.maximum(odds.sum(axis=1, keepdims=True), np.float32(1e-30))
+        known = np.minimum(total, np.float32(MAX_ODDS)) * np.float32(prior)
+        return np.asarray(odds / total * (known / (1 + known)), dtype=np.float32)
 
 
 def _most_probable(chances: Float32, k: int) -> Int32:

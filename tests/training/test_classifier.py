@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import check_estimator
 
 from tests.training.embeddings import Float32, People
 from training.artefact import dump_classifier
@@ -18,13 +18,13 @@ OPEN_SET = (
 )
 
 
-def _expected_failures(_: Any) -> dict[str, str]:
-    return {"check_classifiers_one_label": OPEN_SET, "check_classifiers_train": OPEN_SET}
+EXPECTED_FAILURES = {"check_classifiers_one_label": OPEN_SET, "check_classifiers_train": OPEN_SET}
 
 
-@parametrize_with_checks([PersonaClassifier()], expected_failed_checks=_expected_failures)
-def test_keeps_the_estimator_contract(estimator: Any, check: Any) -> None:
-    check(estimator)
+def test_keeps_the_estimator_contract() -> None:
+    # Checks that need pandas or an array API namespace say nothing about us and are left out silently (on_skip=None).
+    results = check_estimator(PersonaClassifier(), expected_failed_checks=EXPECTED_FAILURES, on_skip=None)
+    assert sum(result["status"] == "passed" for result in results) >= 45
 
 
 @pytest.fixture
