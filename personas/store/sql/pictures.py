@@ -25,14 +25,14 @@ from personas.entities import (
 )
 from personas.store.base import PICTURES_INGESTED, SavedBatch, pictures_ingested_payload
 from personas.store.merging import KnownPicture, merge
-from personas.store.packing import pack_keys, pack_vectors, unpack_keys, unpack_vectors
+from personas.store.packing import Packed, pack_keys, pack_vectors, unpack_keys, unpack_vectors
 from personas.store.sql.connection import SqlConnection, after_face, as_slice, chunks, parse_key, translating
 from personas.store.sql.models import EmbeddingBlockRow, EmbeddingRow, FaceRow, ImagePathRow, ImageRow
 
 #: Faces in one block row: half a megabyte of vectors.
 BLOCK_FACES = 1000
-#: Block rows read at once.
-BLOCK_ROWS = 64
+#: Block rows read at once: what holds about FACES_AT_ONCE (10 MB of vectors), within limits.
+MIN_BLOCK_ROWS, MAX_BLOCK_ROWS, FACES_AT_ONCE = 20, 4000, 20_000
 #: `find_paths` returns this many at most; whoever gets as many knows that the name says too little.
 MAX_PATHS_FOUND = 20
 
@@ -308,19 +308,27 @@ class SqlPictures(SqlConnection):
 
     def embedding_blocks(self, *, after_seq: int, through_seq: int, embedder: str) -> Iterator[EmbeddingBlock]:
         rows = self._rows(EmbeddingBlockRow).filter(embedder=embedder, ingest_seq__lte=through_seq)
-        seq, part = after_seq + 1, -1
+        columns = rows.order_by("ingest_seq", "part").values_list("ingest_seq", "part", "n_faces", "keys", "vectors")
+        seq, part, limit = after_seq + 1, -1, MIN_BLOCK_ROWS
         while True:
             with translating():
-                following = rows.filter(ingest_seq__gte=seq).exclude(ingest_seq=seq, part__lte=part)
-                page = list(following.order_by("ingest_seq", "part")[:BLOCK_ROWS])
-            for row in page:
-                yield EmbeddingBlock(
-                    bucket=0,
-                    ingest_seq=row.ingest_seq,
-                    embedder=row.embedder,
-                    keys=unpack_keys(row.keys),
-                    vectors=unpack_vectors(row.vectors, row.n_faces),
-                )
-            if len(page) < BLOCK_ROWS:
+                page = list(columns.filter(ingest_seq__gte=seq).exclude(ingest_seq=seq, part__lte=part)[:limit])
+            yield from _to_blocks(embedder, page)
+            if len(page) < limit:
                 return
-            seq, part = page[-1].ingest_seq, page[-1].part
+            seq, part = page[-1][:2]
+            mean_faces = sum(row[2] for row in page) / len(page)
+            limit = min(max(int(FACES_AT_ONCE / mean_faces), MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
+
+
+def _to_blocks(embedder: str, page: Sequence[tuple[int, int, int, Packed, Packed]]) -> Iterator[EmbeddingBlock]:
+    """Unpacked all at once: uploads leave many blocks of a single face."""
+    keys = unpack_keys(b"".join(row[3] for row in page))
+    vectors = unpack_vectors(b"".join(row[4] for row in page), len(keys)) if keys else np.empty((0, 0), np.float32)
+    start = 0
+    for ingest_seq, _, n_faces, _, _ in page:
+        stop = start + n_faces
+        yield EmbeddingBlock(
+            bucket=0, ingest_seq=ingest_seq, embedder=embedder, keys=keys[start:stop], vectors=vectors[start:stop]
+        )
+        start = stop
