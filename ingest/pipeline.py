@@ -16,7 +16,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ingest.labels import Applied, Spoken, apply_sidecars, category_of
@@ -117,6 +117,11 @@ class KnownPaths:
             if page.next_cursor is None:
                 return
             cursor = page.next_cursor
+
+
+def _with_faces(image: Image, n_faces: int) -> Image:
+    """A picture keeps the faces that other detectors found before."""
+    return replace(image, n_faces=n_faces, status=ImageStatus.FACES if n_faces else ImageStatus.NO_FACE)
 
 
 class IngestRun:
@@ -308,11 +313,12 @@ class IngestRun:
             self._extracting.pop(flight.image_id, None)
             flights += [self._flights.pop(ticket) for ticket in self._repeats.pop(flight.image_id, [])]
         at = self.clock()
-        faces = self._save([flight for flight in flights if flight.extracted is not None], at)
-        ids = {flight.image_id for flight in flights}
-        images = patiently(self.store.images_by_id, ids)
+        images, faces = self._save([flight for flight in flights if flight.extracted is not None], at)
+        ids = {flight.image_id for flight in flights} - set(images)
+        images |= patiently(self.store.images_by_id, ids) if ids else {}
         flights = self._without_lost(flights, images)
-        faces |= patiently(self.store.faces_of, self._spoken_of(flights) - set(faces))
+        unread = self._spoken_of(flights) - set(faces)
+        faces |= patiently(self.store.faces_of, unread) if unread else {}
         applied = self._apply_sidecars(flights, images, faces, at)
         paths = [path for flight in flights if (path := self._path(flight, applied)) != self._path_saved(flight)]
         if paths:
@@ -323,16 +329,18 @@ class IngestRun:
         if self._report:
             self._report(self._progress())
 
-    def _save(self, flights: Sequence[_Flight], at: datetime) -> dict[str, tuple[Face, ...]]:
+    def _save(self, flights: Sequence[_Flight], at: datetime) -> tuple[dict[str, Image], dict[str, tuple[Face, ...]]]:
+        """Returns pictures and faces as they are stored now."""
         batch = [self._extracted_image(flight, at) for flight in flights]
         if not batch:
-            return {}
+            return {}, {}
         facts = sorted(f"{item.image.image_id} {item.image.detector} {item.embedder}" for item in batch)
         command_id = str(uuid.uuid5(_COMMANDS, "\n".join([self.source.name, *facts])))
         saved = patiently(self.store.save_extracted, batch, actor=self.actor, at=at, command_id=command_id)
         self._counts.new += len(saved.new_images)
         self._counts.extracted += len(batch)
-        return dict(saved.faces)
+        faces = {item.image.image_id: saved.faces.get(item.image.image_id, ()) for item in batch}
+        return {item.image.image_id: _with_faces(item.image, len(faces[item.image.image_id])) for item in batch}, faces
 
     def _extracted_image(self, flight: _Flight, at: datetime) -> ExtractedImage:
         extracted, seen, path = flight.extracted, flight.seen, self._path_saved(flight)

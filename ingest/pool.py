@@ -29,6 +29,7 @@ from ingest.worker import (
     Extracted,
     Look,
     Looked,
+    LookedAll,
     Ready,
     Seen,
     WorkOrder,
@@ -43,6 +44,8 @@ logger = logging.getLogger(__name__)
 PICTURES_IN_HAND = 16
 #: … and bytes, so that a folder of large scans does not fill the memory.
 BYTES_IN_HAND = 64 * 2**20
+#: Pictures handed out together; the store is asked about them together.
+PICTURES_AT_ONCE = 4
 #: Times that a picture may end a worker it has for itself: once may be the out-of-memory killer's doing.
 MAX_DEATHS_ALONE = 2
 #: Deaths in a row before a worker was ever ready: the machine cannot run it.
@@ -178,7 +181,7 @@ class _Worker:
     def has_room(self) -> bool:
         held = len(self.in_hand)
         n_bytes = sum(picture.file.size for picture in self.in_hand.values())
-        return not self.alone and held < PICTURES_IN_HAND and (n_bytes < BYTES_IN_HAND or not held)
+        return not self.alone and held <= PICTURES_IN_HAND - PICTURES_AT_ONCE and (n_bytes < BYTES_IN_HAND or not held)
 
 
 class ProcessPool:
@@ -206,8 +209,7 @@ class ProcessPool:
         return len(self._waiting) + len(self._suspects) < self._size * PICTURES_IN_HAND // 2
 
     def submit(self, ticket: int, picture: SourcePicture) -> None:
-        self._waiting.append((ticket, picture))
-        self._hand_out()
+        self._waiting.append((ticket, picture))  # `events` hands out, several at once
 
     def decide(self, *, extract: Sequence[int] = (), keep: Sequence[int] = (), drop: Sequence[int] = ()) -> None:
         for worker in self._workers:
@@ -269,11 +271,22 @@ class ProcessPool:
                 key=lambda each: len(each.in_hand),
                 default=None,
             )
-            if (worker is None or len(worker.in_hand) > 2) and len(self._workers) < self._size:
+            if (worker is None or worker.in_hand) and len(self._workers) < self._size:
                 worker = self._start_worker()
             if worker is None:
                 return
-            self._give(worker, [self._waiting.popleft()])
+            self._give(worker, self._next_waiting())
+
+    def _next_waiting(self) -> list[tuple[int, SourcePicture]]:
+        """A few that are small, or one that is large."""
+        taken = [self._waiting.popleft()]
+        n_bytes = taken[0][1].file.size
+        while self._waiting and len(taken) < PICTURES_AT_ONCE:
+            n_bytes += self._waiting[0][1].file.size
+            if n_bytes > BYTES_IN_HAND // PICTURES_AT_ONCE:
+                break
+            taken.append(self._waiting.popleft())
+        return taken
 
     def _idle_worker(self) -> _Worker | None:
         for worker in self._workers:
@@ -319,7 +332,7 @@ class ProcessPool:
         if not worker.process.is_alive() and not worker.pipe.poll():
             self._bury(worker)
 
-    def _understand(self, worker: _Worker, message: Ready | Broken | Looked | Done) -> None:
+    def _understand(self, worker: _Worker, message: Ready | Broken | LookedAll | Done) -> None:
         match message:
             case Ready():
                 worker.ready = True
@@ -327,12 +340,17 @@ class ProcessPool:
                 self._tags = message.tags
             case Broken():
                 raise ExtractionError(message.message)
-            case Looked(outcome=Seen() as seen):
-                self._out.append(LookedAt(ticket=message.ticket, seen=seen, sidecar=message.sidecar))
-            case Looked(outcome=RejectedError() as error):
-                self._let_go(worker, Finished(ticket=message.ticket, outcome=error))
+            case LookedAll():
+                for looked in message.looked:
+                    self._understand_look(worker, looked)
             case Done():
                 self._let_go(worker, Finished(ticket=message.ticket, outcome=message.outcome))
+
+    def _understand_look(self, worker: _Worker, looked: Looked) -> None:
+        if isinstance(looked.outcome, RejectedError):
+            self._let_go(worker, Finished(ticket=looked.ticket, outcome=looked.outcome))
+        else:
+            self._out.append(LookedAt(ticket=looked.ticket, seen=looked.outcome, sidecar=looked.sidecar))
 
     def _let_go(self, worker: _Worker, finished: Finished) -> None:
         del worker.in_hand[finished.ticket]

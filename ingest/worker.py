@@ -184,11 +184,18 @@ class Broken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """Worker: what was read, or why not."""
+    """What was read, or why not."""
 
     ticket: int
     outcome: Seen | RejectedError
     sidecar: bytes | RejectedError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedAll:
+    """Worker: the answer to one Look, in one piece, so that the parent asks the store once for all of it."""
+
+    looked: tuple[Looked, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -228,8 +235,8 @@ def _serve(pipe: Connection, bench: Bench) -> None:
         while not queue or pipe.poll():
             message: Look | Decide = pipe.recv()
             if isinstance(message, Look):
-                for ticket, picture in message.pictures:
-                    pipe.send(_look(bench, ticket, picture, held))
+                looked = tuple(_look(bench, ticket, picture, held) for ticket, picture in message.pictures)
+                pipe.send(LookedAll(looked=looked))
             else:
                 queue.extend((ticket, True) for ticket in message.extract)
                 queue.extend((ticket, False) for ticket in message.keep)
