@@ -70,7 +70,12 @@ def _made_up(n_labels: int) -> Iterable[Row]:
     theirs = f"the peers' MLP {peer:.1f} s, in the same run"
     yield Row(what=f"fit alone, {what}", figure=fit, unit="s", beside=theirs)
     yield Row(what=f"fit, evaluation and gate, {what}", figure=judged, unit="s", beside=theirs)
-    yield Row(what=f"fit, evaluation and gate, {what}", figure=peer / judged, unit="x faster than the peers' fit")
+    yield Row(
+        what=f"fit, evaluation and gate, {what}",
+        figure=peer / judged,
+        unit="x the peers' speed",
+        beside="their fit alone",
+    )
 
 
 def made_up_training_set(n_labels: int) -> Any:
