@@ -90,7 +90,8 @@ def fit_impostors(scores: Floats, n_features: int, n_people: int) -> Impostors:
     slope = ordered @ spread / (spread @ spread)
     mean = ordered.mean(axis=1) - slope * quantiles.mean()
     weight = n_people / (n_people + PRIOR_FACES)
-    deviation = np.sqrt(weight * slope**2 + (1 - weight) * prior**2)
+    # Never less than the embedder's own: small, blurred background faces resemble everybody less than strangers will.
+    deviation = np.maximum(np.sqrt(weight * slope**2 + (1 - weight) * prior**2), prior)
     return Impostors(mean=weight * mean, deviation=TAIL_ALLOWANCE * deviation)
 
 
