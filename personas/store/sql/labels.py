@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import assert_never
 
 from django.db.models import Count, Min, QuerySet
@@ -21,8 +21,14 @@ from personas.store.sql.connection import (
 )
 from personas.store.sql.models import EventRow, HeadRow, LabelRow, PersonaRow, TruthRow
 
-#: Composite keys in one IN list, three variables each.
-KEY_CHUNK = 300
+#: A label's row is written by hand because a click may label thousands of faces.
+_DELETE_LABEL = "DELETE FROM store_label WHERE image_id = %s AND face_no = %s AND persona_id = %s"
+_UPSERT_LABEL = (
+    "INSERT INTO store_label (image_id, face_no, persona_id, belongs, actor, at, seq)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s)"
+    " ON CONFLICT (image_id, face_no, persona_id) DO UPDATE"
+    " SET belongs = excluded.belongs, actor = excluded.actor, at = excluded.at, seq = excluded.seq"
+)
 #: Rows read at once by what streams.
 STREAM_ROWS = 5000
 
@@ -91,39 +97,21 @@ class SqlLabels(SqlConnection):
 
     def _set_verdict(self, change: SetVerdict) -> None:
         belongs = label_written(change.verdict)
+        faces = list(dict.fromkeys(change.faces))
         if belongs is None:
-            self._forget(LabelRow(image_id=f, face_no=n, persona_id=change.persona_id) for f, n in change.faces)
+            self._execute_many(_DELETE_LABEL, [(*key, change.persona_id) for key in faces])
             return
         if change.verdict is Verdict.BELONGS:
-            self._leave_other_personas(change)
-        self._rows(LabelRow).bulk_create(
-            [
-                LabelRow(
-                    image_id=key.image_id,
-                    face_no=key.face_no,
-                    persona_id=change.persona_id,
-                    belongs=belongs,
-                    actor=change.actor,
-                    at=change.at,
-                    seq=change.seq,
-                )
-                for key in dict.fromkeys(change.faces)
-            ],
-            update_conflicts=True,
-            unique_fields=["image_id", "face_no", "persona_id"],
-            update_fields=["belongs", "actor", "at", "seq"],
-        )
+            self._leave_other_personas(change.persona_id, faces)
+        said = (change.persona_id, belongs, change.actor, self._adapted(change.at), change.seq)
+        self._execute_many(_UPSERT_LABEL, [(*key, *said) for key in faces])
 
-    def _leave_other_personas(self, change: SetVerdict) -> None:
-        faces = set(change.faces)
-        labelled = self._rows(LabelRow).filter(belongs=True).exclude(persona_id=change.persona_id)
+    def _leave_other_personas(self, persona_id: str, faces: Sequence[FaceKey]) -> None:
+        wanted = set(faces)
+        labelled = self._rows(LabelRow).filter(belongs=True).exclude(persona_id=persona_id)
         for chunk in chunks([key.image_id for key in faces]):
-            others = labelled.filter(image_id__in=chunk).only("image_id", "face_no", "persona_id")
-            self._forget(row for row in others if FaceKey(row.image_id, row.face_no) in faces)
-
-    def _forget(self, rows: Iterable[LabelRow]) -> None:
-        for chunk in chunks([row.pk for row in rows], KEY_CHUNK):
-            self._rows(LabelRow).filter(pk__in=chunk).delete()
+            others = labelled.filter(image_id__in=chunk).values_list("image_id", "face_no", "persona_id")
+            self._execute_many(_DELETE_LABEL, [row for row in others if FaceKey(row[0], row[1]) in wanted])
 
     @translating()
     def head(self, stream: str) -> int:
