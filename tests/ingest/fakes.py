@@ -115,6 +115,21 @@ def broken(config: ExtractorConfig) -> FaceExtractor:
     return _around(Broken(), config)
 
 
+def fails_first(config: ExtractorConfig) -> FaceExtractor:
+    """Fails on the first picture of each process, as after a passing shortage."""
+
+    class Moody(SquareDetector):
+        calls = 0
+
+        def detect(self, picture: Pixels) -> list[DetectedFace]:
+            self.calls += 1
+            if self.calls == 1:
+                raise ZeroDivisionError
+            return super().detect(picture)
+
+    return _around(Moody(), config)
+
+
 def stillborn(config: ExtractorConfig) -> FaceExtractor:
     """Ends the process before it is ready."""
     os.kill(os.getpid(), signal.SIGKILL)

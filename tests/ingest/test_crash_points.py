@@ -61,7 +61,7 @@ def test_death_at_any_write_is_made_good_by_the_next_run(
     store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.pipeline.BATCH_PICTURES", 4)
-    for number in range(10):
+    for number in range(8):
         colour = (RED, GREEN, BLUE)[number % 3]
         picture = draw(folder / f"{number}.png", [(20, 20, 80, colour), (200, 150, 30, BLUE)], shade=60 + number)
         sidecar(picture, persona=("Ada", "Bob", None)[number % 3], labeled=number % 4 != 0)

@@ -295,6 +295,21 @@ def test_a_picture_that_crashes_its_worker_is_named_and_the_rest_is_taken(
     assert (summary.pictures, summary.new) == (20, 20)
 
 
+def test_a_copy_is_extracted_itself_when_the_first_one_failed(folder: Path, ingest: Ingest, settings: Any) -> None:
+    settings.FACE_EXTRACTOR = "tests.ingest.fakes.fails_first"
+    draw(folder / "a.png")
+    shutil.copy(folder / "a.png", folder / "b.png")
+    summary = ingest(workers=1)
+    assert reasons(summary) == {"a.png": "failed_extraction"}
+    assert (summary.pictures, summary.new) == (1, 1)
+
+
+def test_copies_of_a_bad_picture_are_all_reported(folder: Path, ingest: Ingest) -> None:
+    for number in range(3):
+        (folder / f"{number}.jpg").write_bytes(b"\xff\xd8\xff nothing more")
+    assert set(reasons(ingest(workers=1))) == {"0.jpg", "1.jpg", "2.jpg"}
+
+
 def test_a_worker_that_is_killed_costs_no_picture(folder: Path, ingest: Ingest, settings: Any) -> None:
     from PIL import Image
 
