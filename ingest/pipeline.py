@@ -14,17 +14,17 @@ import hashlib
 import itertools
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ingest.known_paths import KnownPaths
 from ingest.labels import Applied, Spoken, apply_sidecars, category_of
 from ingest.patience import patiently
 from ingest.pool import Finished, LookedAt, Pool
 from ingest.rejections import CRASHED_EXTRACTION, RejectedError, Rejection
 from ingest.sources.base import Source, SourcePicture
-from ingest.summary import IngestSummary, Progress, ProgressCallback
+from ingest.summary import IngestSummary, ProgressCallback, Tally
 from ingest.worker import Extracted, Seen, read_sidecar
 from personas.entities import ExtractedImage, Face, Image, ImagePath, ImageStatus
 from personas.store.base import Store
@@ -68,57 +68,6 @@ class _Flight:
         return self.known.sidecar if self.known is not None and self.known.image_id == self.image_id else ""
 
 
-@dataclass(slots=True)
-class _Counts:
-    taken: int = 0
-    refused: int = 0  #: pictures only, not sidecars
-    new: int = 0
-    known: int = 0
-    faces: int = 0
-    no_face: int = 0
-    labels: int = 0
-    truths: int = 0
-    kept: int = 0
-    extracted: int = 0
-    categories: Counter[str] = field(default_factory=Counter)
-    contents: set[bytes] = field(default_factory=set)  #: first half of each image_id, to count a content once
-    rejections: list[Rejection] = field(default_factory=list)
-
-    def add_image(self, image: Image) -> None:
-        content = bytes.fromhex(image.image_id[:32])
-        if content not in self.contents:
-            self.contents.add(content)
-            self.faces += image.n_faces
-            self.no_face += image.status is ImageStatus.NO_FACE
-
-
-class KnownPaths:
-    """Walks along the store's list of a source's paths as the source is walked, in the same order.
-
-    Should a store sort differently, a path is merely not recognised: its file is read, and its content is known.
-    """
-
-    def __init__(self, store: Store, source: str) -> None:
-        self._paths = self._all(store, source)
-        self._next = next(self._paths, None)
-
-    def find(self, path: str) -> ImagePath | None:
-        wanted = path.encode()
-        while self._next is not None and self._next.path.encode() < wanted:
-            self._next = next(self._paths, None)
-        return self._next if self._next is not None and self._next.path == path else None
-
-    @staticmethod
-    def _all(store: Store, source: str) -> Iterator[ImagePath]:
-        cursor = None
-        while True:
-            page = patiently(store.known_paths, source, cursor=cursor)
-            yield from page.items
-            if page.next_cursor is None:
-                return
-            cursor = page.next_cursor
-
-
 def _with_faces(image: Image, n_faces: int) -> Image:
     """A picture keeps the faces that other detectors found before."""
     return replace(image, n_faces=n_faces, status=ImageStatus.FACES if n_faces else ImageStatus.NO_FACE)
@@ -159,7 +108,7 @@ class IngestRun:
         self._recognised: list[_Flight] = []
         self._batch: list[_Flight] = []
         self._batch_began = 0.0
-        self._counts = _Counts()
+        self._tally = Tally()
 
     def run(self) -> IngestSummary:
         """Raises FaceProjectError when the source or the pool as a whole fails."""
@@ -178,7 +127,7 @@ class IngestRun:
                 self._flush()
             if idle and not self._batch and not self._flights:
                 break
-        return self._summary(time.perf_counter() - began)
+        return self._tally.summary(self.source.name, time.perf_counter() - began)
 
     # -- listing -------------------------------------------------------------------------------------------------------
     def _take_from(self, listing: Iterator[SourcePicture | Rejection], known: KnownPaths | None) -> bool:
@@ -188,7 +137,7 @@ class IngestRun:
             if item is None:
                 return False
             if isinstance(item, Rejection):
-                self._counts.rejections.append(item)
+                self._tally.rejections.append(item)
                 continue
             flight = _Flight(picture=item, known=known.find(item.file.path) if known else None)
             if self._is_unchanged(flight):
@@ -293,8 +242,8 @@ class IngestRun:
 
     def _reject(self, ticket: int, error: RejectedError) -> None:
         flight = self._flights.pop(ticket)
-        self._counts.rejections.append(Rejection.of(flight.path, error))
-        self._counts.refused += 1
+        self._tally.rejections.append(Rejection.of(flight.path, error))
+        self._tally.refused += 1
 
     # -- the store -----------------------------------------------------------------------------------------------------
     def _add_to_batch(self, flight: _Flight) -> None:
@@ -324,10 +273,10 @@ class IngestRun:
         if paths:
             patiently(self.store.add_paths, paths)
         for flight in flights:
-            self._counts.add_image(images[flight.image_id])
-        self._counts.taken += len(flights)
+            self._tally.add_image(images[flight.image_id])
+        self._tally.taken += len(flights)
         if self._report:
-            self._report(self._progress())
+            self._report(self._tally.progress(self._total()))
 
     def _save(self, flights: Sequence[_Flight], at: datetime) -> tuple[dict[str, Image], dict[str, tuple[Face, ...]]]:
         """Returns pictures and faces as they are stored now."""
@@ -337,8 +286,8 @@ class IngestRun:
         facts = sorted(f"{item.image.image_id} {item.image.detector} {item.embedder}" for item in batch)
         command_id = str(uuid.uuid5(_COMMANDS, "\n".join([self.source.name, *facts])))
         saved = patiently(self.store.save_extracted, batch, actor=self.actor, at=at, command_id=command_id)
-        self._counts.new += len(saved.new_images)
-        self._counts.extracted += len(batch)
+        self._tally.new += len(saved.new_images)
+        self._tally.extracted += len(batch)
         faces = {item.image.image_id: saved.faces.get(item.image.image_id, ()) for item in batch}
         return {item.image.image_id: _with_faces(item.image, len(faces[item.image.image_id])) for item in batch}, faces
 
@@ -383,7 +332,7 @@ class IngestRun:
                 continue
             if not self._sidecar_is_news(flight):
                 if (category := category_of(content)) is not None:
-                    self._counts.categories[category] += 1
+                    self._tally.categories[category] += 1
                 continue
             assert flight.picture.sidecar is not None
             spoken = Spoken(
@@ -398,12 +347,12 @@ class IngestRun:
         if not batch:
             return Applied()
         applied = patiently(apply_sidecars, store=self.store, source=self.source.name, batch=batch, at=at)
-        counts = self._counts
-        counts.rejections += applied.rejections
-        counts.categories += applied.categories
-        counts.labels += applied.labels
-        counts.truths += applied.truths
-        counts.kept += applied.kept
+        tally = self._tally
+        tally.rejections += applied.rejections
+        tally.categories += applied.categories
+        tally.labels += applied.labels
+        tally.truths += applied.truths
+        tally.kept += applied.kept
         return applied
 
     def _path(self, flight: _Flight, applied: Applied) -> ImagePath:
@@ -423,29 +372,3 @@ class IngestRun:
         if flight.extracted is not None:
             return self._path(flight, Applied())
         return flight.known
-
-    # -- telling -------------------------------------------------------------------------------------------------------
-    def _progress(self) -> Progress:
-        counts = self._counts
-        done = counts.taken + counts.refused
-        return Progress(done=done, total=self._total(), new=counts.new, rejected=len(counts.rejections))
-
-    def _summary(self, seconds: float) -> IngestSummary:
-        counts = self._counts
-        rejected = tuple(sorted(counts.rejections, key=lambda each: (each.path, each.reason)))
-        return IngestSummary(
-            source=self.source.name,
-            pictures=counts.taken,
-            new=counts.new,
-            known=counts.taken - counts.new,
-            faces=counts.faces,
-            no_face=counts.no_face,
-            labels=counts.labels,
-            truths=counts.truths,
-            labels_kept=counts.kept,
-            categories=dict(sorted(counts.categories.items())),
-            rejected=rejected,
-            reasons=dict(sorted(Counter(each.reason for each in rejected).items())),
-            seconds=round(seconds, 3),
-            pictures_per_second=round(counts.extracted / seconds, 1) if seconds else 0.0,
-        )
