@@ -28,6 +28,6 @@ def plot_line(points: Iterable[Mapping[str, float]], x: str, y: str) -> str:
 
 
 @register.filter
-def share(value: float | None) -> str:
-    """A share with one decimal, and a dash where nothing was seen."""
-    return "–" if value is None else f"{value * 100:.1f} %"
+def share(value: float | str | None) -> str:
+    """A share with one decimal; a dash where nothing was seen, or where an old version has no such number ("")."""
+    return f"{value * 100:.1f} %" if isinstance(value, int | float) else "–"

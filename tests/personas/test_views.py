@@ -1,0 +1,428 @@
+"""Pages and forms of people, faces and pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from personas import sign_in
+from personas.entities import STRANGER, FaceKey
+from personas.models import OneTimeLink
+from personas.store import get_store
+from personas.store.base import Store
+from tests import factories
+from tests.web import add_pictures, champions, publish
+
+pytestmark = pytest.mark.django_db
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with champions():
+        yield get_store()
+
+
+@pytest.fixture
+def web(client: Client) -> Client:
+    """Signed in as the owner."""
+    client.force_login(sign_in.ensure_owner())
+    return client
+
+
+def text_of(response: object) -> str:
+    return response.content.decode()  # type: ignore[attr-defined,no-any-return]
+
+
+def send_label(web: Client, face: FaceKey, **fields: str) -> object:
+    headers = HTMX if fields.pop("htmx", "") else {}
+    data = {"faces": str(face), "command_id": factories.command_id(), **fields}
+    return web.post(reverse("label"), data, headers=headers)
+
+
+@pytest.fixture
+def ada(store: Store) -> list[FaceKey]:
+    """Ada has one labelled face of six and four predicted ones; the last face is unknown."""
+    keys = add_pictures(store, 6)
+    factories.add_personas(store, "Ada")
+    factories.label(store, "ada", keys[0])
+    publish(store, {key: ("ada", 0.9 - number / 10) for number, key in enumerate(keys[1:5])})
+    return keys
+
+
+# ---- who may see what ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["persona-grid", "images", "strangers", "unknown", "upload", "models", "learning"])
+def test_every_page_asks_for_a_sign_in(client: Client, name: str) -> None:
+    response = client.get(reverse(name))
+    assert response.status_code == 302
+    assert response["Location"].startswith(reverse("sign-in"))
+
+
+@pytest.mark.parametrize("name", ["face-crop", "image-preview", "image-original"])
+def test_pictures_ask_for_a_sign_in(client: Client, ada: list[FaceKey], name: str) -> None:
+    arguments = {"face-crop": [*ada[0], 96], "image-preview": [ada[0].image_id, 320]}.get(name, [ada[0].image_id])
+    assert client.get(reverse(name, args=arguments)).status_code == 302
+
+
+@pytest.mark.parametrize("name", ["healthz", "readyz"])
+def test_health_asks_for_nothing(client: Client, store: Store, name: str) -> None:
+    assert client.get(reverse(name)).json() == {"status": "ok"}
+
+
+def test_a_viewer_sees_but_may_not_label(client: Client, ada: list[FaceKey], store: Store) -> None:
+    client.force_login(User.objects.create_user("viewer"))
+    page = text_of(client.get(reverse("persona", args=["ada"])))
+    assert "belongs:ada" not in page
+    response = send_label(client, ada[1], choice="belongs:ada")
+    assert response.status_code == 403  # type: ignore[attr-defined]
+    assert "labeller role" in text_of(response)
+    assert store.label_counts(["ada"])["ada"] == (1, 0)
+
+
+def test_a_labeller_may_label_but_not_promote(client: Client, ada: list[FaceKey], store: Store) -> None:
+    user = User.objects.create_user("labeller")
+    user.user_permissions.add(Permission.objects.get(codename="add_label"))
+    client.force_login(user)
+    assert send_label(client, ada[1], choice="belongs:ada").status_code == 303  # type: ignore[attr-defined]
+    assert client.post(reverse("model-promote", args=[1])).status_code == 403
+
+
+# ---- signing in ------------------------------------------------------------------------------------------------------
+def test_a_one_time_link_signs_in_once(client: Client, db: None) -> None:
+    link = sign_in.one_time_link("http://testserver")
+    assert client.get(link)["Location"] == reverse("persona-grid")
+    assert client.session["_auth_user_id"]
+    client.logout()
+    assert client.get(link).status_code == 410
+
+
+def test_a_one_time_link_grows_stale(client: Client, db: None) -> None:
+    link = sign_in.one_time_link("http://testserver")
+    OneTimeLink.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert client.get(link).status_code == 410
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"REMOTE_ADDR": "192.0.2.7"}, {"HTTP_X_FORWARDED_FOR": "192.0.2.7"}, {"HTTP_FORWARDED": "for=192.0.2.7"}],
+)
+def test_a_one_time_link_works_on_this_machine_only(client: Client, db: None, headers: dict[str, str]) -> None:
+    link = sign_in.one_time_link("http://testserver")
+    assert client.get(link, **headers).status_code == 404  # type: ignore[arg-type]
+    assert client.get(link).status_code == 302
+
+
+def test_the_tokens_of_links_are_not_kept(db: None) -> None:
+    token = sign_in.one_time_link("http://testserver").rpartition("/")[2]
+    assert token not in OneTimeLink.objects.get().token_hash
+
+
+def test_signing_in_with_a_password(client: Client, db: None) -> None:
+    User.objects.create_user("grace", password="a long enough secret")
+    response = client.post(reverse("sign-in"), {"username": "grace", "password": "a long enough secret"})
+    assert response["Location"] == reverse("persona-grid")
+    assert client.post(reverse("sign-out"))["Location"] == reverse("sign-in")
+
+
+def test_a_partial_of_an_ended_session_loads_the_sign_in_page(client: Client, db: None) -> None:
+    response = client.get(reverse("sign-in"), headers={**HTMX, "HX-Current-URL": "http://testserver/personas/ada/"})
+    assert response["HX-Redirect"].startswith(reverse("sign-in"))
+
+
+# ---- people ----------------------------------------------------------------------------------------------------------
+def test_the_grid_shows_counts_and_a_cover(web: Client, ada: list[FaceKey]) -> None:
+    page = text_of(web.get(reverse("persona-grid")))
+    assert "Ada" in page
+    assert "1 labelled" in page
+    assert "4 predicted" in page
+    assert reverse("face-crop", args=[*ada[0], 192]) in page
+
+
+def test_an_empty_grid_says_what_to_do_next(web: Client, store: Store) -> None:
+    assert "Upload pictures" in text_of(web.get(reverse("persona-grid")))
+    add_pictures(store, 1)
+    assert "Name faces" in text_of(web.get(reverse("persona-grid")))
+
+
+def test_the_grid_reads_as_often_for_many_people_as_for_few(
+    web: Client, store: Store, django_assert_max_num_queries: object
+) -> None:
+    keys = add_pictures(store, 40)
+    factories.add_personas(store, *(f"P{number}" for number in range(40)))
+    for number, key in enumerate(keys):
+        factories.label(store, f"p{number}", key)
+    with django_assert_max_num_queries(16) as few:  # type: ignore[operator]
+        assert web.get(reverse("persona-grid"), {"q": "P1"}).status_code == 200
+    with django_assert_max_num_queries(len(few)) as many:  # type: ignore[operator]
+        assert web.get(reverse("persona-grid")).status_code == 200
+    assert len(many) == len(few)
+
+
+def test_a_persona_page_reads_as_often_for_many_faces_as_for_few(
+    web: Client, store: Store, django_assert_max_num_queries: object
+) -> None:
+    keys = add_pictures(store, 50)
+    factories.add_personas(store, "Few", "Many")
+    publish(store, {keys[0]: ("few", 0.9), **dict.fromkeys(keys[1:], ("many", 0.8))})
+    with django_assert_max_num_queries(30) as few:  # type: ignore[operator]
+        web.get(reverse("persona", args=["few"]))
+    with django_assert_max_num_queries(len(few)):  # type: ignore[operator]
+        assert text_of(web.get(reverse("persona", args=["many"]))).count('class="tile ') == 49
+
+
+def test_the_grid_is_paged_by_key(web: Client, store: Store) -> None:
+    factories.add_personas(store, *(f"P{number:03}" for number in range(70)))
+    page = text_of(web.get(reverse("persona-grid")))
+    more = re.search(r'hx-get="([^"]+)"', page)
+    assert page.count('class="card"') == 60
+    assert more
+    rest = text_of(web.get(more[1], headers={**HTMX, "HX-Target": "more-people"}))
+    assert rest.count('class="card"') == 10
+    assert "<html" not in rest
+    assert text_of(web.get(more[1])).count("<html") == 1
+
+
+def test_predicted_faces_come_most_probable_first(web: Client, ada: list[FaceKey]) -> None:
+    page = text_of(web.get(reverse("persona", args=["ada"])))
+    assert re.findall(r"<span>(\d+) %</span>", page) == ["90", "80", "70", "60"]
+
+
+def test_adding_a_person_without_javascript_leads_to_their_page(web: Client, store: Store) -> None:
+    data = {"name": "  Grace   Hopper ", "command_id": factories.command_id()}
+    response = web.post(reverse("persona-add"), data)
+    assert response.status_code == 303
+    assert "Grace Hopper" in text_of(web.get(response["Location"]))
+
+
+def test_renaming_can_be_undone(web: Client, ada: list[FaceKey], store: Store) -> None:
+    data = {"name": "Ada Lovelace", "command_id": factories.command_id()}
+    page = text_of(web.post(reverse("persona-rename", args=["ada"]), data, follow=True))
+    assert store.personas_by_id(["ada"])["ada"].name == "Ada Lovelace"
+    _undo(web, page)
+    assert store.personas_by_id(["ada"])["ada"].name == "Ada"
+
+
+def test_a_missing_person_is_a_friendly_page(web: Client, store: Store) -> None:
+    response = web.get(reverse("persona", args=["nobody"]))
+    assert response.status_code == 404
+    assert "Back to people" in text_of(response)
+
+
+def test_suggestions_hold_every_typed_word(web: Client, store: Store) -> None:
+    factories.add_personas(store, "Ada Lovelace", "Grace Hopper")
+    found = text_of(web.get(reverse("persona-names"), {"name": "lov ad"}))
+    assert "Ada Lovelace" in found
+    assert "Grace" not in found
+
+
+# ---- labelling -------------------------------------------------------------------------------------------------------
+def _undo(web: Client, page: str) -> object:
+    token = re.search(r'name="undo" value="([^"]+)"', page)
+    assert token, "the page offers no undo"
+    return web.post(reverse("undo"), {"undo": token[1], "command_id": factories.command_id()})
+
+
+def test_confirming_without_javascript_goes_back_with_a_toast(web: Client, ada: list[FaceKey], store: Store) -> None:
+    here = reverse("persona", args=["ada"])
+    response = send_label(web, ada[1], choice="belongs:ada", next=here)
+    assert (response.status_code, response["Location"]) == (303, here)  # type: ignore[attr-defined,index]
+    page = text_of(web.get(here))
+    assert "This is Ada." in page
+    assert store.label_counts(["ada"])["ada"] == (2, 0)
+    assert 'Predicted <span class="count">3</span>' in page
+
+
+def test_rejecting_with_htmx_answers_with_counts_and_an_undo(web: Client, ada: list[FaceKey], store: Store) -> None:
+    response = send_label(web, ada[1], choice="rejected:ada", view="tile", page_of="ada", tab="predicted", htmx="y")
+    partial = text_of(response)
+    assert "<html" not in partial
+    assert 'Rejected <span class="count">1</span>' in partial
+    assert 'Predicted <span class="count">3</span>' in partial
+    _undo(web, partial)
+    assert store.label_counts(["ada"])["ada"] == (1, 0)
+
+
+def test_undoing_gives_a_face_back_to_whom_it_was_labelled(web: Client, ada: list[FaceKey], store: Store) -> None:
+    factories.add_personas(store, "Bob")
+    factories.label(store, "bob", ada[1])
+    page = text_of(send_label(web, ada[1], choice="belongs:ada", view="tile", page_of="ada", htmx="y"))
+    assert store.label_counts(["ada", "bob"]) == {"ada": (2, 0), "bob": (0, 0)}
+    _undo(web, page)
+    assert store.label_counts(["ada", "bob"]) == {"ada": (1, 0), "bob": (1, 0)}
+
+
+def test_a_made_up_undo_is_refused(web: Client, store: Store) -> None:
+    response = web.post(reverse("undo"), {"undo": "made:up", "command_id": factories.command_id()})
+    assert response.status_code == 422
+
+
+def test_a_new_name_adds_a_person_and_a_known_one_does_not(web: Client, ada: list[FaceKey], store: Store) -> None:
+    send_label(web, ada[5], name="Grace")
+    assert len(store.personas_named("Grace")) == 1
+    send_label(web, ada[4], name="gRACE ")
+    assert store.label_counts([store.personas_named("Grace")[0].persona_id]).popitem()[1] == (2, 0)
+
+
+def test_a_name_of_two_people_is_asked_about(web: Client, ada: list[FaceKey], store: Store) -> None:
+    factories.add_personas(store, "Sam")
+    store.record("labels", [factories.persona_added("sam2", "Sam")])
+    response = send_label(web, ada[5], name="Sam", htmx="y")
+    assert response.status_code == 409  # type: ignore[attr-defined]
+    assert "2 people are called Sam" in text_of(response)
+    assert "<html" not in text_of(response)
+
+
+def test_sending_a_form_twice_labels_once(web: Client, ada: list[FaceKey], store: Store) -> None:
+    command = factories.command_id()
+    head = store.head("labels")
+    for _ in range(2):
+        send_label(web, ada[5], name="Grace", command_id=command)
+    assert len(store.personas_named("Grace")) == 1
+    assert store.head("labels") == head + 2
+
+
+def test_a_stranger_is_listed_and_can_be_taken_back(web: Client, ada: list[FaceKey], store: Store) -> None:
+    send_label(web, ada[5], choice=f"belongs:{STRANGER}")
+    assert text_of(web.get(reverse("strangers"))).count('class="tile ') == 1
+    send_label(web, ada[5], choice=f"cleared:{STRANGER}")
+    assert store.label_counts([STRANGER])[STRANGER] == (0, 0)
+
+
+def test_only_faces_that_nobody_claims_are_unknown(web: Client, ada: list[FaceKey]) -> None:
+    page = text_of(web.get(reverse("unknown")))
+    assert re.findall(r'name="faces" value="([^"]+)"', page) == [str(ada[5])] * 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"faces": "nonsense", "choice": "belongs:ada"},
+        {"faces": "", "choice": "belongs:ada"},
+        {"choice": "loves:ada"},
+        {"verdict": "rejected", "name": "Ada"},
+        {"command_id": "17", "choice": "belongs:ada"},
+        {},
+    ],
+)
+def test_a_form_that_cannot_be_read_says_so(web: Client, ada: list[FaceKey], fields: dict[str, str]) -> None:
+    response = send_label(web, ada[1], **fields)
+    assert response.status_code == 422  # type: ignore[attr-defined]
+    assert "could not be read" in text_of(response)
+
+
+def test_a_face_that_is_gone_is_said_to_be(web: Client, ada: list[FaceKey]) -> None:
+    response = send_label(web, factories.key("never seen"), choice="belongs:ada")
+    assert response.status_code == 404  # type: ignore[attr-defined]
+
+
+def test_labelling_needs_the_form_to_come_from_a_page(ada: list[FaceKey]) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(sign_in.ensure_owner())
+    response = send_label(client, ada[1], choice="belongs:ada")
+    assert response.status_code == 403  # type: ignore[attr-defined]
+    assert "Reload the page" in text_of(response)
+
+
+@pytest.mark.parametrize("next_page", ["https://example.org/", "//example.org/", "javascript:alert(1)"])
+def test_a_form_leads_back_to_this_site_only(web: Client, ada: list[FaceKey], next_page: str) -> None:
+    response = send_label(web, ada[1], choice="belongs:ada", next=next_page)
+    assert response["Location"] == reverse("image", args=[ada[1].image_id])  # type: ignore[index]
+
+
+# ---- pictures --------------------------------------------------------------------------------------------------------
+def test_a_picture_shows_its_faces_with_names_and_boxes(web: Client, store: Store) -> None:
+    keys = add_pictures(store, 1, faces=3)
+    factories.add_personas(store, "Ada", "Bob")
+    factories.label(store, "ada", keys[0])
+    publish(store, {keys[1]: ("bob", 0.87)})
+    page = text_of(web.get(reverse("image", args=[keys[0].image_id])))
+    assert page.count('<a class="box') == 3
+    assert "✓ Ada" in page
+    assert "Bob 87 %" in page
+    assert "style=" not in page
+
+
+def test_naming_on_a_picture_answers_with_its_faces(web: Client, ada: list[FaceKey]) -> None:
+    partial = text_of(send_label(web, ada[5], name="Grace", view="picture", htmx="y"))
+    assert 'id="faces"' in partial
+    assert 'id="boxes"' in partial
+    assert "✓ Grace" in partial
+
+
+def test_all_pictures_are_shown_also_those_without_a_face(web: Client, store: Store) -> None:
+    add_pictures(store, 2)
+    add_pictures(store, 1, faces=0, prefix="landscape")
+    page = text_of(web.get(reverse("images")))
+    assert page.count('class="thumbnail"') == 3
+    assert "no face" in page
+    assert "3 pictures, 2 faces" in page
+
+
+def test_crops_are_square_and_kept_by_browsers(web: Client, ada: list[FaceKey]) -> None:
+    page = text_of(web.get(reverse("persona", args=["ada"])))
+    url = re.search(r'src="(/faces/[^"]+)"', page)
+    assert url
+    response = web.get(url[1])
+    content = b"".join(response.streaming_content)  # type: ignore[attr-defined]
+    assert content.startswith(b"\xff\xd8\xff")
+    assert "immutable" in response["Cache-Control"]
+    assert "private" in response["Cache-Control"]
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in response["Content-Security-Policy"]
+    assert web.get(url[1], headers={"If-None-Match": response["ETag"]}).status_code == 304
+
+
+def test_a_crop_of_a_size_nobody_offers_does_not_exist(web: Client, ada: list[FaceKey]) -> None:
+    assert web.get(reverse("face-crop", args=[*ada[0], 97])).status_code == 404
+
+
+def test_an_original_is_served_as_what_it_is_and_can_run_nothing(web: Client, ada: list[FaceKey]) -> None:
+    response = web.get(reverse("image-original", args=[ada[0].image_id]))
+    assert response["Content-Type"] == "image/jpeg"
+    assert "sandbox" in response["Content-Security-Policy"]
+
+
+def test_a_lost_original_is_said_to_be_lost(web: Client, store: Store) -> None:
+    keys = factories.save_pictures(store, 1, prefix="lost")
+    for name, arguments in (("image-original", []), ("image-preview", [320])):
+        response = web.get(reverse(name, args=[keys[0].image_id, *arguments]))
+        assert response.status_code == 404
+        assert "Ingest its source again" in text_of(response)
+
+
+# ---- learning --------------------------------------------------------------------------------------------------------
+def test_the_learning_line_is_unchanged_until_something_happens(web: Client, ada: list[FaceKey], store: Store) -> None:
+    first = web.get(reverse("learning"))
+    assert "Version 1" in text_of(first)
+    known = {"If-None-Match": first["ETag"]}
+    assert web.get(reverse("learning"), headers=known).status_code == 304
+    send_label(web, ada[1], choice="belongs:ada")
+    changed = web.get(reverse("learning"), headers=known)
+    assert changed.status_code == 200
+    assert "data-busy" in text_of(changed)
+
+
+# ---- safety ----------------------------------------------------------------------------------------------------------
+def test_names_are_escaped(web: Client, ada: list[FaceKey]) -> None:
+    evil = '<script>alert("x")</script>'
+    send_label(web, ada[5], name=evil)
+    for url in (reverse("persona-grid"), reverse("image", args=[ada[5].image_id])):
+        page = text_of(web.get(url))
+        assert evil not in page
+        assert "&lt;script&gt;" in page
+
+
+def test_pages_carry_a_policy_without_inline_code(web: Client, ada: list[FaceKey]) -> None:
+    for url in (reverse("persona-grid"), reverse("persona", args=["ada"]), reverse("admin:index")):
+        response = web.get(url)
+        assert "unsafe" not in response["Content-Security-Policy"]
+        assert not re.search(r"<script(?![^>]*\bsrc=)", text_of(response))
+        assert " style=" not in text_of(response)
