@@ -28,8 +28,8 @@ MARGIN = 1.0
 NEAR_MAIN = 0.6
 # What an unlabelled face counts for, against a label.
 JOINED_WEIGHT = 0.5
-# Scores (faces x templates) held at once.
-SCORES_AT_ONCE = 4_000_000
+# Scores (faces x templates) held at once; a gallery of thousands considers the likeliest faces only.
+SCORES_AT_ONCE = 10_000_000
 # Labels that open a look: one picture may be a mistake.
 OPENED_BY = 2
 
@@ -45,30 +45,26 @@ class LabelledLooks:
 
 def faces_of_opened_looks(pool: Floats, templates: Templates, impostors: Impostors) -> tuple[Ints, Ints]:
     """Rows of `pool` (m, n_features) that are hardly anything but an opened look, and the template of each."""
-    opened = templates.hard & (templates.n_labels >= OPENED_BY)
-    best = np.zeros(len(pool), dtype=np.int64)
-    score = np.zeros(len(pool))
-    eligible = np.zeros(len(pool), dtype=np.bool_)
-    step = max(1, SCORES_AT_ONCE // len(templates.vectors))
-    for start in range(0, len(pool), step):
-        part = slice(start, start + step)
-        cosine = pool[part] @ templates.vectors.T
-        scores = (cosine - impostors.mean) / impostors.deviation
-        best[part] = np.argmax(scores, axis=1)
-        score[part] = scores.max(axis=1)
-        rivals = np.where(templates.class_index[best[part]][:, None] == templates.class_index, -np.inf, scores)
-        near_main = np.where(templates.hard, -1.0, cosine).max(axis=1) >= NEAR_MAIN
-        eligible[part] = opened[best[part]] & (score[part] - rivals.max(axis=1) >= MARGIN) & ~near_main
-    rows = np.flatnonzero(eligible)
+    opened = np.flatnonzero(templates.hard & (templates.n_labels >= OPENED_BY))
+    scores = (pool @ templates.vectors[opened].T - impostors.mean[opened]) / impostors.deviation[opened]
+    nearest = scores.max(axis=1, initial=-np.inf)
+    likely = np.argsort(-nearest, kind="stable")[: max(1, SCORES_AT_ONCE // len(templates.vectors))]
+    rows = np.sort(likely[nearest[likely] >= norm.isf(FALSE_SHARE)])  # the others can never join
+    cosine = pool[rows] @ templates.vectors.T
+    scores = (cosine - impostors.mean) / impostors.deviation
+    best, score = np.argmax(scores, axis=1), scores.max(axis=1, initial=-np.inf)
+    rivals = np.where(templates.class_index[best][:, None] == templates.class_index, -np.inf, scores)
+    near_main = np.where(templates.hard, -1.0, cosine).max(axis=1, initial=-1.0) >= NEAR_MAIN
+    eligible = (score - rivals.max(axis=1, initial=-np.inf) >= MARGIN) & ~near_main
     chosen: list[Ints] = []
-    for template in np.flatnonzero(opened):
-        candidates = rows[best[rows] == template]
+    for template in opened:
+        candidates = np.flatnonzero(eligible & (best == template))
         candidates = candidates[np.argsort(-score[candidates], kind="stable")]
         expected_false = len(pool) * norm.sf(score[candidates])
         few_false = np.flatnonzero(expected_false <= FALSE_SHARE * np.arange(1, len(candidates) + 1))
         chosen.append(candidates[: few_false[-1] + 1] if len(few_false) else candidates[:0])
-    joined = np.sort(np.concatenate(chosen)) if chosen else rows[:0]
-    return joined, best[joined]
+    joined = np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, dtype=np.int64)
+    return rows[joined], best[joined]
 
 
 def strengthened(

@@ -51,6 +51,8 @@ def group_looks(faces: Floats, *, tight: float, loose: float, max_looks: int) ->
     """
     n_faces = len(faces)
     groups = np.zeros(n_faces, dtype=np.int64)
+    if n_faces <= MAX_LABELS_CLUSTERED and (faces @ faces.T).min() >= tight:
+        return groups  # nothing could stay apart
     if n_faces == 1:
         return groups
     clustered = np.linspace(0, n_faces - 1, min(n_faces, MAX_LABELS_CLUSTERED)).astype(np.int64)

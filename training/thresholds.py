@@ -54,9 +54,10 @@ def probable_personas(faces: Floats, prototypes: Floats) -> Bools:
     chance = min(1e-3, COHORT_LOSS / max(1, len(prototypes)))
     cut = SFACE_IMPOSTOR_MEAN + prior_deviation(faces.shape[1]) * norm.isf(chance)
     probable = np.zeros(len(faces), dtype=np.bool_)
+    columns = prototypes.T.astype(np.float32)
     for start in range(0, len(faces), 4096):
-        chunk = faces[start : start + 4096]
-        probable[start : start + 4096] = (chunk @ prototypes.T).max(axis=1) >= cut
+        chunk = faces[start : start + 4096].astype(np.float32)
+        probable[start : start + 4096] = (chunk @ columns).max(axis=1) >= cut
     return probable
 
 
@@ -85,7 +86,7 @@ def fit_impostors(scores: Floats, n_features: int, n_people: int) -> Impostors:
         return Impostors(mean=np.zeros(n_templates), deviation=np.full(n_templates, TAIL_ALLOWANCE * prior))
     ranks = np.arange(int(TAIL_FROM * n_cohort), int(TAIL_TO * n_cohort))
     quantiles = norm.ppf((ranks + 0.5) / n_cohort)
-    ordered = np.sort(scores, axis=1)[:, ranks]
+    ordered = np.sort(scores.astype(np.float32), axis=1)[:, ranks].astype(np.float64)
     spread = quantiles - quantiles.mean()
     slope = ordered @ spread / (spread @ spread)
     mean = ordered.mean(axis=1) - slope * quantiles.mean()
