@@ -4,12 +4,16 @@ Both use the same number of processes of one thread. The peers' processes are wa
 models are not counted; the product's are, in the row that says so. Runs alternate (peer, product, OpenVINO, bare) and
 the ratio of each round is taken, because a shared machine's speed changes from minute to minute. The physical limit is
 the bare extractor: the same decoding and the same two networks in as many processes, storing nothing.
+
+CPU time a picture stands beside, because it hardly changes with what else the machine does. Of the product it is the
+whole command's, parent and workers, less that of the same command when there is nothing new (Python's start, models).
 """
 
 from __future__ import annotations
 
 import importlib.util
 import multiprocessing
+import resource
 import shutil
 import statistics
 import time
@@ -29,12 +33,15 @@ PEERS, OURS, OPENVINO, BARE = "peers' recipe", "ONNX Runtime", "OpenVINO bf16", 
 
 @dataclass(slots=True)
 class Rates:
-    """Pictures a second, one entry a round, by pipeline; and seconds of whole commands."""
+    """One entry a round, by pipeline: pictures a second, and CPU seconds a picture."""
 
     rates: dict[str, list[float]] = field(default_factory=dict)
+    cpu: dict[str, list[float]] = field(default_factory=dict)
 
-    def add(self, pipeline: str, pictures: int, seconds: float) -> None:
+    def add(self, pipeline: str, pictures: int, seconds: float, cpu_seconds: float | None = None) -> None:
         self.rates.setdefault(pipeline, []).append(pictures / seconds)
+        if cpu_seconds is not None:
+            self.cpu.setdefault(pipeline, []).append(cpu_seconds / pictures)
 
     def median(self, pipeline: str) -> float:
         return statistics.median(self.rates[pipeline])
@@ -42,6 +49,9 @@ class Rates:
     def ratio(self, pipeline: str, to: str) -> float:
         """Median over the rounds of the ratio within a round."""
         return statistics.median(a / b for a, b in zip(self.rates[pipeline], self.rates[to], strict=True))
+
+    def cpu_ms(self, pipeline: str) -> float:
+        return 1000 * statistics.median(self.cpu[pipeline])
 
 
 def measure(bench: Bench) -> Iterable[Row]:
@@ -70,39 +80,58 @@ def _measure_rounds(bench: Bench, folder: Path, paths: Sequence[Path]) -> Rates:
     with peers_pool(bench.n_processes) as peers, bare_pool(bench.n_processes, cache) as bare:
         extract_all(peers, paths[: 2 * bench.n_processes])
         bare.map(_bare, paths[: 2 * bench.n_processes], chunksize=1)
-        _ingest(bench, folder, cache, {}, "warm-up")
-        has_openvino = openvino_has_bf16()
+        runtimes = {OURS: {"FACE_RUNTIME": "onnxruntime"}}
+        if openvino_has_bf16():
+            runtimes[OPENVINO] = {"FACE_RUNTIME": "openvino"}
+        start = {
+            pipeline: _start_cost(
+                bench, folder, Installation.create(bench.scratch / str(number), CACHE_ROOT=str(cache), **runtime)
+            )
+            for number, (pipeline, runtime) in enumerate(runtimes.items())
+        }
         for number in range(2 if bench.quick else 3):
             started = time.perf_counter()
-            extract_all(peers, paths)
-            rates.add(PEERS, len(paths), time.perf_counter() - started)
-            _timed_ingest(rates, OURS, bench, folder, cache, {}, f"onnx-{number}")
-            if has_openvino:
-                _timed_ingest(rates, OPENVINO, bench, folder, cache, {"FACE_RUNTIME": "openvino"}, f"ov-{number}")
+            _, cpu = extract_all(peers, paths)
+            rates.add(PEERS, len(paths), time.perf_counter() - started, cpu)
+            for pipeline, runtime in runtimes.items():
+                home = bench.scratch / f"round-{number}"
+                run = _ingest(bench, folder, Installation.create(home, CACHE_ROOT=str(cache), **runtime))
+                shutil.rmtree(home)
+                rates.add(pipeline, run.new, run.seconds, run.cpu - start[pipeline])
+                rates.add(f"{pipeline}, whole command", run.new, run.whole)
             started = time.perf_counter()
-            bare.map(_bare, paths, chunksize=4)
-            rates.add(BARE, len(paths), time.perf_counter() - started)
+            cpu = sum(bare.map(_bare, paths, chunksize=4))
+            rates.add(BARE, len(paths), time.perf_counter() - started, cpu)
     return rates
 
 
-def _timed_ingest(
-    rates: Rates, pipeline: str, bench: Bench, folder: Path, cache: Path, environment: dict[str, str], name: str
-) -> None:
-    seconds, whole, pictures = _ingest(bench, folder, cache, environment, name)
-    rates.add(pipeline, pictures, seconds)
-    rates.add(f"{pipeline}, whole command", pictures, whole)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One `ingest` command. Seconds: as its summary says, from start to end, and of CPU in all its processes."""
+
+    new: int
+    seconds: float
+    whole: float
+    cpu: float
 
 
-def _ingest(
-    bench: Bench, folder: Path, cache: Path, environment: dict[str, str], name: str
-) -> tuple[float, float, int]:
-    """Seconds the summary says, seconds of the command from start to end, pictures."""
-    installation = Installation.create(bench.scratch / name, CACHE_ROOT=str(cache), **environment)
-    started = time.perf_counter()
+def _ingest(bench: Bench, folder: Path, installation: Installation) -> Run:
+    cpu, started = _cpu_of_children(), time.perf_counter()
     summary = installation.manage("ingest", str(folder), "--workers", str(bench.n_processes), exit_codes=(0, 3))
     whole = time.perf_counter() - started
-    shutil.rmtree(installation.home)
-    return summary["seconds"], whole, summary["new"]
+    return Run(new=summary["new"], seconds=summary["seconds"], whole=whole, cpu=_cpu_of_children() - cpu)
+
+
+def _start_cost(bench: Bench, folder: Path, installation: Installation) -> float:
+    """CPU seconds of a run that finds nothing new; it also leaves the rewritten networks in the cache."""
+    _ingest(bench, folder, installation)
+    return _ingest(bench, folder, installation).cpu
+
+
+def _cpu_of_children() -> float:
+    """Of processes that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def openvino_has_bf16() -> bool:
@@ -125,9 +154,12 @@ def _start_bare(cache: Path) -> None:
     _bare_extractor = build_extractor(ExtractorConfig(cache_dir=cache / "models"))
 
 
-def _bare(path: Path) -> int:
+def _bare(path: Path) -> float:
+    """Extract; returns CPU seconds."""
     assert _bare_extractor is not None
-    return len(_bare_extractor.extract(path.read_bytes()).faces)
+    started = time.process_time()
+    _bare_extractor.extract(path.read_bytes())
+    return time.process_time() - started
 
 
 def bare_pool(n_processes: int, cache: Path) -> Pool:
@@ -138,7 +170,13 @@ def bare_pool(n_processes: int, cache: Path) -> Pool:
 
 def _rows(rates: Rates, n_processes: int) -> Iterator[Row]:
     processes = f"{n_processes} processes"
-    yield Row(what=PEERS, figure=rates.median(PEERS), unit="pictures/s", beside=f"{processes}, models loaded")
+    peers_cpu = rates.cpu_ms(PEERS)
+    yield Row(
+        what=PEERS,
+        figure=rates.median(PEERS),
+        unit="pictures/s",
+        beside=f"{processes}, models loaded; {peers_cpu:.0f} ms of CPU a picture",
+    )
     for pipeline in (OURS, OPENVINO):
         if pipeline not in rates.rates:
             continue
@@ -149,6 +187,12 @@ def _rows(rates: Rates, n_processes: int) -> Iterator[Row]:
             unit="x peers",
             goal=Goal(at_least=6),
             beside=rate,
+        )
+        yield Row(
+            what=f"ingest, {pipeline}, by CPU time",
+            figure=peers_cpu / rates.cpu_ms(pipeline),
+            unit="x peers",
+            beside=f"{rates.cpu_ms(pipeline):.1f} ms a picture, with storing",
         )
         whole = f"{pipeline}, whole command"
         yield Row(
@@ -161,5 +205,5 @@ def _rows(rates: Rates, n_processes: int) -> Iterator[Row]:
         what=f"ingest, {OURS}, of the physical limit",
         figure=100 * rates.ratio(OURS, BARE),
         unit="%",
-        beside=f"bare extractor {rates.median(BARE):.0f} pictures/s, {processes}",
+        beside=f"bare extractor {rates.median(BARE):.0f} pictures/s, {rates.cpu_ms(BARE):.1f} ms of CPU a picture",
     )

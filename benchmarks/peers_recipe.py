@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import multiprocessing
 import os
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -76,9 +77,12 @@ def _start() -> None:
     _extractor = PeersExtractor()
 
 
-def _extract(path: Path) -> list[PeerFace]:
+def _extract(path: Path) -> tuple[list[PeerFace], float]:
+    """Faces, and CPU seconds."""
     assert _extractor is not None
-    return _extractor.extract(path)
+    started = time.process_time()
+    faces = _extractor.extract(path)
+    return faces, time.process_time() - started
 
 
 def one_thread() -> None:
@@ -94,15 +98,17 @@ def peers_pool(n_processes: int) -> Pool:
     return multiprocessing.get_context("spawn").Pool(n_processes, initializer=_start)
 
 
-def extract_all(pool: Pool, paths: Sequence[Path]) -> list[list[PeerFace]]:
-    return pool.map(_extract, paths, chunksize=4)
+def extract_all(pool: Pool, paths: Sequence[Path]) -> tuple[list[list[PeerFace]], float]:
+    """Faces of each picture, and CPU seconds in all."""
+    outcomes = pool.map(_extract, paths, chunksize=4)
+    return [faces for faces, _ in outcomes], sum(seconds for _, seconds in outcomes)
 
 
 def measure(bench: Bench) -> Iterable[Row]:
     folder = bench.data("presidents")
     pictures = seed_pictures(folder)
     with peers_pool(bench.n_processes) as pool:
-        found = extract_all(pool, [picture.path for picture in pictures])
+        found, _ = extract_all(pool, [picture.path for picture in pictures])
     theirs = _judge(pictures, found)
     ours = _ours(bench, folder)
     yield from _rows(theirs, ours)
