@@ -5,6 +5,7 @@
   folder that is swapped for a link during the run leads nowhere either.
 * Devices, pipes and sockets are rejected without being opened.
 * Names that begin with a dot or end in `.part` are not looked at: they are other programs' unfinished or private files.
+  Nor are those that end in `.md`: notes about the folder. Any other file is a picture, a sidecar, or reported.
 * `abc.json` belongs to `abc.jpg`, `abc.PNG`, …: the stem must be equal, the case of the extension does not matter.
 * A name that is not UTF-8 is stored with its strange bytes written as `\\xff`.
 """
@@ -38,6 +39,7 @@ PICTURE_SUFFIXES = frozenset(
 )
 _SIDECAR_SUFFIX = ".json"
 UNFINISHED_SUFFIX = ".part"
+_NOTES_SUFFIX = ".md"
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: should the file have become a pipe since it was listed, opening must not wait for a writer.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -82,8 +84,8 @@ class FolderSource:
     def count(self) -> int:
         total = 0
         for folder, folders, names in os.walk(os.fsencode(self.root)):
-            folders[:] = [name for name in folders if not _is_private(name) and not self._excluded(folder, name)]
-            total += sum(1 for name in names if not _is_private(name) and not self._is_sidecar(name))
+            folders[:] = [name for name in folders if not _is_ignored(name) and not self._excluded(folder, name)]
+            total += sum(1 for name in names if not _is_ignored(name) and not self._is_sidecar(name))
         return total
 
     def _excluded(self, folder: bytes, name: bytes) -> bool:
@@ -132,7 +134,7 @@ class FolderSource:
         ):
             for entry in entries:
                 name = os.fsencode(entry.name)
-                if not _is_private(name):
+                if not _is_ignored(name):
                     self._sort_in(listing, descriptor, folder, name)
         return listing
 
@@ -220,8 +222,8 @@ def _suffix(name: bytes) -> str:
     return shown(os.path.splitext(name)[1]).lower()  # noqa: PTH122  names are bytes, pathlib has none
 
 
-def _is_private(name: bytes) -> bool:
-    return name.startswith(b".") or _suffix(name) == UNFINISHED_SUFFIX
+def _is_ignored(name: bytes) -> bool:
+    return name.startswith(b".") or _suffix(name) in (UNFINISHED_SUFFIX, _NOTES_SUFFIX)
 
 
 @contextlib.contextmanager

@@ -81,8 +81,8 @@ def test_a_film_beside_a_picture_does_not_take_its_sidecar(tmp_path: Path) -> No
     assert found["a.mov"].sniff
 
 
-def test_hidden_and_unfinished_files_are_not_looked_at(tmp_path: Path) -> None:
-    put(tmp_path, ".a.jpg", ".git/b.jpg", "c.jpg.part", "d.PART", "e.jpg")
+def test_hidden_and_unfinished_files_and_notes_are_not_looked_at(tmp_path: Path) -> None:
+    put(tmp_path, ".a.jpg", ".git/b.jpg", "c.jpg.part", "d.PART", "README.md", "e.jpg")
     assert list(pictures(tmp_path)) == ["e.jpg"]
     assert rejections(tmp_path) == {}
 
