@@ -114,7 +114,9 @@ class PersonaClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         cohort = np.concatenate([known_strangers, unlabelled])
         centre = centre_of(cohort, faces.shape[1]) if len(cohort) else _centre_of_personas(faces, class_index)
         pool = unit(np.concatenate([probable, unlabelled]) - centre)
-        scored = self._fit_templates(unit(faces - centre), class_index, unit(cohort - centre), pool)
+        labels = unit(faces - centre)
+        labels[~faces.any(axis=1)] = 0  # no embedding, no template: nothing resembles it
+        scored = self._fit_templates(labels, class_index, unit(cohort - centre), pool)
         unknown_prior, unseen_share = fit_shares(
             scored,
             evenly(pool, SCORES_IN_A_FIT // len(scored.vectors)).astype(np.float32),

@@ -62,7 +62,10 @@ class Scored:
         """
         seen, unseen = self.log_ratios(scores)
         share = np.float32(unseen_share)
-        odds = np.exp(np.minimum(seen, FLOAT32_EXPONENT)) * (1 - share) + np.exp(unseen) * share
+        odds = (
+            np.exp(np.minimum(seen, FLOAT32_EXPONENT)) * (1 - share)
+            + np.exp(np.minimum(unseen, FLOAT32_EXPONENT)) * share
+        )
         return np.asarray(odds, dtype=np.float32)
 
     def log_ratios(self, scores: Float32) -> tuple[Float32, Float32]:

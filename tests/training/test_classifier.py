@@ -168,6 +168,26 @@ def test_a_face_without_an_embedding_is_claimed_by_nobody(people: People) -> Non
     assert (claims.probability == 0).all()
 
 
+def test_a_persona_whose_only_label_has_no_embedding_claims_nobody(people: People) -> None:
+    _, faces, names = _gallery(people)
+    model = PersonaClassifier().fit(
+        np.concatenate([faces, np.zeros((1, 128), dtype=np.float32)]),
+        np.append(names, "ghost"),
+        background=people.strangers(300),
+    )
+    assert "ghost" in model.classes_
+    assert "ghost" not in model.predict(people.strangers(2000))
+
+
+def test_embeddings_of_another_length_are_scored_without_overflow() -> None:
+    rng = np.random.default_rng(0)
+    persons = rng.normal(size=(3, 512))
+    faces = np.repeat(persons, 4, axis=0) + 0.5 * rng.normal(size=(12, 512))
+    model = PersonaClassifier().fit(faces, np.repeat(["a", "b", "c"], 4), background=rng.normal(size=(300, 512)))
+    with np.errstate(all="raise", under="ignore"):
+        assert model.predict(persons).tolist() == ["a", "b", "c"]
+
+
 def test_uneven_numbers_of_labels_do_not_favour_the_persona_with_many(people: People) -> None:
     big, small = people.person(), people.person()
     faces = np.concatenate([people.faces(big, 300), people.faces(small, 1)])
