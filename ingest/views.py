@@ -6,7 +6,7 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from ingest.uploads import receive_upload
 from personas.entities import Job, JobStatus
@@ -38,7 +38,7 @@ def upload(request: PageRequest) -> HttpResponseBase:
     return see_other(reverse("upload"))
 
 
-@require_GET
+@require_safe
 def job(request: PageRequest, job_id: str) -> HttpResponse:
     """One job: a page, or the card that a page polls while the job moves."""
     found = get_store().job(job_id)

@@ -153,6 +153,7 @@
     timer = setTimeout(poll, 50);
   });
   document.addEventListener("undone", () => refresh());
+  window.addEventListener("pageshow", (event) => event.persisted && refresh()); // back: what was labelled since is gone
   document.addEventListener("visibilitychange", () => {
     clearTimeout(timer);
     if (!document.hidden && line()) poll();

@@ -8,7 +8,7 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from personas.permissions import can_manage, require
 from personas.store import get_store
@@ -17,7 +17,7 @@ from training.report import list_reports, version_report
 from training.services import promote, rollback
 
 
-@require_GET
+@require_safe
 def models(request: PageRequest) -> HttpResponse:
     """Every version there was, newest first, and which one is in use."""
     store = get_store()
@@ -29,7 +29,7 @@ def models(request: PageRequest) -> HttpResponse:
     return page(request, "training/models.html", context)
 
 
-@require_GET
+@require_safe
 def version(request: PageRequest, number: int) -> HttpResponse:
     """What one version is worth."""
     report = version_report(get_store(), number)

@@ -150,9 +150,8 @@ def faces_with_status(
     looked = 0
     while True:
         page = store.faces(cursor=cursor, limit=max(limit - len(found), 20))
-        for view in view_faces(store, page.items):
-            if status is None or status_of(view) is status:
-                found.append(view)
+        views = view_faces(store, page.items)
+        found += [view for view in views if status is None or status_of(view) is status]
         looked += len(page.items)
         cursor = page.next_cursor
         if cursor is None or len(found) >= limit or looked >= LOOKED_THROUGH:

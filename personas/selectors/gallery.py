@@ -56,7 +56,7 @@ def _by_name(persona: Persona) -> tuple[str, str]:
 def persona_grid(
     store: Store, *, search: str = "", cursor: str | None = None, limit: int = 60
 ) -> Slice[PersonaSummary]:
-    """Personas by name, those whose name holds every word of `search`. The cursor is the id of the last persona seen."""
+    """Personas by name, those whose name holds every word of `search`. The cursor is the id of the last one seen."""
     ordered = find_personas(store, search)
     start = 0
     if cursor:
@@ -160,8 +160,8 @@ def persona_predicted(
 ) -> Slice[PredictedFace]:
     """Most probable first, labels and rejections made since overlaid. The cursor carries its version.
 
-    When the champion has changed since the cursor was made, reading goes on in the version the reader began with, as long
-    as its pages are kept.
+    When the champion has changed since the cursor was made, reading goes on in the version the reader began with, as
+    long as its pages are kept.
     """
     champion = store.champion()
     if champion is None:

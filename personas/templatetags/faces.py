@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.timesince import timesince
 
 from personas.crops import crop_digest
 from personas.entities import Box, Face, Image, Persona
@@ -74,6 +77,14 @@ def preview_url(image: Image, size: int) -> str:
 def percent(probability: float | None) -> str:
     """A probability as people read it; rounded down, so that nothing looks surer than it is."""
     return "" if probability is None else f"{math.floor(probability * 100 + 1e-9)} %"
+
+
+@register.filter
+def ago(moment: datetime) -> str:
+    """How long ago, in one unit: "just now", "5 minutes ago", "2 days ago"."""
+    if timezone.now() - moment < timedelta(minutes=1):
+        return "just now"
+    return f"{timesince(moment, depth=1)} ago"
 
 
 @register.filter

@@ -5,14 +5,14 @@ from __future__ import annotations
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from personas.selectors.learning import learning_state
 from personas.store import get_store
 from personas.views.http import PageRequest
 
 
-@require_GET
+@require_safe
 def learning(request: PageRequest) -> HttpResponseBase:
     """Pages poll this with the tag they know; most answers are 304 and cost a handful of indexed reads."""
     state = learning_state(get_store())

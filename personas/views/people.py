@@ -8,7 +8,7 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from personas.entities import STRANGER, FaceKey
 from personas.forms import CoverForm, NameForm, cleaned
@@ -31,7 +31,7 @@ SUGGESTIONS = 30
 TABS = ("predicted", "labelled", "rejected")
 
 
-@require_GET
+@require_safe
 def grid(request: PageRequest) -> HttpResponse:
     """Everyone the system knows, by name."""
     store = get_store()
@@ -50,7 +50,7 @@ def grid(request: PageRequest) -> HttpResponse:
     return page(request, "people/grid.html", context)
 
 
-@require_GET
+@require_safe
 def names(request: PageRequest) -> HttpResponse:
     """Suggestions for a name being typed, as options of a datalist."""
     people = find_personas(get_store(), request.GET.get("name", ""))
@@ -72,7 +72,7 @@ def add(request: PageRequest) -> HttpResponseBase:
     return done(request, f"Added {persona.name}.", undo=None, next_url=url)
 
 
-@require_GET
+@require_safe
 def persona(request: PageRequest, persona_id: str) -> HttpResponse:
     """One persona as face crops: labelled, predicted or rejected."""
     store = get_store()
@@ -113,7 +113,7 @@ def tiles(request: PageRequest, store: Store, persona_id: str, tab: str) -> dict
     return {"tiles": rows, "more": more_url(request, more), "here": request.get_full_path(), "page_of": persona_id}
 
 
-@require_GET
+@require_safe
 def unknown(request: PageRequest) -> HttpResponse:
     """Faces that nobody claims: no human named them, and neither does the champion."""
     found = faces_with_status(
@@ -133,7 +133,7 @@ def unknown(request: PageRequest) -> HttpResponse:
     )
 
 
-@require_GET
+@require_safe
 def strangers(request: PageRequest) -> HttpResponse:
     """Faces that somebody said are nobody we know."""
     store = get_store()

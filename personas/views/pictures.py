@@ -7,7 +7,7 @@ from typing import Any
 from django.http import FileResponse, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import get_conditional_response, patch_cache_control
-from django.views.decorators.http import require_GET, require_safe
+from django.views.decorators.http import require_safe
 
 from personas.crops import CROP_SIZES, PREVIEW_SIZES, CachedJpeg, crop_digest, cut_face, originals, shrink_picture
 from personas.entities import Image
@@ -22,7 +22,7 @@ A_YEAR = 365 * 24 * 3600
 SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif", "BMP": "image/bmp"}
 
 
-@require_GET
+@require_safe
 def browse(request: PageRequest) -> HttpResponse:
     """Every picture, with or without faces."""
     store = get_store()
@@ -38,7 +38,7 @@ def browse(request: PageRequest) -> HttpResponse:
     return page(request, "pictures/browse.html", context)
 
 
-@require_GET
+@require_safe
 def image(request: PageRequest, image_id: str) -> HttpResponse:
     """One picture: its faces, who they are, and who the champion thinks they are."""
     return page(request, "pictures/picture.html", {"view": view_image(get_store(), image_id)})

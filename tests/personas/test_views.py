@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -426,3 +427,23 @@ def test_pages_carry_a_policy_without_inline_code(web: Client, ada: list[FaceKey
         assert "unsafe" not in response["Content-Security-Policy"]
         assert not re.search(r"<script(?![^>]*\bsrc=)", text_of(response))
         assert " style=" not in text_of(response)
+
+
+def test_a_new_sign_in_link_can_be_printed(client: Client, db: None, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("sign_in_link", "--url", "http://testserver")
+    assert client.get(capsys.readouterr().out.strip()).status_code == 302
+
+
+def test_a_cover_is_chosen_and_given_back(web: Client, ada: list[FaceKey], store: Store) -> None:
+    data = {"face": str(ada[0]), "command_id": factories.command_id()}
+    page = text_of(web.post(reverse("persona-cover", args=["ada"]), data, follow=True))
+    assert store.personas_by_id(["ada"])["ada"].cover == ada[0]
+    _undo(web, page)
+    assert store.personas_by_id(["ada"])["ada"].cover is None
+
+
+def test_asking_for_the_head_of_a_page_spends_no_link(client: Client, db: None) -> None:
+    link = sign_in.one_time_link("http://testserver")
+    assert client.head(link).status_code == 405
+    assert client.get(link).status_code == 302
+    assert client.head(reverse("persona-grid")).status_code == 200
