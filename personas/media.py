@@ -1,8 +1,8 @@
 """The content-addressed folder: originals, artefacts, and face crops cut on demand.
 
-`MEDIA_ROOT/originals/ab/abcd…` holds each picture once, named by the SHA-256 of its bytes; `artefacts/` beside it the files
-of model versions, `training_tables/` what they were trained on. Files are written beside their place, flushed and renamed, so a kill leaves a whole file or
-none, and two processes may write the same one.
+`MEDIA_ROOT/originals/ab/abcd…` holds each picture once, named by the SHA-256 of its bytes; `artefacts/` beside it the
+files of model versions, `training_tables/` what they were trained on. Files are written beside their place, flushed and
+renamed, so a kill leaves a whole file or none, and two processes may write the same one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an event of the labels stream does to personas and labels, as values both stores apply.
 
-Pure: `project(event)` yields changes in order. Applying the same event twice gives the same state, so a projection that a
-kill cut short is completed by doing it again.
+Pure: `project(event)` yields changes in order. Applying the same event twice gives the same state, so a projection that
+a kill cut short is completed by doing it again.
 """
 
 from __future__ import annotations

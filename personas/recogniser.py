@@ -25,7 +25,10 @@ class Recogniser(Protocol):
         rejected: Mapping[FaceKey, frozenset[str]],
         n_candidates: int = 0,
     ) -> list[Prediction]:
-        """One Prediction a face. `embeddings`: float32 (n, 128), L2-normalised; `rejected`: personas never to be named."""
+        """One Prediction a face.
+
+        `embeddings`: float32 (n, 128), L2-normalised; `rejected`: personas never to be named.
+        """
 
 
 _champion: Callable[[], Recogniser | None] = lambda: None  # noqa: E731 - nothing is plugged in until Django starts
