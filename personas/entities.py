@@ -1,9 +1,9 @@
 """The nouns of the product, as plain values. No Django, no I/O: every layer and both stores speak these.
 
-Vocabulary: a *Persona* is an identity that users name; an *Image* is a source picture, stored once by content; a *Face*
-is a crop of an Image with a box and five landmarks; an *Embedding* is a float32 vector of unit length; a *Label* is what
-a human says about a face; a *Prediction* is what a ModelVersion says. Label and Prediction are two types, never one row
-with a flag.
+Vocabulary: a *Persona* is an identity that users name; an *Image* is a source picture, stored once by content; a
+*Face* is a crop of an Image with a box and five landmarks; an *Embedding* is a float32 vector of unit length; a *Label*
+is what a human says about a face; a *Prediction* is what a ModelVersion says. Label and Prediction are two types, never
+one row with a flag.
 """
 
 from __future__ import annotations

@@ -53,16 +53,18 @@ class Publisher:
         raise NotFoundError("There are no faces yet; `manage.py ingest FOLDER` brings some in.")
 
     def publish(self, version: ModelVersion, matrix: EmbeddingMatrix | None = None) -> ModelVersion:
-        """Write the version's ranked pages over every face known now; returns it marked READY."""
+        """Write the version's ranked pages over every face known now; nobody sees them before the switch."""
         recogniser = recogniser_of(version, self.media_root)
         if matrix is None or matrix.embedder != version.embedder:
             matrix = self.open_matrix(version.embedder)
         n_scored = publish(self.store, recogniser, matrix)
-        ready = dataclasses.replace(
-            version, status=VersionStatus.READY, scored_through=matrix.through_seq, n_scored=n_scored
-        )
-        self.store.update_model_version(ready)
-        return ready
+        scored = dataclasses.replace(version, scored_through=matrix.through_seq, n_scored=n_scored)
+        self.store.update_model_version(scored)
+        return scored
+
+    def mark_ready(self, version: ModelVersion) -> None:
+        """After the switch, never before: a kill in between leaves a version that the next attempt finishes."""
+        self.store.update_model_version(dataclasses.replace(version, status=VersionStatus.READY))
 
     def switch(self, version: int, *, expected_revision: int, actor: str, why: str) -> Champion | None:
         """Compare-and-set, with a line in the audit log; None when somebody else switched first."""
@@ -106,10 +108,11 @@ class Publisher:
             champion = self.store.champion()
             if champion and champion.version == number:
                 raise UnableToPromoteError(f"Version {number} is the champion already.")
-            self.publish(version)
+            published = self.publish(version)
             revision = champion.revision if champion else 0
             switched = self.switch(number, expected_revision=revision, actor=actor, why=why)
             if switched:
+                self.mark_ready(published)
                 return switched
         raise TransientError("Others kept switching the champion; try again.")
 

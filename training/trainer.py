@@ -132,9 +132,12 @@ class Trainer(Publisher):
             kept = f"version {champion.version} stays" if champion else "there is no champion yet"
             sentence = f"Version {number} was refused ({kept}): {' '.join(candidate.reasons)}"
             return _outcome(candidate, sentence, promoted=False)
-        self.publish(candidate, matrix)
-        revision = champion.revision if champion else 0
-        switched = self.switch(number, expected_revision=revision, actor=actor, why="passed the gate")
+        switched = champion
+        if champion is None or champion.version != number:  # else a kill came right after the switch
+            candidate = self.publish(candidate, matrix)
+            revision = champion.revision if champion else 0
+            switched = self.switch(number, expected_revision=revision, actor=actor, why="passed the gate")
+        self.mark_ready(candidate)
         if switched is None:
             sentence = f"Version {number} passed the gate, but another version was made champion meanwhile."
             return _outcome(candidate, sentence, promoted=False)
