@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, cast
 
 from django.core import signing
@@ -13,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from personas.entities import STRANGER, FaceKey, Persona, Verdict
-from personas.errors import AmbiguousError, NotFoundError
+from personas.errors import AmbiguousError, NotFoundError, UnableToLabelError
 from personas.forms import LabelForm, UnableToReadFormError, UndoForm, cleaned
 from personas.permissions import can_label, require
 from personas.selectors.faces import view_image
@@ -25,6 +26,8 @@ from personas.store import Store, get_store
 from personas.views.http import UNDO_SALT, PageRequest, done, safe_next, undo_token
 from personas.views.people import persona_context
 
+#: An event that is this much older than its request was recorded by an earlier one: the form is from an old page.
+REPEATED = timedelta(seconds=30)
 #: Faces whose earlier labels travel with an undo button.
 MAX_UNDO = 500
 
@@ -61,7 +64,7 @@ def _record(store: Store, data: Mapping[str, Any], *, actor: str) -> str:
             store=store, name=data["name"], faces=data["faces"], actor=actor, at=now, command_id=command_id
         )
         return added.name
-    label_faces(
+    events = label_faces(
         store=store,
         persona_id=persona.persona_id,
         faces=data["faces"],
@@ -70,6 +73,8 @@ def _record(store: Store, data: Mapping[str, Any], *, actor: str) -> str:
         at=now,
         command_id=command_id,
     )
+    if any(now - event.at > REPEATED for event in events):
+        raise UnableToLabelError("This was sent before, and things may have changed since. Reload the page.")
     return persona.name
 
 

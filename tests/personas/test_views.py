@@ -217,6 +217,26 @@ def test_a_missing_person_is_a_friendly_page(web: Client, store: Store) -> None:
     assert "Back to people" in text_of(response)
 
 
+def test_what_breaks_is_a_plain_page_that_needs_nothing(
+    web: Client, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr("personas.views.people.persona_grid", broken)
+    web.raise_request_exception = False
+    response = web.get(reverse("persona-grid"))
+    assert response.status_code == 500
+    assert "Something broke" in text_of(response)
+    assert "on purpose" not in text_of(response)
+
+
+def test_an_address_that_is_none_is_a_friendly_page_for_anybody(client: Client, db: None) -> None:
+    response = client.get("/no/such/page/")
+    assert response.status_code == 404
+    assert "There is nothing here" in text_of(response)
+
+
 def test_suggestions_hold_every_typed_word(web: Client, store: Store) -> None:
     factories.add_personas(store, "Ada Lovelace", "Grace Hopper")
     found = text_of(web.get(reverse("persona-names"), {"name": "lov ad"}))
@@ -288,6 +308,14 @@ def test_sending_a_form_twice_labels_once(web: Client, ada: list[FaceKey], store
         send_label(web, ada[5], name="Grace", command_id=command)
     assert len(store.personas_named("Grace")) == 1
     assert store.head("labels") == head + 2
+
+
+def test_a_form_of_an_old_page_says_that_it_was_sent_before(web: Client, ada: list[FaceKey], store: Store) -> None:
+    command = factories.command_id()
+    store.record("labels", [factories.labelled("ada", [ada[1]], command=command)])
+    response = send_label(web, ada[1], choice="belongs:ada", command_id=command)
+    assert response.status_code == 422  # type: ignore[attr-defined]
+    assert "sent before" in text_of(response)
 
 
 def test_a_stranger_is_listed_and_can_be_taken_back(web: Client, ada: list[FaceKey], store: Store) -> None:
