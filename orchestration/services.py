@@ -14,10 +14,15 @@ from personas.store import get_store
 
 
 def ingest_folder(*, source: Path, workers: int | None, actor: str, progress: bool) -> Mapping[str, Any]:
-    """Take in a folder; returns the summary as JSON. Raises FaceProjectError."""
+    """Take in a folder, and let the champion score what is new without a fit; returns the summary as JSON.
+
+    Raises FaceProjectError.
+    """
+    from training.services import score_new_faces  # scikit-learn takes a second; a wrong folder is named at once
+
     folder = folder_source(source)
     with progress_bar("Pictures", shown=progress) as moved:
         summary = ingest_source(
             store=get_store(), source=folder, workers=workers, actor=actor, clock=timezone.now, progress=moved
         )
-    return summary.as_json()
+    return {**summary.as_json(), "scored": score_new_faces()}

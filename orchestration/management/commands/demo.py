@@ -13,6 +13,9 @@ from rich.table import Table
 
 from personas.management.product_command import ProductCommand
 
+#: Rejected files shown.
+SHOWN = 10
+
 
 class Command(ProductCommand):
     help = "Ingest a folder, learn from its labels, show what was found, and serve it (unless --no-serve)."
@@ -53,6 +56,10 @@ class Command(ProductCommand):
         table.add_row("learning", result["training"]["sentence"])
         table.add_row("time", f"{result['seconds']} s ({ingest['pictures_per_second']:.0f} pictures/s in ingest)")
         self.print_rich(table)
+        for each in ingest["rejected"][:SHOWN]:
+            self.stdout.write(f"rejected {each['path']}: {each['message']}")
+        if len(ingest["rejected"]) > SHOWN:
+            self.stdout.write(f"… and {len(ingest['rejected']) - SHOWN} more; `manage.py ingest --json` lists all")
         evaluation = result["evaluation"]
         if evaluation:
             held_out = Table(title="On held-out truth, never trained on", title_justify="left")

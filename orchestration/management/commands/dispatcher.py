@@ -14,7 +14,6 @@ class Command(ProductCommand):
 
     def run(self, *, progress: bool, **options: Any) -> Mapping[str, Any]:
         from ingest.uploads import pending_uploads
-
         from orchestration.dispatcher import Dispatcher, send_by_celery
         from personas.store import get_store
 

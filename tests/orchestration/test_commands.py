@@ -1,0 +1,125 @@
+"""The commands that span ingest and training, and the rule that every command has a test."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command, get_commands
+from django.core.management.base import CommandError
+
+from orchestration import demo
+from orchestration.serving import UnableToServeError, serve
+from personas.store import get_store
+from tests.training.world import World
+
+REPO = Path(__file__).resolve().parents[2]
+APPS = ("personas", "ingest", "training", "orchestration")
+
+
+def run(*arguments: str, **options):
+    out = StringIO()
+    call_command(*arguments, stdout=out, stderr=StringIO(), **options)
+    return out.getvalue()
+
+
+@pytest.fixture
+def world(db, tmp_path, settings):
+    settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
+    world = World(get_store(), tmp_path)
+    world.ada = world.photograph("Ada", 12)
+    world.crowd(20)
+    world.introduce("Ada", world.ada[:4])
+    return world
+
+
+def test_every_command_is_mentioned_in_a_test():
+    ours = [name for name, app in get_commands().items() if app in APPS]
+    tests = "\n".join(path.read_text() for path in (REPO / "tests").rglob("*.py"))
+    assert ours
+    assert [name for name in ours if f'"{name}"' not in tests] == []
+
+
+@pytest.mark.parametrize("name", sorted(name for name, app in get_commands().items() if app in APPS))
+def test_every_command_offers_json_and_explains_itself(name, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        call_command(name, "--help")
+    text = capsys.readouterr().out
+    assert exit_info.value.code == 0
+    assert "--json" in text
+
+
+def test_train_then_models_then_rollback_by_commands(world):
+    assert json.loads(run("train", "--json"))["promoted"] is True
+    assert run("train") == "Nothing new since version 1; no fit.\n"
+    world.say("Ada", world.ada[5])
+    assert "Version 2 is champion" in run("train")
+    listed = json.loads(run("models", "--json"))
+    assert (listed["champion"], [v["version"] for v in listed["versions"]]) == (2, [2, 1])
+    assert "2 *" in run("models")
+    assert json.loads(run("rollback", "--json"))["champion"] == 1
+    assert "Version 2 is champion." in run("promote", "2")
+
+
+def test_models_of_an_empty_store_say_what_to_do(db):
+    assert "manage.py train" in run("models")
+
+
+def test_an_error_is_one_line_and_json_says_its_kind(world):
+    out = StringIO()
+    with pytest.raises(CommandError, match="no version 9"):
+        call_command("promote", "9", "--json", stdout=out)
+    assert json.loads(out.getvalue())["kind"] == "NotFoundError"
+
+
+def test_a_refused_version_gives_exit_code_three(db, tmp_path, settings):
+    from tests.training.test_trainer import test_swapped_labels_are_refused_and_both_personas_are_named as refuse
+
+    settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
+    world = World(get_store(), tmp_path)
+    refuse(world)
+    world.say("Ada", world.store.labels_of_persona("bo", belongs=True, limit=1).items[0].key)
+    with pytest.raises(SystemExit) as exit_info:
+        run("train")
+    assert exit_info.value.code == 3
+
+
+def test_evaluate_without_truth_says_where_it_comes_from(world):
+    run("train")
+    with pytest.raises(CommandError, match="labeled: false"):
+        run("evaluate")
+
+
+def test_embedded_mode_refuses_an_address_that_others_reach():
+    with pytest.raises(UnableToServeError, match="EMBEDDED=false"):
+        serve(host="0.0.0.0", port=8000, say=print)
+
+
+def test_a_taken_port_is_named_with_what_to_do():
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(UnableToServeError, match="--port"):
+            serve(host="127.0.0.1", port=taken.getsockname()[1], say=print)
+
+
+def test_a_folder_that_is_not_a_state_folder_is_never_emptied(tmp_path, settings):
+    precious = tmp_path / "thesis.txt"
+    precious.write_text("years of work")
+    settings.FACEPROJECT_HOME = tmp_path
+    with pytest.raises(demo.UnableToResetError):
+        demo.empty_home()
+    assert precious.exists()
+
+
+def test_reset_keeps_the_secret_and_nothing_else(tmp_path, settings):
+    settings.FACEPROJECT_HOME, settings.QUEUE_FOLDERS = tmp_path, [tmp_path / "queue" / "messages"]
+    (tmp_path / "secret_key").write_text("s")
+    (tmp_path / "media").mkdir()
+    (tmp_path / "faceproject.sqlite3").touch()
+    demo.empty_home()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["queue", "secret_key"]

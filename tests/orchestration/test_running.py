@@ -1,0 +1,153 @@
+"""The product as a user starts it: `demo`, then `run` with labels coming in, processes dying, and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.kill
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def environment(home):
+    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    return {**kept, "FACEPROJECT_HOME": str(home), "DJANGO_SETTINGS_MODULE": "faceproject.settings"}
+
+
+@pytest.fixture(scope="module")
+def manage(environment):
+    """Run a command to its end and read its JSON."""
+
+    def run(*arguments: str, exit_code: int = 0):
+        command = [sys.executable, "manage.py", *arguments, "--json"]
+        done = subprocess.run(command, cwd=REPO, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == exit_code, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def demo(manage):
+    return manage("demo", "--no-serve", "--workers", "1")
+
+
+@pytest.fixture
+def running(demo, environment):
+    """`manage.py run` on a free port; ended by Ctrl-C."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "run", "--port", str(port)],
+        cwd=REPO,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "/sign-in/" in line:
+            break
+    else:
+        pytest.fail("run ended: " + "".join(lines))
+    yield process, "".join(lines)
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+    process.stdout.close()
+
+
+def children(pid: int) -> dict[int, str]:
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found[int(child)] = Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ")
+    return found
+
+
+def wait_for(condition, seconds=40.0):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.2)
+    pytest.fail("it did not happen")
+
+
+def covered(demo_source: Path, person: str) -> list[str]:
+    return sorted(path.name for path in demo_source.glob(f"{person}-covered-*.jpg"))
+
+
+def champion_knows(manage, seq: int):
+    def look():
+        listed = manage("models")
+        champion = [v for v in listed["versions"] if v["champion"]]
+        return champion[0] if champion and champion[0]["label_seq"] >= seq else None
+
+    return look
+
+
+def test_the_demo_knows_the_portraits_misses_the_covered_faces_and_names_no_stranger(demo):
+    assert demo["n_personas"] == 2
+    assert demo["images"]["no_face"] == 4
+    assert demo["ingest"]["rejected"] == []
+    assert demo["evaluation"]["categories"]["portrait"]["recall"] == 1.0
+    assert demo["evaluation"]["categories"]["covered"]["recall"] < 0.5
+    assert demo["evaluation"]["strangers"]["named"] == 0
+
+
+def test_labels_become_a_version_by_themselves_also_after_the_trainer_is_killed(demo, running, manage, tmp_path):
+    process, _ = running
+    before = manage("evaluate")["categories"]["covered"]["recall"]
+    newest = manage("models")["versions"][0]
+    version, seq = newest["version"], newest["label_seq"] + 1
+
+    pictures = covered(REPO / "sample_data", "grace-hopper")
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"image,persona,belongs\n{pictures[0]},Grace Hopper,true\n")
+    manage("label", str(labels))
+    first = wait_for(champion_knows(manage, seq))
+    assert first["version"] == version + 1
+    assert manage("evaluate")["categories"]["covered"]["recall"] > before
+
+    trainer = next(pid for pid, command in children(process.pid).items() if "training" in command)
+    os.kill(trainer, signal.SIGKILL)
+    labels.write_text(f"image,persona,belongs\n{pictures[1]},Grace Hopper,true\n")
+    manage("label", str(labels))
+    assert wait_for(champion_knows(manage, seq + 1))["version"] == version + 2
+
+
+def test_run_prints_where_it_listens_and_a_one_time_link_and_ctrl_c_ends_every_process(running):
+    process, printed = running
+    assert re.search(r"running at http://127\.0\.0\.1:\d+/", printed)
+    pids = children(process.pid)
+    assert len(pids) == 4
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_the_dispatcher_ends_on_sigterm(demo, environment):
+    process = subprocess.Popen([sys.executable, "manage.py", "dispatcher"], cwd=REPO, env=environment)
+    time.sleep(2)
+    assert process.poll() is None
+    process.terminate()
+    assert process.wait(20) == 0
