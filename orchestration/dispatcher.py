@@ -65,6 +65,7 @@ class Dispatcher:
 
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Look until told to stop; a store or broker that is away for a while is waited for."""
+        logger.info("dispatcher started")
         while not should_stop():
             try:
                 self.look()

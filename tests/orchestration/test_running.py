@@ -146,8 +146,8 @@ def test_run_prints_where_it_listens_and_a_one_time_link_and_ctrl_c_ends_every_p
 
 
 def test_the_dispatcher_ends_on_sigterm(demo, environment):
-    process = subprocess.Popen([sys.executable, "manage.py", "dispatcher"], cwd=REPO, env=environment)
-    time.sleep(2)
-    assert process.poll() is None
-    process.terminate()
-    assert process.wait(20) == 0
+    command = [sys.executable, "manage.py", "dispatcher"]
+    with subprocess.Popen(command, cwd=REPO, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert any("dispatcher started" in line for line in process.stderr)
+        process.terminate()
+        assert process.wait(20) == 0
