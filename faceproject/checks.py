@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
-STORES = ("sql",)
+STORES = ("sql", "cassandra")
 DETECTORS = ("embedded",)
 RUNTIMES = ("onnxruntime", "openvino")
 

@@ -50,6 +50,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # ---- state -----------------------------------------------------------------------------------------------------------
 STATE_STORE = env.str("STATE_STORE", default="sql")
+STORES = env.list("STORES", default=[STATE_STORE])  # both, to copy from one to the other
 STORE_BUCKETS = env.int("STORE_BUCKETS", default=64)  # taken when the store is created, then fixed
 
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{FACEPROJECT_HOME / 'faceproject.sqlite3'}")}
@@ -65,6 +66,21 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+if "cassandra" in STORES:
+    from personas.store.cassandra.options import database as _cassandra  # its driver is installed only where it is used
+
+    CASSANDRA_FLAVOUR = env.str("CASSANDRA_FLAVOUR", default="cassandra")  # or "cosmos"
+    DATABASES["cassandra"] = _cassandra(
+        contact_points=env.list("CASSANDRA_CONTACT_POINTS", default=["127.0.0.1"]),
+        port=env.int("CASSANDRA_PORT", default=0),  # 0: 9042, or 10350 on Cosmos
+        keyspace=env.str("CASSANDRA_KEYSPACE", default="faceproject"),
+        username=env.str("CASSANDRA_USERNAME", default=""),
+        password=env.str("CASSANDRA_PASSWORD", default=""),
+        tls=env.bool("CASSANDRA_TLS", default=False),
+        tls_ca=env.str("CASSANDRA_TLS_CA", default=""),  # PEM file of a private authority
+        flavour=CASSANDRA_FLAVOUR,
+        datacenter=env.str("CASSANDRA_DATACENTER", default=""),
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- extraction ------------------------------------------------------------------------------------------------------
@@ -89,7 +105,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "personas",
-    *(["personas.store.sql"] if STATE_STORE == "sql" else []),
+    *(["personas.store.sql"] if "sql" in STORES else []),
+    *(["django_cassandra_engine", "personas.store.cassandra"] if "cassandra" in STORES else []),
     "ingest",
     "training",
     "orchestration",

@@ -6,16 +6,29 @@ from functools import cache
 
 from personas.store.base import Store, StoreError
 
-__all__ = ["Store", "StoreError", "get_store"]
+__all__ = ["Store", "StoreError", "get_store", "open_store"]
 
 
 @cache
 def get_store() -> Store:
-    """The process-wide store. Adapters import their drivers only here."""
+    """The process-wide store."""
     from django.conf import settings
 
-    if settings.STATE_STORE == "sql":
+    return open_store(settings.STATE_STORE)
+
+
+def open_store(name: str) -> Store:
+    """A store by name, "sql" or "cassandra". Adapters import their drivers only here."""
+    from django.conf import settings
+
+    if name not in settings.STORES:
+        raise StoreError(f"STORES does not name {name!r}; to use two stores at once set STORES=sql,cassandra.")
+    if name == "sql":
         from personas.store.sql.adapter import SqlStore
 
         return SqlStore(n_buckets=settings.STORE_BUCKETS)
-    raise StoreError(f"STATE_STORE={settings.STATE_STORE!r} is not a store this version has; use STATE_STORE=sql.")
+    if name == "cassandra":
+        from personas.store.cassandra.adapter import CassandraStore, product_session
+
+        return CassandraStore(product_session(), n_buckets=settings.STORE_BUCKETS)
+    raise StoreError(f"{name!r} is not a store; use sql or cassandra.")

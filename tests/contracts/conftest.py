@@ -17,7 +17,7 @@ from django.conf import settings
 from personas.store.base import Store
 from personas.store.sql.adapter import SqlStore
 
-STORES = ("sqlite", "postgres")
+STORES = ("sqlite", "postgres", "cassandra")
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
@@ -32,6 +32,9 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Store]:
     if request.param == "postgres" and not os.environ.get("TEST_POSTGRES_URL"):
         pytest.skip("no PostgreSQL: set TEST_POSTGRES_URL to run the store's contract on it")
     request.getfixturevalue("_django_db_helper")
+    if request.param == "cassandra":
+        yield request.getfixturevalue("cassandra_store")
+        return
     store = SqlStore(n_buckets=64, using="default" if request.param == "sqlite" else "postgres")
     yield store
     store.close()

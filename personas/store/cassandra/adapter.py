@@ -1,0 +1,29 @@
+"""The store port on Apache Cassandra 4 and 5, or Azure Cosmos DB for Apache Cassandra."""
+
+from __future__ import annotations
+
+from personas.store.base import StoreLayout
+from personas.store.cassandra.labels import CassandraLabels
+from personas.store.cassandra.pictures import CassandraPictures
+from personas.store.cassandra.ranked import CassandraRanked
+from personas.store.cassandra.session import StoreSession
+from personas.store.cassandra.versions import CassandraVersions
+from personas.store.cassandra.work import CassandraWork
+
+
+def product_session(keyspace: str | None = None) -> StoreSession:
+    """A session as the settings say. keyspace: another one on the same cluster."""
+    from django.conf import settings
+
+    cosmos = settings.CASSANDRA_FLAVOUR == "cosmos"
+    return StoreSession(keyspace=keyspace or settings.DATABASES["cassandra"]["NAME"], server_clock=cosmos)
+
+
+class CassandraStore(CassandraPictures, CassandraLabels, CassandraVersions, CassandraRanked, CassandraWork):
+    """See `personas.store.base.Store`. May be shared by threads and used after a fork."""
+
+    def layout(self) -> StoreLayout:
+        return StoreLayout(n_buckets=self._n_buckets)
+
+    def close(self) -> None:
+        """The driver keeps its connections and shares them between threads, so there is nothing to give back."""

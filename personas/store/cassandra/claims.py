@@ -1,0 +1,251 @@
+"""Which faces a picture has, decided by compare-and-set, so that two processes may save the same picture at once.
+
+A claim holds the whole picture as merged (without embeddings) and a revision. Who wins the claim writes the rows that
+follow from it, announces the picture in the ingest log, and marks the image row as announced with that revision. A claim
+that is not announced is being worked on, or was cut short: after a while the next one to save that picture takes over,
+keeps the numbers its faces were given, and brings their embeddings anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from personas.entities import INGEST, Box, ExtractedImage, Face, Image, ImageStatus
+from personas.errors import TransientError
+from personas.matching import match_boxes
+from personas.store.cassandra import statements as cql
+from personas.store.cassandra.log import Tally, chunk_of
+from personas.store.cassandra.projecting import CassandraProjecting
+from personas.store.cassandra.session import CqlRow, UncertainError
+from personas.store.cassandra.values import from_blob, from_micros, to_blob, to_micros
+from personas.store.merging import KnownPicture, merge
+
+#: Seconds after which a claim nobody announced is taken to be a dead process's.
+CLAIM_SECONDS = 10.0
+#: Seconds to wait for pictures that others are saving.
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Claimed:
+    """A picture this process may write."""
+
+    picture: KnownPicture
+    revision: int
+    counted: int | None  #: faces the log's tallies count for it so far; None: the picture itself is not counted
+
+    @property
+    def tally(self) -> Tally:
+        n_faces = self.picture.image.n_faces
+        before = (0, 0) if self.counted is None else (1, 0) if self.counted else (0, 1)
+        after = (1, 0) if n_faces else (0, 1)
+        return after[0] - before[0], after[1] - before[1], n_faces - (self.counted or 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Standing:
+    """A picture as the cluster has it."""
+
+    picture: KnownPicture
+    revision: int
+    claimed_at: datetime
+    claimant: str
+    announced: bool
+    counted: int | None
+
+    @property
+    def is_new(self) -> bool:
+        """No event says yet that there is this picture."""
+        return self.counted is None
+
+
+class CassandraClaims(CassandraProjecting):
+    """Part of PictureStore."""
+
+    def _claim(
+        self, batch: Sequence[ExtractedImage], claimant: str
+    ) -> tuple[dict[str, KnownPicture], dict[str, Claimed]]:
+        """Every picture of the batch as it now is, and those this process is to write."""
+        wanted: dict[str, list[ExtractedImage]] = {}
+        for item in batch:
+            wanted.setdefault(item.image.image_id, []).append(item)
+        done: dict[str, KnownPicture] = {}
+        claimed: dict[str, Claimed] = {}
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while waiting := [image_id for image_id in wanted if image_id not in done]:
+            standing = self._standing(waiting)
+            for image_id in waiting:
+                self._claim_one(wanted[image_id], standing.get(image_id), claimant, done, claimed)
+            if len(done) < len(wanted):
+                if time.monotonic() > give_up_at:
+                    raise TransientError("Another process has not finished saving the same pictures; try again.")
+                time.sleep(0.02)
+        return done, claimed
+
+    def _claim_one(
+        self,
+        extracted: Sequence[ExtractedImage],
+        standing: _Standing | None,
+        claimant: str,
+        done: dict[str, KnownPicture],
+        claimed: dict[str, Claimed],
+    ) -> None:
+        image_id = extracted[0].image.image_id
+        cut_short = standing is not None and not standing.announced
+        if standing is not None and cut_short and _age(standing.claimed_at) < CLAIM_SECONDS:
+            return  # somebody is at it
+        if standing is not None and cut_short and self._has_event(standing.claimant):
+            self._session.run(cql.ANNOUNCE, **self._announcement(image_id, standing.revision, standing.picture))
+            return  # looked at again by the caller
+        picture = standing.picture if standing else None
+        for item in extracted:
+            merged = merge(picture, item)
+            picture = _with_vectors(merged, item) if cut_short else merged
+        assert picture is not None
+        if standing is not None:
+            picture = replace(picture, is_new=standing.is_new, changed=picture.changed or cut_short)
+        if not picture.changed:
+            done[image_id] = picture
+            return
+        revision = standing.revision + 1 if standing else 1
+        if self._set_claim(picture, revision, claimant):
+            done[image_id] = picture
+            claimed[image_id] = Claimed(
+                picture=picture, revision=revision, counted=standing.counted if standing else None
+            )
+
+    def _set_claim(self, picture: KnownPicture, revision: int, claimant: str) -> bool:
+        image_id = picture.image.image_id
+        state: dict[str, Any] = {
+            "image_id": image_id,
+            "revision": revision,
+            "claimed_at": to_micros(datetime.now(UTC)),
+            "claimant": claimant,
+            "picture": to_blob(_to_state(picture)),
+        }
+        try:
+            if revision == 1:
+                return self._session.compare_and_set(cql.FIRST_CLAIM, **state) is None
+            return self._session.compare_and_set(cql.NEXT_CLAIM, **state, expected=revision - 1) is None
+        except UncertainError:
+            row = self._session.row(cql.CLAIM, serial=True, image_id=image_id)
+            return row is not None and (row.claimant, row.revision) == (claimant, revision)
+
+    def _standing(self, image_ids: Sequence[str]) -> dict[str, _Standing]:
+        announced = {row.image_id: row for row in self._of_images(cql.ANNOUNCED, image_ids)}
+        claims = self._session.rows_many(cql.CLAIM, [{"image_id": image_id} for image_id in image_ids])
+        found = {}
+        for image_id, rows in zip(image_ids, claims, strict=True):
+            if rows:
+                found[image_id] = _to_standing(rows[0], announced.get(image_id))
+        return found
+
+    def _announce(self, claimed: Mapping[str, Claimed]) -> None:
+        """The last thing done to a picture."""
+        self._session.run_many(
+            cql.ANNOUNCE,
+            [self._announcement(image_id, one.revision, one.picture) for image_id, one in claimed.items()],
+        )
+
+    def _announcement(self, image_id: str, revision: int, picture: KnownPicture) -> dict[str, Any]:
+        announced = {"announced": revision, "counted": picture.image.n_faces, "stamp": revision}
+        return {"bucket": self._bucket(image_id), "image_id": image_id, **announced}
+
+    def _has_event(self, claimant: str) -> bool:
+        """Whether the batch of a claim got as far as its event. Rare, so it may look through the log, newest first."""
+        chunks = range(chunk_of(max(self.head(INGEST), 1)), -1, -1)
+        return any(
+            row.claimant == claimant
+            for chunk in chunks
+            for row in self._session.rows(cql.CLAIMANTS, stream=INGEST, chunk=chunk)
+        )
+
+
+def _age(at: datetime) -> float:
+    return (datetime.now(UTC) - at).total_seconds()
+
+
+def _with_vectors(picture: KnownPicture, extracted: ExtractedImage) -> KnownPicture:
+    """Faces whose embeddings may never have been written get those of this extraction."""
+    embeddings = dict(picture.embeddings)
+    numbers = match_boxes([face.box for face in picture.faces], [found.box for found in extracted.faces])
+    for found, number in zip(extracted.faces, numbers, strict=True):
+        if number is not None and picture.faces[number].embedder == extracted.embedder:
+            embeddings.setdefault(number, found.embedding)
+    return replace(picture, embeddings=embeddings, changed=True)
+
+
+def _to_standing(row: CqlRow, announced: CqlRow | None) -> _Standing:
+    image, embedder, faces = _from_state(from_blob(row.picture))
+    return _Standing(
+        picture=KnownPicture(image=image, embedder=embedder, faces=faces),
+        revision=row.revision,
+        claimed_at=from_micros(row.claimed_at),
+        claimant=row.claimant,
+        announced=announced is not None and (announced.announced or 0) >= row.revision,
+        counted=announced.counted if announced is not None else None,
+    )
+
+
+def _to_state(picture: KnownPicture) -> dict[str, Any]:
+    image = picture.image
+    return {
+        "image": [
+            image.image_id,
+            image.width,
+            image.height,
+            image.format,
+            image.n_bytes,
+            image.status.value,
+            image.n_faces,
+            image.detector,
+            to_micros(image.ingested_at),
+        ],
+        "embedder": picture.embedder,
+        "faces": [
+            [
+                *face.box,
+                np.asarray(face.landmarks).ravel().tolist(),
+                face.score,
+                face.quality,
+                face.detector,
+                face.embedder,
+            ]
+            for face in picture.faces
+        ],
+    }
+
+
+def _from_state(state: Mapping[str, Any]) -> tuple[Image, str, tuple[Face, ...]]:
+    image_id, width, height, image_format, n_bytes, status, n_faces, detector, ingested_at = state["image"]
+    image = Image(
+        image_id=image_id,
+        width=width,
+        height=height,
+        format=image_format,
+        n_bytes=n_bytes,
+        status=ImageStatus(status),
+        n_faces=n_faces,
+        detector=detector,
+        ingested_at=from_micros(ingested_at),
+    )
+    faces = tuple(
+        Face(
+            image_id=image_id,
+            face_no=face_no,
+            box=Box(*values[:4]),
+            landmarks=tuple(zip(values[4][::2], values[4][1::2], strict=True)),
+            score=values[5],
+            quality=values[6],
+            detector=values[7],
+            embedder=values[8],
+        )
+        for face_no, values in enumerate(state["faces"])
+    )
+    return image, state["embedder"], faces

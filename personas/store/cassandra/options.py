@@ -1,0 +1,105 @@
+"""How to reach the cluster: the alias of settings.DATABASES, for Apache Cassandra and for Azure Cosmos DB.
+
+django-cassandra-engine ignores PORT, and would connect while Django sets itself up: both are said in OPTIONS.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import ssl
+from collections.abc import Sequence
+from typing import Any
+
+from cassandra import ConsistencyLevel
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, ExecutionProfile
+from cassandra.policies import (
+    ConstantReconnectionPolicy,
+    DCAwareRoundRobinPolicy,
+    RetryPolicy,
+    RoundRobinPolicy,
+    TokenAwarePolicy,
+)
+
+#: Port of Azure Cosmos DB for Apache Cassandra, and Cassandra's own.
+COSMOS_PORT, CASSANDRA_PORT = 10350, 9042
+#: Seconds a request may take. Cosmos accounts that retry by themselves may answer late.
+REQUEST_TIMEOUT, COSMOS_REQUEST_TIMEOUT = 15, 65
+#: Seconds to wait at most before a throttled request is sent again without being told how long.
+MAX_BACKOFF = 10.0
+_RETRY_AFTER = re.compile(r"RetryAfterMs=(\d+)")
+
+
+class StoreRetryPolicy(RetryPolicy):  # type: ignore[misc]  # the driver ships no types
+    """Throttled requests wait as long as the server says and go to the same host; the driver's own policies would try
+    the next host, and run out of hosts. Statements that may be repeated are, once, when a write times out."""
+
+    def __init__(self, max_retries: int = 9) -> None:
+        self.max_retries = max_retries
+
+    def on_request_error(self, query: Any, consistency: int, error: Exception, retry_num: int) -> Any:
+        if retry_num >= self.max_retries or "Overloaded" not in type(error).__name__:
+            return self.RETHROW, None
+        return self.RETRY, consistency, self.delay(str(error), retry_num)  # the driver takes seconds as a third item
+
+    def on_write_timeout(
+        self, query: Any, consistency: int, write_type: int, required: int, received: int, retry_num: int
+    ) -> Any:
+        if retry_num == 0 and getattr(query, "is_idempotent", False):
+            return self.RETRY, consistency
+        return self.RETHROW, None
+
+    @staticmethod
+    def delay(said: str, retry_num: int) -> float:
+        """Seconds: what the server said, else doubling; with jitter, so that workers do not come back together."""
+        told = _RETRY_AFTER.search(said)
+        seconds = int(told.group(1)) / 1000 if told else min(MAX_BACKOFF, 0.1 * 2**retry_num)
+        return seconds * (1 + random.random() / 2)  # noqa: S311 - jitter, not a secret
+
+
+def database(
+    *,
+    contact_points: Sequence[str],
+    keyspace: str,
+    port: int = 0,
+    username: str = "",
+    password: str = "",
+    tls: bool = False,
+    tls_ca: str = "",
+    flavour: str = "cassandra",
+    datacenter: str = "",
+) -> dict[str, Any]:
+    """An entry of settings.DATABASES. port 0: the flavour's own."""
+    cosmos = flavour == "cosmos"
+    balancing = DCAwareRoundRobinPolicy(local_dc=datacenter) if datacenter else RoundRobinPolicy()
+    connection: dict[str, Any] = {
+        "port": port or (COSMOS_PORT if cosmos else CASSANDRA_PORT),
+        "protocol_version": 4,
+        "lazy_connect": True,
+        "execution_profiles": {
+            EXEC_PROFILE_DEFAULT: ExecutionProfile(
+                load_balancing_policy=balancing if cosmos else TokenAwarePolicy(balancing),
+                retry_policy=StoreRetryPolicy(),
+                consistency_level=ConsistencyLevel.LOCAL_QUORUM,
+                serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
+                request_timeout=COSMOS_REQUEST_TIMEOUT if cosmos else REQUEST_TIMEOUT,
+            )
+        },
+        "reconnection_policy": ConstantReconnectionPolicy(2, None),
+        "connect_timeout": 20,
+        "control_connection_timeout": 20,
+        "idle_heartbeat_interval": 30,
+        "compression": False,
+    }
+    if tls or cosmos:
+        connection["ssl_context"] = ssl.create_default_context(cafile=tls_ca or None)
+        # Nodes found through system.peers are addresses; the certificate names the host that was asked for.
+        connection["ssl_options"] = {"server_hostname": contact_points[0]}
+    return {
+        "ENGINE": "django_cassandra_engine",
+        "HOST": ",".join(contact_points),
+        "NAME": keyspace,
+        "USER": username,
+        "PASSWORD": password,
+        "OPTIONS": {"connection": connection},
+    }

@@ -1,0 +1,169 @@
+"""Schema migrations: the numbered .cql files beside this module, applied once each, in order, by one process.
+
+`schema_migration` remembers the checksum of what was applied; a file that changed afterwards stops everything. A lease
+in `schema_lock`, taken by a lightweight transaction, keeps a second process out: Cassandra must not be given schema
+changes from two places, and Azure Cosmos DB throttles them. Each statement is made `IF NOT EXISTS`, so a migration that
+was cut short is completed by running it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from personas.errors import TransientError
+from personas.store.base import StoreError
+from personas.store.cassandra.session import PROFILE, SERIAL_PROFILE, StoreSession, translating
+from personas.store.cassandra.values import to_micros
+
+FOLDER = Path(__file__).parent / "migrations"
+#: Seconds after which a lock is taken to be a dead process's; renewed before each migration's statements.
+LOCK_SECONDS = 120
+#: What `CREATE KEYSPACE` says when nothing else is asked for: right for one node, and ignored by Azure Cosmos DB.
+REPLICATION = "{'class': 'SimpleStrategy', 'replication_factor': 1}"
+_NAME = re.compile(r"(\d{4})_(\w+)\.cql")
+_KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}")
+
+
+class LockedError(TransientError):
+    """Another process is changing the schema."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """A file of statements."""
+
+    number: int
+    name: str
+    checksum: str  #: SHA-256 of the text
+    statements: tuple[str, ...]
+
+
+def migrations(folder: Path = FOLDER) -> list[Migration]:
+    """By number. Raises StoreError for files that are not numbered 1, 2, 3, …"""
+    found = []
+    for number, path in enumerate(sorted(folder.glob("*.cql")), start=1):
+        matched = _NAME.fullmatch(path.name)
+        if matched is None or int(matched.group(1)) != number:
+            raise StoreError(f"{path.name} should be migration {number:04d}: migrations are numbered without gaps.")
+        text = path.read_text()
+        bare = "\n".join(line.partition("--")[0] for line in text.splitlines())
+        statements = tuple(" ".join(part.split()) for part in bare.split(";") if part.strip())
+        checksum = hashlib.sha256(text.encode()).hexdigest()
+        found.append(Migration(number=number, name=matched.group(2), checksum=checksum, statements=statements))
+    return found
+
+
+def in_keyspace(statement: str, keyspace: str) -> str:
+    """A migration's statement with the keyspace in it; safe to repeat."""
+    created = re.sub(r"^CREATE TABLE (?:IF NOT EXISTS )?(\w+)", rf"CREATE TABLE IF NOT EXISTS {keyspace}.\1", statement)
+    return re.sub(r"^(ALTER TABLE|DROP TABLE IF EXISTS) (\w+)", rf"\1 {keyspace}.\2", created)
+
+
+class Schema:
+    """The schema of one keyspace."""
+
+    def __init__(self, session: StoreSession) -> None:
+        if _KEYSPACE.fullmatch(session.keyspace) is None:
+            raise StoreError(f"{session.keyspace!r} cannot be a keyspace: use small letters, digits and _, 48 at most.")
+        self._session = session
+        self._owner = str(uuid.uuid4())
+
+    @translating()
+    def _run(self, text: str, *params: object, serial: bool = False) -> Any:
+        text = text.replace("@", f"{self._session.keyspace}.")
+        profile = SERIAL_PROFILE if serial else PROFILE
+        return self._session.driver.execute(text, params or None, execution_profile=profile, timeout=120)
+
+    def create_keyspace(self, replication: str = REPLICATION) -> None:
+        self._run(f"CREATE KEYSPACE IF NOT EXISTS {self._session.keyspace} WITH replication = {replication}")
+
+    def drop_keyspace(self) -> None:
+        self._run(f"DROP KEYSPACE IF EXISTS {self._session.keyspace}")
+
+    def pending(self) -> list[Migration]:
+        """Migrations not applied yet. Raises StoreError when an applied one has changed, or this code is too old."""
+        known = migrations()
+        try:
+            applied = {row.number: row.checksum for row in self._run("SELECT number, checksum FROM @schema_migration")}
+        except StoreError:
+            return known  # there is no such table: nothing was ever applied
+        for migration in known:
+            if applied.get(migration.number, migration.checksum) != migration.checksum:
+                raise StoreError(
+                    f"Migration {migration.number:04d}_{migration.name} has changed since it was applied. Restore the"
+                    " file; changes belong in a new migration."
+                )
+        if any(number > len(known) for number in applied):
+            raise StoreError("The store was migrated by a newer version of this product; run that version.")
+        return [migration for migration in known if migration.number not in applied]
+
+    def migrate(self, *, say: Callable[[str], None] = lambda _: None) -> list[Migration]:
+        """Apply what is pending; returns it. Raises LockedError."""
+        self._run(
+            "CREATE TABLE IF NOT EXISTS @schema_migration (number int PRIMARY KEY, name text, checksum text,"
+            " applied_at bigint)"
+        )
+        self._run("CREATE TABLE IF NOT EXISTS @schema_lock (name text PRIMARY KEY, owner text, until bigint)")
+        with self._locked():
+            pending = self.pending()
+            for migration in pending:
+                say(f"Applying {migration.number:04d}_{migration.name} …")
+                for statement in migration.statements:
+                    self._renew()
+                    self._run(in_keyspace(statement, self._session.keyspace))
+                self._run(
+                    "INSERT INTO @schema_migration (number, name, checksum, applied_at) VALUES (%s, %s, %s, %s)",
+                    migration.number,
+                    migration.name,
+                    migration.checksum,
+                    to_micros(datetime.now(UTC)),
+                )
+        return pending
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        if not self._lock():
+            raise LockedError(
+                "Another process is migrating this store. Wait until it is done; a lock that a killed process left"
+                f" ends by itself after {LOCK_SECONDS} seconds."
+            )
+        try:
+            yield
+        finally:
+            self._run("DELETE FROM @schema_lock WHERE name = 'schema' IF owner = %s", self._owner)
+
+    def _lock(self) -> bool:
+        for _ in range(2):
+            now, until = self._times()
+            new = "INSERT INTO @schema_lock (name, owner, until) VALUES ('schema', %s, %s) IF NOT EXISTS"
+            if self._run(new, self._owner, until).was_applied:
+                return True
+            held = self._run("SELECT owner, until FROM @schema_lock WHERE name = 'schema'", serial=True).one()
+            if held is not None:
+                take = "UPDATE @schema_lock SET owner = %s, until = %s WHERE name = 'schema' IF owner = %s"
+                free = held.until is None or held.until <= now
+                return bool(free and self._run(take, self._owner, until, held.owner).was_applied)
+            time.sleep(0.1)
+        return False
+
+    def _renew(self) -> None:
+        _, until = self._times()
+        renewed = self._run(
+            "UPDATE @schema_lock SET until = %s WHERE name = 'schema' IF owner = %s", until, self._owner
+        )
+        if not renewed.was_applied:
+            raise LockedError("Another process took the schema's lock: this one was too slow. Run it again.")
+
+    @staticmethod
+    def _times() -> tuple[int, int]:
+        now = datetime.now(UTC)
+        return to_micros(now), to_micros(now + timedelta(seconds=LOCK_SECONDS))

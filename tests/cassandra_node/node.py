@@ -1,0 +1,131 @@
+"""A real Apache Cassandra node for tests, without Docker: Java 17, Maven, and the jars from Maven Central, once.
+
+`python -m tests.cassandra_node.node [folder]` starts one and prints its port; `kill $(cat folder/pid)` stops it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+USER = PASSWORD = "cassandra"  # of a fresh node's superuser
+JAR = "cassandra-all-5.0.9.jar"
+#: Seconds a node may take to start on a busy machine.
+START_SECONDS = 180
+
+
+class NoNodeError(Exception):
+    """There can be no node here; the message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    process: subprocess.Popen[bytes]
+    port: int
+    folder: Path
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(20)
+
+
+def java() -> str:
+    """Cassandra 5.0 runs on Java 11 and 17; the options here are for 17."""
+    found = shutil.which("java")
+    if found is None:
+        raise NoNodeError("no Java: install Java 17 and Maven, or set CASSANDRA_CONTACT_POINTS")
+    said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
+    if not re.search(r'version "17\.', said):
+        raise NoNodeError(f"Java is not 17 but {said.splitlines()[0] if said else 'unknown'}")
+    return found
+
+
+def jars() -> Path:
+    """The folder of jars, resolved by Maven when it is not complete yet; two runs at once do not disturb each other."""
+    cache = Path(os.environ.get("FACEPROJECT_JARS") or Path.home() / ".cache" / "faceproject" / "cassandra-5.0.9")
+    if not (cache / JAR).exists():
+        maven = shutil.which("mvn")
+        if maven is None:
+            raise NoNodeError("no Maven to get Cassandra's jars with: install maven, or set CASSANDRA_CONTACT_POINTS")
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix="jars-", dir=cache.parent))
+        command = [maven, "-B", "-q", "-f", str(HERE / "pom.xml"), f"-Dlib={fresh}", "dependency:copy-dependencies"]
+        for attempt in range(3):
+            run = subprocess.run(command, capture_output=True, text=True, check=False)
+            if run.returncode == 0:
+                break
+            time.sleep(5 * attempt)
+        else:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise NoNodeError(f"Maven could not get Cassandra's jars: {run.stdout[-300:]}")
+        try:
+            fresh.rename(cache)
+        except OSError:  # another run was first
+            shutil.rmtree(fresh, ignore_errors=True)
+    return cache
+
+
+def start(folder: Path) -> Node:
+    """Returns when CQL answers and the superuser is there. Raises NoNodeError."""
+    executable, lib = java(), jars()
+    port, storage_port = _free_ports()
+    conf = folder / "conf"
+    shutil.copytree(HERE / "conf", conf)
+    yaml = (conf / "cassandra.yaml").read_text()
+    (conf / "cassandra.yaml").write_text(yaml.replace("@STORAGE_PORT@", str(storage_port)).replace("@PORT@", str(port)))
+    (folder / "tmp").mkdir()
+    agent = next(lib.glob("jamm-*.jar"))
+    command = [
+        executable,
+        f"@{HERE / 'java.args'}",
+        f"-javaagent:{agent}",
+        f"-Djava.io.tmpdir={folder / 'tmp'}",
+        f"-Dcassandra.config=file://{conf / 'cassandra.yaml'}",
+        f"-Dcassandra.storagedir={folder}",
+        f"-Dcassandra.logdir={folder}",
+        "-cp",
+        f"{conf}:{lib}/*",
+        "org.apache.cassandra.service.CassandraDaemon",
+    ]
+    log = folder / "out.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    (folder / "pid").write_text(str(process.pid))
+    node = Node(process=process, port=port, folder=folder)
+    give_up_at = time.monotonic() + START_SECONDS
+    while time.monotonic() < give_up_at and process.poll() is None:
+        said = log.read_text(errors="replace")
+        if "Starting listening for CQL clients" in said and "Created default superuser role" in said:
+            return node
+        time.sleep(0.5)
+    node.stop()
+    raise NoNodeError(f"Cassandra did not start: {log.read_text(errors='replace')[-2000:]}")
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+if __name__ == "__main__":
+    where = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp(prefix="cassandra-"))
+    where.mkdir(parents=True, exist_ok=True)
+    try:
+        sys.stdout.write(f"{start(where.resolve()).port}\n")
+    except NoNodeError as error:
+        sys.exit(str(error))
