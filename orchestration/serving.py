@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import socket
 import time
@@ -26,8 +27,10 @@ class UnableToServeError(FaceProjectError):
 
 
 def prepare() -> None:
-    """Bring the database to this version's schema."""
+    """Bring the database and the state repository to this version's schema."""
     call_command("migrate", interactive=False, verbosity=0)
+    if settings.STATE_STORE == "cassandra":
+        call_command("migrate_store", stdout=io.StringIO())
 
 
 def serve(*, host: str, port: int, say: Callable[[str], None]) -> int:

@@ -1,9 +1,9 @@
 """Which faces a picture has, decided by compare-and-set, so that two processes may save the same picture at once.
 
-A claim holds the whole picture as merged (without embeddings) and a revision. Who wins the claim writes the rows that
-follow from it, announces the picture in the ingest log, and marks the image row as announced with that revision. A claim
-that is not announced is being worked on, or was cut short: after a while the next one to save that picture takes over,
-keeps the numbers its faces were given, and brings their embeddings anew.
+A claim holds the whole picture as merged (without embeddings) and a revision. Who wins it writes the rows that follow
+from it, announces the picture in the ingest log, and marks the image row as announced with that revision. A claim that
+is not announced is being worked on, or was cut short: after a while the next one to save that picture takes over, keeps
+the numbers its faces were given, and brings their embeddings anew.
 """
 
 from __future__ import annotations

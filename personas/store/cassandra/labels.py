@@ -1,8 +1,8 @@
 """Personas and labels, projected from events; and ground truth beside them.
 
 `label` lists a persona's faces in sixteen parts by the first hex digit of the picture, `label_by_image` says what is
-said of a face, `label_tally` counts each part. Within a verdict `label_by_image` is written last: it is what tells whose
-the faces were before, so doing the verdict again finds everything that still has to be moved.
+said of a face, `label_tally` counts each part. Within a verdict `label_by_image` is written last: it tells whose the
+faces were before, so doing the verdict again finds everything that still has to be moved.
 """
 
 from __future__ import annotations

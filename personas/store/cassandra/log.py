@@ -1,6 +1,6 @@
 """The gapless event log: the next number is taken by insert-if-not-exists.
 
-Whoever appends walks up from the last event it knows; a number that is taken shows who took it, so an event that another
+Whoever appends walks up from the last event it knows; a taken number shows who took it, so an event that another
 process is recording at the same time is recognised there. `event_by_id` finds older ones. That table is filled with the
 projections, so it is complete up to the projection's cursor, and what lies behind the cursor is looked through.
 """

@@ -6,7 +6,9 @@ the keyspace in their text, so that one session serves the product's keyspace an
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 import threading
 import weakref
 from collections import defaultdict
@@ -45,6 +47,8 @@ CONCURRENCY = 256
 FETCH_ROWS = 5000
 #: Rows of one partition written together; statements handed to the driver at once.
 BATCH_ROWS, AT_ONCE = 50, 5000
+#: Seconds the driver's event loop may take to end at exit.
+LOOP_SECONDS = 0.5
 #: Names of the execution profiles that `profiles` adds to a cluster. cqlengine turns the default one to dicts.
 PROFILE, SERIAL_PROFILE = "faceproject", "faceproject-serial"
 
@@ -288,7 +292,25 @@ def open_driver_session(alias: str) -> Any:
         wrapper.connect()
     session = wrapper.connection.session
     add_profiles(session)
+    atexit.register(_shut_down, session.cluster, os.getpid())
     return session
+
+
+def _shut_down(cluster: Any, opened_by: int) -> None:
+    if os.getpid() == opened_by:  # a fork's child has not the parent's threads
+        cluster.shutdown()
+        _end_event_loop()
+
+
+def _end_event_loop() -> None:
+    """The driver's own exit handler stops the event loop's housekeeping before the loop has seen that its connections
+    are closed, and then waits five seconds for it in vain. Let the loop end by itself first, and skip that handler."""
+    reactor: Any = sys.modules.get("cassandra.io.libevreactor")
+    loop = getattr(reactor, "_global_loop", None)
+    if loop is not None and loop._thread is not None:
+        loop.notify()
+        loop._thread.join(LOOP_SECONDS)
+        atexit.unregister(reactor._atexit_cleanup)
 
 
 def add_profiles(session: Any) -> None:

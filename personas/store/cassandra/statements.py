@@ -1,7 +1,7 @@
 """Every CQL statement the adapter prepares, by name. Nothing else is ever executed, apart from the migrations.
 
 Each reads or writes single partitions. `{at}` is where a write names its own timestamp: what is projected from an event
-is stamped with the event's number, what follows from a claim with the claim's revision, so a slow writer or a clock that
+is stamped with the event's number, what follows from a claim with the claim's revision: a slow writer or a clock that
 is behind cannot undo what came later. Azure Cosmos DB keeps its own clock; there the clause is left out.
 """
 
