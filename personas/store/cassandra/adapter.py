@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from personas.store.base import StoreLayout
 from personas.store.cassandra.labels import CassandraLabels
 from personas.store.cassandra.pictures import CassandraPictures
@@ -11,12 +13,18 @@ from personas.store.cassandra.versions import CassandraVersions
 from personas.store.cassandra.work import CassandraWork
 
 
-def product_session(keyspace: str | None = None) -> StoreSession:
-    """A session as the settings say. keyspace: another one on the same cluster."""
+def session_options() -> dict[str, Any]:
+    """What the settings say of the session."""
     from django.conf import settings
 
-    cosmos = settings.CASSANDRA_FLAVOUR == "cosmos"
-    return StoreSession(keyspace=keyspace or settings.DATABASES["cassandra"]["NAME"], server_clock=cosmos)
+    return {
+        "keyspace": settings.DATABASES["cassandra"]["NAME"],
+        "server_clock": settings.CASSANDRA_FLAVOUR == "cosmos",
+    }
+
+
+def product_session() -> StoreSession:
+    return StoreSession(**session_options())
 
 
 class CassandraStore(CassandraPictures, CassandraLabels, CassandraVersions, CassandraRanked, CassandraWork):

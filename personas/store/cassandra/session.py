@@ -48,7 +48,7 @@ FETCH_ROWS = 5000
 #: Rows of one partition written together; statements handed to the driver at once.
 BATCH_ROWS, AT_ONCE = 50, 5000
 #: Seconds the driver's event loop may take to end at exit.
-LOOP_SECONDS = 0.5
+LOOP_SECONDS = 0.2
 #: Names of the execution profiles that `profiles` adds to a cluster. cqlengine turns the default one to dicts.
 PROFILE, SERIAL_PROFILE = "faceproject", "faceproject-serial"
 
