@@ -1,0 +1,102 @@
+"""What every statement of the Cassandra adapter keeps to; needs no node."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("cassandra", reason="no Cassandra driver: pip install -r requirements-cassandra.txt")
+
+from personas.store.cassandra import schema, session
+from personas.store.cassandra import statements as cql
+from personas.store.cassandra.options import StoreRetryPolicy, database
+from personas.store.cassandra.session import StoreSession
+
+PACKAGE = Path(cql.__file__).parent
+FORBIDDEN = re.compile(
+    r"ALLOW\s+FILTERING|BEGIN\s+(?!UNLOGGED)|CREATE\s+(CUSTOM\s+)?INDEX|MATERIALIZED|\bcounter\b|DISTINCT"
+    r"|\bcount\s*\(|\bmax\s*\(|\bmin\s*\(|BatchType\.(LOGGED|COUNTER)",
+    re.IGNORECASE,
+)
+KEYS = {
+    match.group(1): [name.strip() for name in match.group(2).split(",")]
+    for migration in schema.migrations()
+    for statement in migration.statements
+    if (match := re.search(r"CREATE TABLE (\w+) .*PRIMARY KEY \(\((.+?)\)", statement))
+} | {
+    match.group(1): [match.group(2)]
+    for migration in schema.migrations()
+    for statement in migration.statements
+    if (match := re.search(r"CREATE TABLE (\w+) \( ?(\w+) \w+ PRIMARY KEY", statement))
+}
+
+
+@pytest.mark.parametrize("name", list(cql.ALL))
+def test_a_statement_stays_within_one_partition(name: str) -> None:
+    statement = cql.ALL[name]
+    assert not FORBIDDEN.search(statement.text)
+    keys = KEYS[statement.table]
+    if statement.text.startswith("INSERT"):
+        assert all(f":{key}" in statement.text for key in keys)
+    else:
+        where = statement.text.partition(" WHERE ")[2]
+        assert all(re.search(rf"\b{key} = :", where) for key in keys), (keys, where)
+
+
+@pytest.mark.parametrize("name", list(cql.ALL))
+def test_only_what_may_be_repeated_is_marked_so(name: str) -> None:
+    statement = cql.ALL[name]
+    assert statement.idempotent == (not statement.conditional)
+
+
+def test_the_schema_and_the_adapter_use_nothing_that_scans_or_locks() -> None:
+    for path in [*PACKAGE.glob("*.py"), *PACKAGE.glob("migrations/*.cql")]:
+        assert not re.search(r"ALLOW FILTERING|CREATE INDEX|MATERIALIZED VIEW|BatchType\.LOGGED", path.read_text()), (
+            path
+        )
+    assert "BatchType.UNLOGGED" in Path(session.__file__).read_text()
+
+
+def test_nothing_but_the_listed_statements_is_prepared() -> None:
+    for path in PACKAGE.glob("*.py"):
+        if path.name not in ("session.py", "schema.py"):
+            assert not re.search(
+                r"\.(prepare|execute|execute_async)\(", path.read_text().replace("driver.execute(bound", "")
+            )
+
+
+def test_write_timestamps_are_left_to_a_server_that_keeps_its_own() -> None:
+    own, servers = StoreSession(keyspace="k"), StoreSession(keyspace="k", server_clock=True)
+    assert "DELETE FROM k.label USING TIMESTAMP :stamp WHERE" in own.text_of(cql.DROP_LABEL)
+    assert "TIMESTAMP" not in servers.text_of(cql.DROP_LABEL)
+
+
+def test_a_throttled_request_waits_as_long_as_it_is_told() -> None:
+    told = StoreRetryPolicy.delay("Request rate is large: RetryAfterMs=400, Additional details=…", 0)
+    assert 0.4 <= told <= 0.6
+    assert 0.1 <= StoreRetryPolicy.delay("no word", 0) <= 0.15
+    assert StoreRetryPolicy.delay("no word", 20) <= 15
+
+
+def test_a_throttled_request_goes_to_the_same_host_until_it_is_hopeless() -> None:
+    class OverloadedErrorMessage(Exception):  # noqa: N818 - the driver's name
+        pass
+
+    policy = StoreRetryPolicy()
+    assert policy.on_request_error(None, 1, OverloadedErrorMessage("RetryAfterMs=10"), 0)[0] == policy.RETRY
+    assert policy.on_request_error(None, 1, OverloadedErrorMessage(""), 9)[0] == policy.RETHROW
+    assert policy.on_request_error(None, 1, OSError(), 0)[0] == policy.RETHROW
+
+
+def test_cosmos_has_its_port_and_names_the_host_it_expects() -> None:
+    alias = database(contact_points=["me.cassandra.cosmos.azure.com"], keyspace="k", flavour="cosmos")
+    options = alias["OPTIONS"]["connection"]
+    assert options["port"] == 10350
+    assert options["ssl_options"] == {"server_hostname": "me.cassandra.cosmos.azure.com"}
+    assert options["ssl_context"].check_hostname
+
+
+def test_a_migration_knows_its_keyspace_and_may_be_run_again() -> None:
+    assert schema.in_keyspace("CREATE TABLE face (a int)", "k") == "CREATE TABLE IF NOT EXISTS k.face (a int)"

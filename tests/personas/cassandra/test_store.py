@@ -1,0 +1,282 @@
+"""The Cassandra adapter where the contract cannot look: kills, time-outs, migrations, copying. Needs a node."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cassandra", reason="no Cassandra driver: pip install -r requirements-cassandra.txt")
+
+from personas.entities import INGEST, LABELS, RankedFace, RankedKind, Verdict
+from personas.state_hash import state_hash
+from personas.store.base import StoreError
+from personas.store.cassandra import claims, projecting
+from personas.store.cassandra import statements as cql
+from personas.store.cassandra.adapter import CassandraStore
+from personas.store.cassandra.checking import MeasuringSession, exercise
+from personas.store.cassandra.schema import LockedError, Schema
+from personas.store.cassandra.session import StoreSession, UncertainError
+from personas.store.copying import copy_store
+from personas.store.sql.adapter import SqlStore
+from tests import factories as make
+from tests.conftest import REPOSITORY
+
+
+class KilledError(BaseException):
+    """Stands for a process that ends between two requests."""
+
+
+class FailingSession(StoreSession):
+    """Ends the process at the n-th write, as a kill would: nothing is tidied up."""
+
+    left = 10**9
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KilledError
+
+    def _execute(self, statement: Any, params: Any, *args: Any) -> Any:
+        if not statement.reads:
+            self._count()
+        return super()._execute(statement, params, *args)
+
+    def _execute_all(self, statements: Any) -> list[Any]:
+        for one in statements:
+            self._count()
+            super()._execute_all([one])
+        return []
+
+
+@pytest.fixture
+def dying(cassandra_session: StoreSession, cassandra_driver: Any) -> CassandraStore:
+    session = FailingSession(keyspace=cassandra_session.keyspace, connect=lambda: cassandra_driver)
+    session.rows_many = cassandra_session.rows_many  # type: ignore[method-assign] - reading kills nobody
+    session.written = cassandra_session.written
+    return CassandraStore(session, n_buckets=64)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dead processes are given up soon."""
+    monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.3)
+    monkeypatch.setattr(projecting, "TURN_SECONDS", 0.6)
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+def test_a_picture_saved_by_half_is_healed_by_saving_it_again(
+    cassandra_store: CassandraStore, dying: CassandraStore, writes: int
+) -> None:
+    batch = [make.extracted("a", faces=2), make.extracted("b", faces=0)]
+    dying._session.left = writes  # type: ignore[attr-defined]
+    try:
+        make.save(dying, *batch)
+    except KilledError:
+        make.save(cassandra_store, *batch)
+    assert cassandra_store.head(INGEST) == 1
+    assert cassandra_store.count_images() == {"faces": 1, "no_face": 1, "faces_total": 2}
+    assert sorted(cassandra_store.embeddings_of([make.key("a", 0), make.key("a", 1)])) == sorted(
+        [make.key("a", 0), make.key("a", 1)]
+    )
+    blocks = list(cassandra_store.embedding_blocks(after_seq=0, through_seq=9, embedder=make.EMBEDDER))
+    assert sorted(key for block in blocks for key in block.keys) == sorted([make.key("a", 0), make.key("a", 1)])
+    assert len(cassandra_store.paths_of([make.image_id("a"), make.image_id("b")])) == 2
+    assert make.save(cassandra_store, *batch).ingest_seq is None
+
+
+@pytest.mark.parametrize("writes", range(0, 16, 2))
+def test_a_label_projected_by_half_is_completed_by_repair(
+    cassandra_store: CassandraStore, dying: CassandraStore, writes: int
+) -> None:
+    make.add_personas(cassandra_store, "Ann", "Bob")
+    keys = [make.key(n) for n in range(6)]
+    make.label(cassandra_store, "ann", *keys)
+    event = make.labelled("bob", keys[:4], command=make.command_id("killed"))
+    dying._session.left = writes  # type: ignore[attr-defined]
+    try:
+        dying.record(LABELS, [event])
+    except KilledError:
+        cassandra_store.repair()
+        cassandra_store.record(LABELS, [event])
+    assert cassandra_store.repair() == 0
+    assert cassandra_store.label_counts(["ann", "bob"]) == {"ann": (2, 0), "bob": (4, 0)}
+    assert {label.persona_id for label in cassandra_store.all_labels()} == {"ann", "bob"}
+    assert len(list(cassandra_store.all_labels())) == 6
+    assert cassandra_store.head(LABELS) == 4
+    assert len(cassandra_store.labels_of_persona("ann", belongs=True).items) == 2
+
+
+def test_an_append_nobody_knows_about_is_looked_up(
+    cassandra_store: CassandraStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = cassandra_store._session
+    honest, lost = session.compare_and_set, []
+
+    def timing_out(statement: Any, **params: Any) -> Any:
+        answer = honest(statement, **params)
+        if statement is cql.APPEND and len(lost) < 3:
+            lost.append(answer)
+            raise UncertainError("the answer was lost")
+        return answer
+
+    monkeypatch.setattr(session, "compare_and_set", timing_out)
+    make.add_personas(cassandra_store, "Ann", "Bob")
+    assert [event.seq for event in cassandra_store.events(LABELS, after=0)] == [1, 2]
+    assert [persona.name for persona in cassandra_store.personas().items] == ["Ann", "Bob"]
+
+
+def test_projecting_old_events_again_changes_nothing(cassandra_store: CassandraStore) -> None:
+    make.add_personas(cassandra_store, "Ann", "Bob")
+    make.label(cassandra_store, "ann", make.key("a"), make.key("b"))
+    make.label(cassandra_store, "bob", make.key("a"))
+    make.label(cassandra_store, "bob", make.key("a"), verdict=Verdict.CLEARED)
+    before = state_hash(cassandra_store)
+    cassandra_store._session.driver.execute(f"TRUNCATE {cassandra_store._session.keyspace}.follower")
+    assert cassandra_store.repair() == 5
+    assert state_hash(cassandra_store) == before
+    assert cassandra_store.label_counts(["ann", "bob"]) == {"ann": (1, 0), "bob": (0, 0)}
+
+
+def test_a_dropped_version_can_be_published_again(cassandra_store: CassandraStore) -> None:
+    ranked = [RankedFace(make.key(n), n / 100) for n in range(50)]
+    for _ in range(2):
+        cassandra_store.put_ranked(1, RankedKind.PREDICTED, {"ann": ranked})
+        cassandra_store.add_fresh(1, {"ann": ranked[:2]}, scored_through=3)
+        assert cassandra_store.fresh_through(1) == 3
+        assert len(cassandra_store.ranked(1, "ann", RankedKind.PREDICTED)) == 50
+        cassandra_store.drop_ranked(1)
+        assert cassandra_store.ranked_counts(1) == {}
+
+
+# ---- schema ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def empty_keyspace(cassandra_driver: Any) -> Iterator[StoreSession]:
+    session = StoreSession(keyspace=f"test_{uuid.uuid4().hex[:12]}", connect=lambda: cassandra_driver)
+    Schema(session).create_keyspace()
+    yield session
+    Schema(session).drop_keyspace()
+
+
+def test_two_processes_that_migrate_at_once_do_it_once(empty_keyspace: StoreSession) -> None:
+    outcomes: list[object] = []
+
+    def migrate() -> None:
+        try:
+            outcomes.append(len(Schema(empty_keyspace).migrate()))
+        except LockedError:
+            outcomes.append("locked")
+
+    threads = [threading.Thread(target=migrate) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes in ([1, "locked"], ["locked", 1], [1, 0])
+    assert Schema(empty_keyspace).pending() == []
+    checksums = f"UPDATE {empty_keyspace.keyspace}.schema_migration SET checksum = 'other' WHERE number = 1"
+    empty_keyspace.driver.execute(checksums)
+    with pytest.raises(StoreError, match="has changed"):
+        Schema(empty_keyspace).migrate()
+
+
+def test_a_store_without_a_schema_says_what_to_do(empty_keyspace: StoreSession) -> None:
+    with pytest.raises(StoreError, match="migrate_store"):
+        CassandraStore(empty_keyspace, n_buckets=64).head(LABELS)
+
+
+def test_check_store_needs_every_statement(cassandra_store: CassandraStore, cassandra_driver: Any) -> None:
+    keyspace = cassandra_store._session.keyspace
+    session = MeasuringSession(keyspace=keyspace, connect=lambda: cassandra_driver)
+    session.written = cassandra_store._session.written
+    assert set(exercise(session, rounds=2)) <= {"SET_LAYOUT"}  # the keyspace has its layout already
+
+
+# ---- copying ---------------------------------------------------------------------------------------------------------
+
+
+def _fill(store: Any) -> None:
+    make.save(store, make.extracted("a", faces=2), make.extracted("b", faces=0))
+    make.save(store, make.extracted("c", faces=3))
+    make.save(store, make.extracted("a", faces=2, embedder="arc 1"))
+    make.save(store, make.extracted("c", faces=4, detector="other 1"))
+    make.save(store, make.extracted("b", faces=0, detector="other 1"))
+    make.add_personas(store, "Ann", "Bob")
+    make.label(store, "ann", make.key("a"), make.key("c", 3))
+    make.label(store, "bob", make.key("a"))
+    make.label(store, "ann", make.key("c", 1), verdict=Verdict.REJECTED)
+    store.add_model_version(make.model_version(scored_through=2))
+    store.put_ranked(1, RankedKind.PREDICTED, {"ann": [RankedFace(make.key("c"), 0.5)]})
+    store.add_fresh(1, {"bob": [RankedFace(make.key("c", 2), 0.7)]}, scored_through=4)
+    store.switch_champion(1, expected_revision=0, actor="zoe", at=make.NOW)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("to_sql", [False, True])
+def test_a_copy_is_the_same_store_and_can_be_done_again(cassandra_store: CassandraStore, to_sql: bool) -> None:
+    sql = SqlStore(n_buckets=64)
+    source, target = (cassandra_store, sql) if to_sql else (sql, cassandra_store)
+    _fill(source)
+    for _ in range(2):
+        assert copy_store(source, target).state_hash == state_hash(source).state_hash
+    assert (target.head(INGEST), target.head(LABELS)) == (source.head(INGEST), source.head(LABELS))
+    ids = [event.event_id for event in source.events(LABELS, after=0)]
+    assert [event.event_id for event in target.events(LABELS, after=0)] == ids
+    assert target.model_version(1) == source.model_version(1)
+    assert target.ranked_counts(1) == source.ranked_counts(1)
+    assert target.fresh_through(1) == 4
+    champion = target.champion()
+    assert champion is not None and champion.version == 1
+    keys = [face.key for face in source.faces().items]
+    for embedder in (make.EMBEDDER, "arc 1", None):
+        ours, theirs = source.embeddings_of(keys, embedder=embedder), target.embeddings_of(keys, embedder=embedder)
+        assert ours.keys() == theirs.keys()
+        assert all(np.array_equal(ours[key], theirs[key]) for key in ours)
+
+
+# ---- as the settings say ---------------------------------------------------------------------------------------------
+
+
+def test_commands_run_on_the_alias_of_the_settings(cassandra_server: Any, tmp_path: Path) -> None:
+    keyspace = f"test_{uuid.uuid4().hex[:12]}"
+    environment = {
+        "PATH": "",
+        "PYTHONPATH": str(REPOSITORY),
+        "FACEPROJECT_HOME": str(tmp_path),
+        "STATE_STORE": "cassandra",
+        "CASSANDRA_KEYSPACE": keyspace,
+        **cassandra_server.environment,
+    }
+
+    def manage(*arguments: str) -> str:
+        run = subprocess.run(
+            [sys.executable, str(REPOSITORY / "manage.py"), *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+        return run.stdout
+
+    try:
+        assert "Applied 0001_initial" in manage("migrate_store")
+        assert "up to date" in manage("migrate_store")
+        manage("migrate", "-v0")
+        manage("add_persona", "Ann Example")
+        assert '"personas": 1' in manage("state_hash", "--json")
+    finally:
+        drop = (
+            "from personas.store import get_store; from personas.store.cassandra.schema import Schema;"
+            "Schema(get_store()._session).drop_keyspace()"
+        )
+        manage("shell", "-c", drop)
