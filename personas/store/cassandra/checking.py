@@ -84,9 +84,9 @@ class MeasuringSession(StoreSession):
             self.run(write.statement, **write.params)
         super().run_batches(all_of_them, before=before)
 
-    def pages(self, statement: Statement, **params: Any) -> Any:
-        self.rows(statement, **params)
-        return super().pages(statement, **params)
+    def stream(self, statement: Statement, params: Iterable[tuple[Params, int]]) -> Any:
+        for one, _ in params:
+            yield self.rows(statement, **one)
 
     def _timed(self, name: str, bound: Any, profile: str) -> Any:
         started = time.perf_counter()

@@ -146,6 +146,13 @@ class CassandraClaims(CassandraProjecting):
                 found[image_id] = _to_standing(rows[0], announced.get(image_id))
         return found
 
+    def _still_claimed(self, claimed: Mapping[str, Claimed], claimant: str) -> None:
+        """Raises TransientError when somebody took these pictures over because this process was slow: announcing them
+        twice would count them twice."""
+        params = [{"image_id": image_id} for image_id in claimed]
+        if any(not rows or rows[0].claimant != claimant for rows in self._session.rows_many(cql.CLAIM, params)):
+            raise TransientError("Another process took over what this one was slow to save; save the batch again.")
+
     def _announce(self, claimed: Mapping[str, Claimed]) -> None:
         """The last thing done to a picture."""
         self._session.run_many(

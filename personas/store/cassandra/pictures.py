@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from personas.entities import (
     Slice,
 )
 from personas.store.base import PICTURES_INGESTED, SavedBatch, pictures_ingested_payload
+from personas.store.cassandra import claims
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.base import as_slice
 from personas.store.cassandra.claims import CassandraClaims, Claimed
@@ -35,6 +37,8 @@ from personas.store.packing import pack_keys, pack_vectors, unpack_keys, unpack_
 
 #: Faces in one block row: half a megabyte of vectors.
 BLOCK_FACES = 1000
+#: Faces in one read of blocks, about: 8 MB, which a node reads into its heap as a whole.
+FACES_AT_ONCE = 15_000
 
 Vectors = Mapping[FaceKey, tuple[str, FloatArray]]  #: embedder and vector of faces
 
@@ -77,7 +81,7 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
     def save_extracted(
         self, batch: Sequence[ExtractedImage], *, actor: str, at: datetime, command_id: str
     ) -> SavedBatch:
-        claimant = str(uuid.uuid4())
+        claimant, started = str(uuid.uuid4()), time.monotonic()
         pictures, claimed = self._claim(batch, claimant)
         written = {
             face.key: (face.embedder, one.picture.embeddings[face.face_no])
@@ -87,6 +91,8 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
         }
         self._put_pictures(claimed)
         self._put_paths([path for item in batch for path in item.paths])
+        if time.monotonic() - started > claims.CLAIM_SECONDS / 3:
+            self._still_claimed(claimed, claimant)
         new_images = tuple(sorted(image_id for image_id, one in claimed.items() if one.picture.is_new))
         ingest_seq = None
         if new_images or written:
@@ -243,10 +249,27 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
             end = min(through, (chunk_of(after + 1) + 1) * EVENTS_A_CHUNK)
             between: dict[str, Any] = {"chunk": chunk_of(after + 1), "after": after, "through": end}
             ids = {row.seq: row.event_id for row in self._session.rows(cql.EVENT_IDS, stream=INGEST, **between)}
-            for page in self._session.pages(cql.BLOCKS, **between):
-                counting = [row for row in page if row.embedder == embedder and ids.get(row.seq) == row.event_id]
+            for rows in self._session.stream(cql.BLOCKS, self._block_reads(between)):
+                counting = [row for row in rows if row.embedder == embedder and ids.get(row.seq) == row.event_id]
                 yield from _to_blocks(embedder, counting)
             after = end
+
+    def _block_reads(self, between: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int]]:
+        """Reads of about FACES_AT_ONCE faces each, however large the blocks: uploads leave blocks of a single face."""
+        n_faces = n_rows = 0
+        after = last = between["after"]
+        for row in self._session.rows(cql.BLOCK_SIZES, **between):
+            if n_faces >= FACES_AT_ONCE and row.seq > last:
+                yield {**between, "after": after, "through": last}, _page_rows(n_rows, n_faces)
+                after, n_faces, n_rows = last, 0, 0
+            n_faces, n_rows, last = n_faces + row.n_faces, n_rows + 1, row.seq
+        if n_rows:
+            yield {**between, "after": after}, _page_rows(n_rows, n_faces)
+
+
+def _page_rows(n_rows: int, n_faces: int) -> int:
+    """All at once, unless one batch was very large."""
+    return n_rows if n_faces <= 3 * FACES_AT_ONCE else FACES_AT_ONCE // BLOCK_FACES
 
 
 def _to_blocks(embedder: str, rows: Sequence[CqlRow]) -> Iterator[EmbeddingBlock]:

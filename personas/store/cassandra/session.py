@@ -43,8 +43,6 @@ from personas.store.cassandra.statements import Statement
 
 #: Requests in flight at once of a bulk read or write; measured: 256 writes twice as fast as 64 on one node.
 CONCURRENCY = 256
-#: Rows the driver fetches at once.
-FETCH_ROWS = 5000
 #: Rows of one partition written together; statements handed to the driver at once.
 BATCH_ROWS, AT_ONCE = 50, 5000
 #: Seconds the driver's event loop may take to end at exit.
@@ -152,7 +150,7 @@ class StoreSession:
             with self._lock:
                 found = self.driver.prepare(self.text_of(statement))
                 found.is_idempotent = statement.idempotent
-                found.fetch_size = FETCH_ROWS
+                found.fetch_size = statement.fetch_rows
                 self._prepared[statement] = found
         return found
 
@@ -165,23 +163,26 @@ class StoreSession:
         profile = SERIAL_PROFILE if serial else PROFILE
         return list(self._execute(statement, params, profile))
 
-    def pages(self, statement: Statement, **params: Any) -> Iterator[list[CqlRow]]:
-        """Rows as the driver fetches them, for what streams; the next page is fetched while one is worked on."""
-        with translating():
-            future = self.driver.execute_async(self.prepared(statement), params, execution_profile=PROFILE)
-            result = future.result()
-        while True:
-            rows = list(result.current_rows)
-            more = result.has_more_pages
-            if more:
-                with translating():
-                    future.start_fetching_next_page()
-            if rows:
-                yield rows
-            if not more:
-                return
-            with translating():
-                result = future.result()
+    def stream(self, statement: Statement, params: Iterable[tuple[Params, int]]) -> Iterator[list[CqlRow]]:
+        """Rows of each read, in order; the next read is on its way while one is worked on. The number is how many rows
+        the server may put together at once: a node reads that many into its heap."""
+        ahead: Any = None
+        for one, fetch_rows in params:
+            behind, ahead = ahead, self._send(statement, one, fetch_rows)
+            if behind is not None:
+                yield self._received(behind)
+        if ahead is not None:
+            yield self._received(ahead)
+
+    @translating()
+    def _send(self, statement: Statement, params: Params, fetch_rows: int) -> Any:
+        bound = self.prepared(statement).bind(dict(params))
+        bound.fetch_size = fetch_rows
+        return self.driver.execute_async(bound, execution_profile=PROFILE)
+
+    @translating()
+    def _received(self, future: Any) -> list[CqlRow]:
+        return list(future.result())
 
     def row(self, statement: Statement, *, serial: bool = False, **params: Any) -> CqlRow | None:
         return next(iter(self.rows(statement, serial=serial, **params)), None)

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`idempotent`: running it twice does what running it once does, so the driver may retry it."""
+    """idempotent: running it twice does what running it once does, so the driver may retry it."""
 
     text: str
     idempotent: bool = True
+    fetch_rows: int = 5000  #: rows the server puts together at once; fewer where rows may be large
 
     @property
     def table(self) -> str:
@@ -78,10 +79,12 @@ EMBEDDINGS_OF = Statement(
     "SELECT image_id, face_no, embedder, vector FROM embedding WHERE bucket = :bucket AND image_id IN :image_ids"
 )
 PUT_BLOCK = Statement(_insert("emb_block", "chunk seq event_id embedder part n_faces face_keys vectors"))
+BLOCK_SIZES = Statement("SELECT seq, n_faces FROM emb_block WHERE chunk = :chunk AND seq > :after AND seq <= :through")
 DROP_BLOCKS = Statement("DELETE FROM emb_block WHERE chunk = :chunk AND seq = :seq AND event_id = :event_id")
 BLOCKS = Statement(
     "SELECT seq, event_id, embedder, n_faces, face_keys, vectors FROM emb_block"
-    " WHERE chunk = :chunk AND seq > :after AND seq <= :through"
+    " WHERE chunk = :chunk AND seq > :after AND seq <= :through",
+    fetch_rows=15,  # a row may hold half a megabyte
 )
 
 # ---- paths -----------------------------------------------------------------------------------------------------------
@@ -104,7 +107,8 @@ APPEND = Statement(
     idempotent=False,
 )
 EVENTS = Statement(
-    f"SELECT {_EVENT} FROM event WHERE stream = :stream AND chunk = :chunk AND seq > :after AND seq <= :through"
+    f"SELECT {_EVENT} FROM event WHERE stream = :stream AND chunk = :chunk AND seq > :after AND seq <= :through",
+    fetch_rows=50,
 )
 EVENT_AT = Statement(f"SELECT {_EVENT} FROM event WHERE stream = :stream AND chunk = :chunk AND seq = :seq")
 EVENT_IDS = Statement(
@@ -195,7 +199,8 @@ PAGE_ENDS = Statement(
 )
 PAGES = Statement(
     "SELECT page, face_keys, probabilities FROM ranked_page"
-    " WHERE persona_id = :persona_id AND version = :version AND kind = :kind AND page >= :page LIMIT :rows"
+    " WHERE persona_id = :persona_id AND version = :version AND kind = :kind AND page >= :page LIMIT :rows",
+    fetch_rows=100,
 )
 PUT_PAGE_TALLY = Statement(_insert("ranked_tally", "version kind persona_id n_faces n_pages"))
 PAGE_TALLIES = Statement("SELECT kind, persona_id, n_faces, n_pages FROM ranked_tally WHERE version = :version")
@@ -207,10 +212,12 @@ DROP_PAGE_TALLIES = Statement("DELETE FROM ranked_tally WHERE version = :version
 PUT_FRESH = Statement(_insert("fresh", "persona_id version digest written_at n_faces face_keys probabilities"))
 FRESH = Statement(
     "SELECT written_at, n_faces, face_keys, probabilities FROM fresh"
-    " WHERE persona_id = :persona_id AND version = :version"
+    " WHERE persona_id = :persona_id AND version = :version",
+    fetch_rows=50,
 )
 FRESH_KEYS = Statement(
-    "SELECT persona_id, n_faces, face_keys FROM fresh WHERE persona_id = :persona_id AND version = :version"
+    "SELECT persona_id, n_faces, face_keys FROM fresh WHERE persona_id = :persona_id AND version = :version",
+    fetch_rows=50,
 )
 DROP_FRESH = Statement("DELETE FROM fresh WHERE persona_id = :persona_id AND version = :version")
 PUBLICATION = Statement("SELECT fresh_through FROM publication WHERE version = :version")

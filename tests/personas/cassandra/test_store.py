@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 pytest.importorskip("cassandra", reason="no Cassandra driver: pip install -r requirements-cassandra.txt")
 
 from personas.entities import INGEST, LABELS, RankedFace, RankedKind, Verdict
+from personas.errors import TransientError
 from personas.state_hash import state_hash
 from personas.store.base import StoreError
 from personas.store.cassandra import claims, projecting
@@ -112,6 +114,22 @@ def test_a_label_projected_by_half_is_completed_by_repair(
     assert len(list(cassandra_store.all_labels())) == 6
     assert cassandra_store.head(LABELS) == 4
     assert len(cassandra_store.labels_of_persona("ann", belongs=True).items) == 2
+
+
+def test_a_slow_process_that_was_taken_over_announces_nothing(
+    cassandra_store: CassandraStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = CassandraStore(cassandra_store._session, n_buckets=64)
+
+    def meanwhile(paths: Any) -> None:
+        time.sleep(0.5)
+        make.save(cassandra_store, make.extracted("a", faces=2))
+
+    monkeypatch.setattr(slow, "_put_paths", meanwhile)
+    with pytest.raises(TransientError, match="took over"):
+        make.save(slow, make.extracted("a", faces=2))
+    assert cassandra_store.head(INGEST) == 1
+    assert cassandra_store.count_images() == {"faces": 1, "no_face": 0, "faces_total": 2}
 
 
 def test_an_append_nobody_knows_about_is_looked_up(
@@ -243,6 +261,21 @@ def test_a_copy_is_the_same_store_and_can_be_done_again(cassandra_store: Cassand
         assert all(np.array_equal(ours[key], theirs[key]) for key in ours)
 
 
+#: A child of a process that is connected, as web servers and workers make them.
+FORKED = """
+import os, sys
+from personas.store import get_store
+store = get_store()
+store.head("labels")
+child = os.fork()
+if not child:
+    print("child", store.head("labels"), flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+print("parent", store.head("labels"), flush=True)
+"""
+
+
 # ---- as the settings say ---------------------------------------------------------------------------------------------
 
 
@@ -274,6 +307,7 @@ def test_commands_run_on_the_alias_of_the_settings(cassandra_server: Any, tmp_pa
         manage("migrate", "-v0")
         manage("add_persona", "Ann Example")
         assert '"personas": 1' in manage("state_hash", "--json")
+        assert manage("shell", "-v0", "-c", FORKED).split() == ["child", "1", "parent", "1"]
     finally:
         drop = (
             "from personas.store import get_store; from personas.store.cassandra.schema import Schema;"
