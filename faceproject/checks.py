@@ -11,6 +11,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
 STORES = ("sql", "cassandra")
+FLAVOURS = ("cassandra", "cosmos")
 DETECTORS = ("embedded",)
 RUNTIMES = ("onnxruntime", "openvino")
 
@@ -28,6 +29,23 @@ def check_choices(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
         for number, (name, allowed) in enumerate(choices, start=1)
         if getattr(settings, name) not in allowed
     ]
+
+
+@register()
+def check_cassandra(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """What Cassandra is asked for, when it is."""
+    found: list[CheckMessage] = []
+    if "cassandra" in settings.STORES and settings.CASSANDRA_FLAVOUR not in FLAVOURS:
+        hint = f"Set it to one of: {', '.join(FLAVOURS)}."
+        found.append(
+            Error(f"CASSANDRA_FLAVOUR={settings.CASSANDRA_FLAVOUR!r} is not known.", hint=hint, id="faceproject.E007")
+        )
+    if settings.STATE_STORE not in settings.STORES:
+        hint = "Let STORES name it too, or unset STORES."
+        found.append(
+            Error(f"STORES does not name STATE_STORE={settings.STATE_STORE!r}.", hint=hint, id="faceproject.E008")
+        )
+    return found
 
 
 @register()

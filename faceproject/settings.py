@@ -67,7 +67,12 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if "cassandra" in STORES:
-    from personas.store.cassandra.options import database as _cassandra  # its driver is installed only where it is used
+    try:
+        from personas.store.cassandra.options import database as _cassandra
+    except ModuleNotFoundError as error:
+        raise ImproperlyConfigured(
+            f"Cassandra needs {error.name!r}, which is not installed: pip install -r requirements-cassandra.txt"
+        ) from error
 
     CASSANDRA_FLAVOUR = env.str("CASSANDRA_FLAVOUR", default="cassandra")  # or "cosmos"
     DATABASES["cassandra"] = _cassandra(
@@ -223,6 +228,7 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
+        "cassandra": {"level": "WARNING"},  # the driver tells of every host it finds
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},  # its "succeeded" line would print what a task returned
         "kombu.connection": {"level": "ERROR"},  # warns that filesystem:// has no host

@@ -19,7 +19,7 @@ if "FACEPROJECT_TEST_HOME" not in os.environ:
             shutil.rmtree(_home, ignore_errors=True)
 
     atexit.register(_remove_home)
-    for _name in ("MEDIA_ROOT", "CACHE_ROOT", "DATABASE_URL", "REDIS_URL", "STATE_STORE", "STORE_BUCKETS"):
+    for _name in ("MEDIA_ROOT", "CACHE_ROOT", "DATABASE_URL", "REDIS_URL", "STATE_STORE", "STORES", "STORE_BUCKETS"):
         os.environ.pop(_name, None)  # what a developer exported for a server must not reach the tests
 os.environ["FACEPROJECT_HOME"] = os.environ["FACEPROJECT_TEST_HOME"]
 

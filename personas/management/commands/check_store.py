@@ -23,7 +23,9 @@ class Command(ProductCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--rounds", type=int, default=5, help="how often everything is done (default 5)")
+        parser.add_argument(
+            "--rounds", type=int, default=5, help="how often everything is done (default 5, 2 at least)"
+        )
         parser.add_argument("--keyspace", help="the scratch keyspace; it must not exist")
 
     def run(self, *, progress: bool, **options: Any) -> Mapping[str, Any]:
@@ -44,7 +46,7 @@ class Command(ProductCommand):
         schema.create_keyspace()
         try:
             schema.migrate()
-            unused = exercise(session, rounds=options["rounds"], say=say)
+            unused = exercise(session, rounds=max(2, options["rounds"]), say=say)
         finally:
             schema.drop_keyspace()
         statements = {

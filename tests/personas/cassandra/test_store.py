@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -303,10 +304,13 @@ def test_commands_run_on_the_alias_of_the_settings(cassandra_server: Any, tmp_pa
 
     try:
         assert "Applied 0001_initial" in manage("migrate_store")
-        assert "up to date" in manage("migrate_store")
-        manage("migrate", "-v0")
+        assert "0 to be applied" in manage("migrate_store", "--plan")
         manage("add_persona", "Ann Example")
         assert '"personas": 1' in manage("state_hash", "--json")
+        assert json.loads(manage("check_store", "--rounds", "2", "--json"))["unused"] == []
+        environment["STORES"] = "sql,cassandra"
+        manage("migrate", "-v0")
+        assert "hash to" in manage("copy_store", "--from", "cassandra", "--to", "sql")
         assert manage("shell", "-v0", "-c", FORKED).split() == ["child", "1", "parent", "1"]
     finally:
         drop = (
