@@ -23,6 +23,7 @@ from training.collect import (
     label_hash,
     said_from_json,
     said_to_json,
+    typical_faces,
 )
 from training.dataset import TrainingSet
 from training.gate import judge
@@ -108,6 +109,7 @@ class Trainer(Publisher):
         )
         names = {persona.persona_id: persona.name for persona in all_personas(self.store)}
         judgement = judge(training_set, champion=self._champions_set(matrix), names=names)
+        covers = {persona_id: str(key) for persona_id, key in typical_faces(training_set).items()}
         flagged = {"personas": list(judgement.personas), "faces": [str(key) for key in judgement.faces]}
         seconds = time.perf_counter() - started
         content = dump_classifier(classifier, metadata={"embedder": draft.embedder, "data_hash": draft.data_hash})
@@ -116,7 +118,7 @@ class Trainer(Publisher):
                 draft,
                 status=VersionStatus.PUBLISHING if judgement.promote else VersionStatus.REFUSED,
                 artefact=artefacts(self.media_root).put(content),
-                metrics={**draft.metrics, **judgement.metrics, "flagged": flagged},
+                metrics={**draft.metrics, **judgement.metrics, "flagged": flagged, "covers": covers},
                 reasons=judgement.reasons,
                 fit_seconds=round(seconds, 3),
                 n_labels=len(training_set.y),

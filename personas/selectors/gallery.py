@@ -88,7 +88,7 @@ def summarise(store: Store, personas: list[Persona]) -> list[PersonaSummary]:
     ids = [persona.persona_id for persona in personas]
     labelled = store.label_counts(ids)
     predicted = predicted_counts(store)
-    covers = store.first_labelled([p.persona_id for p in personas if p.cover is None])
+    covers = _covers(store, [p.persona_id for p in personas if p.cover is None])
     return [
         PersonaSummary(
             persona=persona,
@@ -101,6 +101,22 @@ def summarise(store: Store, personas: list[Persona]) -> list[PersonaSummary]:
         )
         for persona in personas
     ]
+
+
+def _covers(store: Store, persona_ids: list[str]) -> dict[str, FaceKey]:
+    """The face the champion found most typical of each persona while it is still labelled so, else any labelled one."""
+    covers = store.first_labelled(persona_ids)
+    champion = store.champion()
+    version = store.model_version(champion.version) if champion else None
+    if version is None:
+        return covers
+    chosen = version.metrics.get("covers", {})
+    typical = {persona_id: FaceKey.parse(chosen[persona_id]) for persona_id in covers if persona_id in chosen}
+    labels = store.labels_of_images({key.image_id for key in typical.values()})
+    for persona_id, key in typical.items():
+        if any(label.belongs and label.persona_id == persona_id for label in labels.get(key, ())):
+            covers[persona_id] = key
+    return covers
 
 
 def _first_predicted(store: Store, persona_id: str) -> FaceKey | None:

@@ -11,7 +11,7 @@ from personas.entities import LABELS, JobStatus, Verdict, VersionStatus
 from personas.errors import NotFoundError
 from personas.media import MediaMissingError
 from personas.selectors.faces import view_image
-from personas.selectors.gallery import persona_predicted, predicted_counts
+from personas.selectors.gallery import persona_grid, persona_predicted, predicted_counts
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
 from personas.store import get_store
 from tests.training.world import World
@@ -331,3 +331,12 @@ def test_a_reader_who_began_in_the_old_version_reads_on_in_it(known):
     second = persona_predicted(known.store, "ada", cursor=first.next_cursor, limit=5)
     assert {item.version for item in second.items} == {1}
     assert not {item.face.key for item in first.items} & {item.face.key for item in second.items}
+
+
+def test_the_cover_is_a_typical_labelled_face_and_moves_on_when_that_label_is_taken_back(known):
+    covers = {summary.persona.name: summary.cover for summary in persona_grid(known.store).items}
+    assert covers["Ada"] in known.ada[:6]
+    assert str(covers["Ada"]) == known.store.model_version(1).metrics["covers"]["ada"]
+    known.say("Ada", covers["Ada"], verdict=Verdict.CLEARED)
+    after = {summary.persona.name: summary.cover for summary in persona_grid(known.store).items}
+    assert after["Ada"] in set(known.ada[:6]) - {covers["Ada"]}
