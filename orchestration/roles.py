@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from dataclasses import replace
 
 from orchestration.supervisor import Role
 
@@ -39,10 +41,12 @@ def dispatcher() -> Role:
 
 
 def all_roles(host: str, port: int) -> list[Role]:
-    """What `manage.py run` starts."""
-    return [
+    """What `manage.py run` starts: quiet, because one terminal shows them all."""
+    quiet = {"LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING")}
+    roles = [
         web(host, port),
         celery_worker("trainer-worker", "training"),
         celery_worker("ingest-worker", "ingest"),
         dispatcher(),
     ]
+    return [replace(role, environment=quiet) for role in roles]
