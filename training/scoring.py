@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from personas.entities import INGEST, FaceKey, RankedFace, RankedKind
+from personas.entities import FaceKey, Label, RankedFace, RankedKind
 from personas.selectors.faces import rejections
 from personas.store.base import Store
 from training.champion import VersionRecogniser
@@ -84,7 +84,10 @@ def publish(store: Store, recogniser: VersionRecogniser, matrix: EmbeddingMatrix
 
     Readers do not see them before the champion pointer moves. Done twice, it writes the same pages again.
     """
-    named, rejected = _said(store)
+    labels: dict[FaceKey, tuple[Label, ...]] = defaultdict(tuple)
+    for label in store.all_labels():
+        labels[label.key] += (label,)
+    named, rejected = _said(labels)
     predicted, review = score_matrix(recogniser, matrix, rows=slice(None), named=named, rejected=rejected)
     store.drop_ranked(recogniser.version)
     store.put_ranked(recogniser.version, RankedKind.PREDICTED, predicted)
@@ -99,21 +102,14 @@ def score_gap(store: Store, recogniser: VersionRecogniser, matrix: EmbeddingMatr
     if since >= matrix.through_seq:
         return 0
     rows = np.flatnonzero(matrix.keys["ingest_seq"] > since)
-    named, rejected = _said(store)
+    labels = store.labels_of_images({key.image_id for key in matrix.face_keys(rows.tolist())})
+    named, rejected = _said(labels)
     predicted, _ = score_matrix(recogniser, matrix, rows=rows, named=named, rejected=rejected)
     store.add_fresh(recogniser.version, predicted, scored_through=matrix.through_seq)
     return len(rows)
 
 
-def gap(store: Store, version: int) -> int:
-    """Ingest events that a version has not scored."""
-    return max(store.head(INGEST) - store.fresh_through(version), 0)
-
-
-def _said(store: Store) -> tuple[set[FaceKey], dict[FaceKey, frozenset[str]]]:
+def _said(labels: Mapping[FaceKey, tuple[Label, ...]]) -> tuple[set[FaceKey], dict[FaceKey, frozenset[str]]]:
     """Faces a human named, and what each face was said not to be."""
-    labels: dict[FaceKey, tuple] = defaultdict(tuple)  # type: ignore[type-arg]
-    for label in store.all_labels():
-        labels[label.key] += (label,)
     named = {key for key, said in labels.items() if any(label.belongs for label in said)}
     return named, rejections(labels)

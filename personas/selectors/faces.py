@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,7 +116,7 @@ def predict_faces(
     return {prediction.key: prediction for prediction in said}
 
 
-def rejections(labels: dict[FaceKey, tuple[Label, ...]]) -> dict[FaceKey, frozenset[str]]:
+def rejections(labels: Mapping[FaceKey, tuple[Label, ...]]) -> dict[FaceKey, frozenset[str]]:
     """Personas that each face was said not to be."""
     found = {key: frozenset(label.persona_id for label in said if not label.belongs) for key, said in labels.items()}
     return {key: personas for key, personas in found.items() if personas}
