@@ -37,6 +37,7 @@ class Rates:
 
     rates: dict[str, list[float]] = field(default_factory=dict)
     cpu: dict[str, list[float]] = field(default_factory=dict)
+    faces: dict[str, int] = field(default_factory=dict)  #: found in all pictures
 
     def add(self, pipeline: str, pictures: int, seconds: float, cpu_seconds: float | None = None) -> None:
         self.rates.setdefault(pipeline, []).append(pictures / seconds)
@@ -94,12 +95,14 @@ def _measure_rounds(bench: Bench, folder: Path, paths: Sequence[Path]) -> Rates:
         }
         for number in range(2 if bench.quick else 3):
             started = time.perf_counter()
-            _, cpu = extract_all(peers, paths)
+            found, cpu = extract_all(peers, paths)
             rates.add(PEERS, len(paths), time.perf_counter() - started, cpu)
+            rates.faces[PEERS] = sum(map(len, found))
             for pipeline, runtime in runtimes.items():
                 home = bench.scratch / f"round-{number}"
                 run = _ingest(bench, folder, Installation.create(home, CACHE_ROOT=str(cache), **runtime))
                 shutil.rmtree(home)
+                rates.faces[pipeline] = run.faces
                 start = starts[pipeline]
                 warm = run.new - start.new
                 rates.add(pipeline, warm, run.seconds - start.seconds, run.cpu - start.cpu)
@@ -116,6 +119,7 @@ class Run:
     """One `ingest` command. Seconds: as its summary says, from start to end, and of CPU in all its processes."""
 
     new: int
+    faces: int
     seconds: float
     whole: float
     cpu: float
@@ -125,7 +129,13 @@ def _ingest(bench: Bench, folder: Path, installation: Installation) -> Run:
     cpu, started = _cpu_of_children(), time.perf_counter()
     summary = installation.manage("ingest", str(folder), "--workers", str(bench.n_processes), exit_codes=(0, 3))
     whole = time.perf_counter() - started
-    return Run(new=summary["new"], seconds=summary["seconds"], whole=whole, cpu=_cpu_of_children() - cpu)
+    return Run(
+        new=summary["new"],
+        faces=summary["faces"],
+        seconds=summary["seconds"],
+        whole=whole,
+        cpu=_cpu_of_children() - cpu,
+    )
 
 
 def _start(bench: Bench, few: Path, cache: Path, runtime: dict[str, str], number: int) -> Run:
@@ -200,6 +210,12 @@ def _rows(rates: Rates, n_processes: int) -> Iterator[Row]:
             figure=peers_cpu / rates.cpu_ms(pipeline),
             unit="x peers",
             beside=f"{rates.cpu_ms(pipeline):.1f} ms of CPU a picture, with storing",
+        )
+        yield Row(
+            what=f"ingest, {pipeline}, both warm, faces found a second",
+            figure=rates.ratio(pipeline, PEERS) * rates.faces[pipeline] / rates.faces[PEERS],
+            unit="x peers",
+            beside=f"{rates.faces[pipeline]} faces in these pictures, the peers' recipe {rates.faces[PEERS]}",
         )
         for counted, meant in (("with its start", "as its summary says"), ("whole command", "with Python's start")):
             name = f"{pipeline}, {counted}"
