@@ -7,8 +7,8 @@ import logging
 from celery import shared_task
 
 from personas.errors import NotFoundError
+from personas.lease import LeaseBusyError
 from training import services
-from training.lease import LeaseBusyError
 
 logger = logging.getLogger(__name__)
 

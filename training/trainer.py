@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from personas.entities import LABELS, Job, JobStatus, ModelVersion, VersionStatus
+from personas.lease import held_lease
 from personas.media import MediaFolder
 from personas.selectors.gallery import all_personas
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
@@ -27,7 +28,6 @@ from training.collect import (
 )
 from training.dataset import TrainingSet
 from training.gate import judge
-from training.lease import held_lease
 from training.matrix import EmbeddingMatrix
 from training.promotion import Publisher
 

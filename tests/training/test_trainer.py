@@ -9,6 +9,7 @@ import pytest
 
 from personas.entities import LABELS, JobStatus, Verdict, VersionStatus
 from personas.errors import NotFoundError
+from personas.lease import LeaseBusyError, held_lease
 from personas.media import MediaMissingError
 from personas.selectors.faces import view_image
 from personas.selectors.gallery import persona_grid, persona_predicted, predicted_counts
@@ -18,7 +19,6 @@ from tests.training.world import World
 from training.artefact import ArtefactCorrupt
 from training.champion import artefacts, recogniser_of
 from training.collect import collect_training_set
-from training.lease import LeaseBusyError, held_lease
 from training.matrix import EmbeddingMatrix
 from training.promotion import UnableToPromoteError
 
