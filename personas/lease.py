@@ -45,9 +45,7 @@ class Lease:
 
 
 @contextmanager
-def held_lease(
-    store: Store, name: str, *, clock: Callable[[], datetime], wait_seconds: float = 0.0
-) -> Iterator[Lease]:
+def held_lease(store: Store, name: str, *, clock: Callable[[], datetime], wait_seconds: float = 0.0) -> Iterator[Lease]:
     """Hold the lease while the block runs, renewing it from a thread. Raises LeaseBusyError after `wait_seconds`."""
     owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     deadline = time.monotonic() + wait_seconds

@@ -10,6 +10,7 @@ from django.utils import timezone
 from personas.entities import Slice
 from personas.errors import NotFoundError
 from personas.models import ModelVersion
+from personas.permissions import can_manage
 from personas.store import Store
 from personas.store_admin import PAGE, Action, Details, Row, StoreAdmin
 from personas.templatetags.plots import share
@@ -58,7 +59,9 @@ class ModelVersionAdmin(StoreAdmin):
                 ("Artefact", version.artefact),
             ),
             links=(("Metrics and plots", reverse("model-version", args=[version.version])),),
-            actions=() if report.row.is_champion else (Action(name="promote", title="Use this version"),),
+            actions=()
+            if report.row.is_champion
+            else (Action(name="promote", title="Use this version", permission=can_manage),),
         )
 
     def run(self, store: Store, request: HttpRequest, action: str, pk: str) -> str:
