@@ -43,7 +43,7 @@ def job(request: PageRequest, job_id: str) -> HttpResponse:
     """One job: a page, or the card that a page polls while the job moves."""
     found = get_store().job(job_id)
     if found is None:
-        raise NotFoundError("There is no such job; old ones are forgotten.")
+        raise NotFoundError("There is no such job; the upload page lists the latest.")
     context = {"job": found, "moving": _moving(found)}
     if request.htmx:
         return render(request, "ingest/_job.html", context)

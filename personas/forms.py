@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from personas.entities import STRANGER, FaceKey, Verdict
+from personas.entities import FaceKey, Verdict
 from personas.errors import FaceProjectError
 
 
@@ -104,7 +104,3 @@ class LabelForm(CommandForm):
         if values["verdict"] is not Verdict.BELONGS and not values.get("persona_id"):
             raise ValidationError("say which person is meant")
         return values
-
-    @property
-    def is_stranger(self) -> bool:
-        return bool(self.cleaned_data["persona_id"] == STRANGER)

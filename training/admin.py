@@ -14,8 +14,11 @@ from personas.permissions import can_manage
 from personas.store import Store
 from personas.store_admin import PAGE, Action, Details, Row, StoreAdmin
 from personas.templatetags.plots import share
+from personas.views.http import whole_number
 from training.report import list_reports, version_report
 from training.services import promote
+
+PROMOTE = Action(name="promote", title="Use this version", permission=can_manage)
 
 
 @admin.register(ModelVersion)
@@ -42,9 +45,10 @@ class ModelVersionAdmin(StoreAdmin):
         return Slice(items=tuple(rows), next_cursor=page.next_cursor)
 
     def details(self, store: Store, pk: str) -> Details:
-        if not pk.isdecimal():
+        number = whole_number(pk)
+        if number is None:
             raise NotFoundError("There is no such version.")
-        report = version_report(store, int(pk))
+        report = version_report(store, number)
         version = report.row.version
         return Details(
             title=f"Version {version.version}",

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from personas.permissions import can_manage, require
 from personas.store import get_store
-from personas.views.http import PageRequest, done, more_url, page, safe_next, wants_partial
+from personas.views.http import PageRequest, cursor_of, done, more_url, page, safe_next, wants_partial
 from training.report import list_reports, version_report
 from training.services import promote, rollback
 
@@ -21,7 +21,7 @@ from training.services import promote, rollback
 def models(request: PageRequest) -> HttpResponse:
     """Every version there was, newest first, and which one is in use."""
     store = get_store()
-    found = list_reports(store, cursor=request.GET.get("cursor"))
+    found = list_reports(store, cursor=cursor_of(request))
     context: dict[str, Any] = {"rows": found.items, "more": more_url(request, found.next_cursor)}
     if wants_partial(request):
         return render(request, "training/_versions.html", context)

@@ -14,7 +14,7 @@ from personas.entities import Image
 from personas.errors import NotFoundError
 from personas.selectors.faces import view_image
 from personas.store import get_store
-from personas.views.http import PageRequest, more_url, page, page_size, wants_partial
+from personas.views.http import PageRequest, cursor_of, more_url, page, page_size, wants_partial
 
 THUMBNAILS = 60
 A_YEAR = 365 * 24 * 3600
@@ -26,7 +26,7 @@ SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": 
 def browse(request: PageRequest) -> HttpResponse:
     """Every picture, with or without faces."""
     store = get_store()
-    found = store.images(cursor=request.GET.get("cursor"), limit=page_size(request, THUMBNAILS))
+    found = store.images(cursor=cursor_of(request), limit=page_size(request, THUMBNAILS))
     paths = store.paths_of([image.image_id for image in found.items])
     context: dict[str, Any] = {
         "pictures": [(image, paths.get(image.image_id, ())) for image in found.items],

@@ -475,3 +475,11 @@ def test_asking_for_the_head_of_a_page_spends_no_link(client: Client, db: None) 
     assert client.head(link).status_code == 405
     assert client.get(link).status_code == 302
     assert client.head(reverse("persona-grid")).status_code == 200
+
+
+# ---- addresses nobody clicked on -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["persona-grid", "images", "strangers", "unknown", "models"])
+def test_numbers_of_thousands_of_digits_are_answered(web: Client, ada: list[FaceKey], name: str) -> None:
+    digits = "9" * 5000
+    assert web.get(reverse(name), {"limit": digits}).status_code == 200
+    assert web.get(reverse(name), {"cursor": digits}).status_code == 404
