@@ -12,6 +12,8 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim
+
 env = environ.FileAwareEnv()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -36,9 +38,10 @@ def _embedded_secret(home: Path) -> str:
 EMBEDDED = env.bool("EMBEDDED", default=True)
 DEBUG = env.bool("DEBUG", default=False)
 FACEPROJECT_HOME = Path(env.str("FACEPROJECT_HOME", default=str(BASE_DIR / "var"))).resolve()
-FACEPROJECT_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
-MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(FACEPROJECT_HOME / "media"))
-CACHE_ROOT = env.str("CACHE_ROOT", default=str(FACEPROJECT_HOME / "cache"))  # rebuildable; local disk
+claim(FACEPROJECT_HOME)  # before anything else is written there
+MEDIA_ROOT = str(Path(env.str("MEDIA_ROOT", default=str(FACEPROJECT_HOME / MEDIA))).absolute())
+# Rebuildable; local disk.
+CACHE_ROOT = str(Path(env.str("CACHE_ROOT", default=str(FACEPROJECT_HOME / CACHE))).absolute())
 
 SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY:
@@ -52,8 +55,15 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 STATE_STORE = env.str("STATE_STORE", default="sql")
 STORE_BUCKETS = env.int("STORE_BUCKETS", default=64)  # taken when the store is created, then fixed
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{FACEPROJECT_HOME / 'faceproject.sqlite3'}")}
+_database_url = env.str("DATABASE_URL", default="")
+DATABASES = {
+    "default": env.db_url_config(_database_url)
+    if _database_url
+    else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(FACEPROJECT_HOME / DATABASE)}
+}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    if DATABASES["default"]["NAME"] != ":memory:":  # a relative path is one below the state folder, wherever we start
+        DATABASES["default"]["NAME"] = str(FACEPROJECT_HOME / DATABASES["default"]["NAME"])
     # Several processes write: take the write lock at BEGIN (a read lock that is upgraded later fails at once), wait for
     # it, and let readers go on meanwhile. https://docs.djangoproject.com/en/5.2/ref/databases/#sqlite-notes
     DATABASES["default"]["OPTIONS"] = {
@@ -133,9 +143,9 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
 STATIC_URL = "static/"
-STATIC_ROOT = str(FACEPROJECT_HOME / "static")
+STATIC_ROOT = str(Path(env.str("STATIC_ROOT", default=str(FACEPROJECT_HOME / STATIC))).absolute())
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Embedded, static files come straight from where they lie, so there is nothing to collect; an image collects them once.
+# Embedded, static files come straight from where they lie, so there is nothing to collect; else `run` collects them.
 WHITENOISE_USE_FINDERS = EMBEDDED
 Path(STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 STORAGES = {
@@ -178,7 +188,7 @@ if not EMBEDDED:
 CELERY_BROKER_URL = env.str("REDIS_URL", default="filesystem://")
 QUEUE_FOLDERS: list[Path] = []
 if CELERY_BROKER_URL == "filesystem://":
-    _queue_folder = FACEPROJECT_HOME / "queue"
+    _queue_folder = FACEPROJECT_HOME / QUEUE
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(_queue_folder / "messages"),
         "data_folder_out": str(_queue_folder / "messages"),

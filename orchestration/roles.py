@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
+
+from django.conf import settings
 
 from orchestration.supervisor import Role
 
 #: Threads of the web process: pages wait for disk and store, not for the CPU.
 WEB_THREADS = 8
+#: Settings that name a place. Roles start in the checkout's folder, so a relative one is made absolute for them.
+PLACES = (
+    *("FACEPROJECT_HOME", "MEDIA_ROOT", "CACHE_ROOT", "STATIC_ROOT", "FACE_DETECTOR_WEIGHTS", "FACE_EMBEDDER_WEIGHTS"),
+    *("SECRET_KEY_FILE", "DATABASE_URL_FILE", "REDIS_URL_FILE"),
+)
 
 
 def web(host: str, port: int) -> Role:
@@ -37,16 +45,17 @@ def celery_worker(name: str, queue: str) -> Role:
 
 
 def dispatcher() -> Role:
-    return Role(name="dispatcher", command=[sys.executable, "manage.py", "dispatcher"])
+    return Role(name="dispatcher", command=[sys.executable, str(settings.BASE_DIR / "manage.py"), "dispatcher"])
 
 
 def all_roles(host: str, port: int) -> list[Role]:
     """What `manage.py run` starts: quiet, because one terminal shows them all."""
     quiet = {"LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING")}
+    places = {name: str(Path(os.environ[name]).absolute()) for name in PLACES if os.environ.get(name)}
     roles = [
         web(host, port),
         celery_worker("trainer-worker", "training"),
         celery_worker("ingest-worker", "ingest"),
         dispatcher(),
     ]
-    return [replace(role, environment=quiet) for role in roles]
+    return [replace(role, environment={**quiet, **places}, folder=settings.BASE_DIR) for role in roles]
