@@ -173,7 +173,7 @@ class Publisher:
         return switched
 
     def drop_old_pages(self) -> int:
-        """Forget predictions of versions older than a day (a rollback writes them again); returns how many were dropped."""
+        """Forget predictions of versions older than a day (a rollback writes them again); returns how many."""
         champion = self.store.champion()
         current = self.store.model_version(champion.version) if champion else None
         if current is None:
