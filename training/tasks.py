@@ -6,8 +6,11 @@ import logging
 
 from celery import shared_task
 
+from personas.entities import LABELS
 from personas.errors import NotFoundError
 from personas.lease import LeaseBusyError
+from personas.selectors.learning import TRAINER_CURSOR
+from personas.store import get_store
 from training import services
 
 logger = logging.getLogger(__name__)
@@ -16,6 +19,9 @@ logger = logging.getLogger(__name__)
 @shared_task(name="training.train")  # type: ignore[untyped-decorator]
 def train() -> str:
     """Learn from what people said since the last attempt; returns a sentence without names that says what happened."""
+    store = get_store()
+    if store.head(LABELS) <= store.cursor(TRAINER_CURSOR):
+        return "Nothing was said since the last attempt."
     try:
         outcome = services.train(actor="trainer", only_new_labels=True, wait_seconds=0)
     except LeaseBusyError:
