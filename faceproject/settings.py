@@ -12,6 +12,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from faceproject.logs import FORMATTERS
 from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim
 
 env = environ.FileAwareEnv()
@@ -209,11 +210,17 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 
 # ---- logs: never image bytes, vectors, names of people or keys -------------------------------------------------------
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")  # or "json": one object a line, for containers
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": FORMATTERS,
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT if LOG_FORMAT in FORMATTERS else "line",  # checks.py refuses any other
+        }
+    },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "celery.worker.strategy": {"level": "WARNING"},

@@ -11,8 +11,6 @@ from django.conf import settings
 
 from orchestration.supervisor import Role
 
-#: Threads of the web process: pages wait for disk and store, not for the CPU.
-WEB_THREADS = 8
 #: Settings that name a place. Roles start in the checkout's folder, so a relative one is made absolute for them.
 PLACES = (
     *("FACEPROJECT_HOME", "MEDIA_ROOT", "CACHE_ROOT", "STATIC_ROOT", "FACE_DETECTOR_WEIGHTS", "FACE_EMBEDDER_WEIGHTS"),
@@ -21,13 +19,12 @@ PLACES = (
 
 
 def web(host: str, port: int) -> Role:
-    """gunicorn with threads; one process, so that caches are shared."""
+    """gunicorn, as `faceproject/gunicorn_conf.py` has it."""
     return Role(
         name="web",
         command=[
-            *(sys.executable, "-m", "gunicorn", "faceproject.wsgi:application"),
-            *("--bind", f"{host}:{port}", "--worker-class", "gthread", "--threads", str(WEB_THREADS)),
-            *("--log-level", "warning", "--timeout", "120", "--graceful-timeout", "5"),
+            *(sys.executable, "-m", "gunicorn", "--config", "python:faceproject.gunicorn_conf"),
+            *("--bind", f"{host}:{port}", "faceproject.wsgi:application"),
         ],
     )
 
@@ -38,7 +35,7 @@ def celery_worker(name: str, queue: str) -> Role:
         name=name,
         command=[
             *(sys.executable, "-m", "celery", "--quiet", "-A", "faceproject", "worker", "--queues", queue),
-            *("--pool", "solo", "--loglevel", "WARNING", "--hostname", f"{name}@%h"),
+            *("--pool", "solo", "--hostname", f"{name}@%h"),
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ],
     )

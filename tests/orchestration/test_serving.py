@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,15 @@ try:
 except serving.UnableToServeError as error:
     sys.exit(str(error))
 """
+
+
+SERVED = {
+    "EMBEDDED": "false",
+    "SECRET_KEY": "of a test, and long enough that nothing complains about its length",
+    "ALLOWED_HOSTS": "faces.example.org",
+    "LOG_FORMAT": "json",
+    "LOG_LEVEL": "INFO",
+}
 
 
 def environment(home: str, **more: str) -> dict[str, str]:
@@ -77,3 +89,37 @@ def test_a_web_process_that_never_answers_is_an_error_and_leaves_nothing_behind(
     assert done.returncode == 1
     assert "does not answer" in done.stderr
     assert "is running" not in done.stdout
+
+
+def get(port: int, path: str, **headers: str) -> tuple[int, str]:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Host": "faces.example.org", **headers})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, ""
+
+
+def test_an_installation_that_serves_others_shows_its_pages_styled_and_logs_json(tmp_path, port):
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "run", "--port", str(port)],
+        cwd=REPO,
+        env=environment(str(tmp_path / "state"), **SERVED),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert f"faceproject is running at http://127.0.0.1:{port}/" in process.stdout.readline()
+        status, page = get(port, "/sign-in/", **{"X-Forwarded-Proto": "https"})
+        assert status == 200
+        style = re.search(r'href="(/static/faceproject\.[0-9a-f]+\.css)"', page)
+        assert style
+        assert get(port, style.group(1), **{"X-Forwarded-Proto": "https"})[0] == 200
+        assert get(port, "/healthz")[0] == 200
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, logged = process.communicate(timeout=30)
+    assert process.returncode == 0
+    records = [json.loads(line) for line in logged.splitlines()]
+    assert "gunicorn.error" in {each["logger"] for each in records}
