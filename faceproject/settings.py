@@ -89,6 +89,7 @@ FACE_EMBEDDER_WEIGHTS = env.str("FACE_EMBEDDER_WEIGHTS", default="")
 FACE_EMBEDDER_WEIGHTS_SHA256 = env.str("FACE_EMBEDDER_WEIGHTS_SHA256", default="")
 MAX_IMAGE_PIXELS = env.int("MAX_IMAGE_PIXELS", default=120_000_000)
 MAX_IMAGE_BYTES = env.int("MAX_IMAGE_BYTES", default=100 * 2**20)
+MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=2 * 2**30)  # in one form; scripts send it in smaller parts
 
 # ---- applications ----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -111,6 +112,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "personas.middleware.BodySizeMiddleware",  # before CSRF, which reads the form
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",  # deny by default
@@ -174,6 +176,13 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
+FILE_UPLOAD_TEMP_DIR = str(Path(MEDIA_ROOT) / "receiving")  # the disk the files stay on, not /tmp, which may be memory
+Path(FILE_UPLOAD_TEMP_DIR).mkdir(parents=True, exist_ok=True)
+FILE_UPLOAD_HANDLERS = [
+    "ingest.upload_handler.LimitingUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 if not EMBEDDED:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
