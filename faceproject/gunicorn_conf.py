@@ -15,6 +15,7 @@ workers = 1  # one process, so that caches are shared; scale by more replicas
 threads = 8  # pages wait for disk and store, not for the CPU
 timeout = 120
 graceful_timeout = 5
+control_socket_disable = True  # nothing uses it, and it would lie in a home folder that containers may not write
 
 _log_format = os.environ.get("LOG_FORMAT", "line")
 _formatter = _log_format if _log_format in FORMATTERS else "line"
