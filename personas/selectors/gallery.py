@@ -18,6 +18,7 @@ from personas.entities import (
     Slice,
 )
 from personas.errors import NotFoundError
+from personas.names import loose, normal
 from personas.selectors.counts import is_settled, predicted_counts
 from personas.selectors.faces import faces_by_key
 from personas.store.base import Store
@@ -68,18 +69,18 @@ def persona_grid(
 
 def find_personas(store: Store, search: str = "") -> list[Persona]:
     """Personas whose name holds every word of `search`, by name; all of them for an empty one."""
-    words = search.casefold().split()
-    found = (p for p in all_personas(store) if not p.hidden and all(word in p.name.casefold() for word in words))
+    words = loose(search).split()
+    found = (p for p in all_personas(store) if not p.hidden and all(word in loose(p.name) for word in words))
     return sorted(found, key=_by_name)
 
 
 def personas_called(store: Store, name: str) -> tuple[Persona, ...]:
-    """Who a typed name can mean: personas of exactly this name, or else those that differ in case or spaces only."""
-    wanted = " ".join(name.split())
+    """Who a typed name can mean: personas of exactly this name, or else those that differ in case only."""
+    wanted = normal(name)
     exact = store.personas_named(wanted)
     if exact or not wanted:
         return exact
-    return tuple(p for p in find_personas(store, wanted) if p.name.casefold() == wanted.casefold())
+    return tuple(p for p in find_personas(store, wanted) if loose(p.name) == loose(wanted))
 
 
 def summarise(store: Store, personas: list[Persona]) -> list[PersonaSummary]:

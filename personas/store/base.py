@@ -107,6 +107,9 @@ class PictureStore(Protocol):
     def find_paths(self, name: str) -> tuple[ImagePath, ...]:
         """Paths that equal `name`, or else those whose last part equals `name`. At most 20, by (source, path)."""
 
+    def find_paths_many(self, names: Collection[str]) -> dict[str, tuple[ImagePath, ...]]:
+        """`find_paths` of many names at once; names that nothing is called are left out."""
+
     def images(self, *, cursor: str | None = None, limit: int = 100) -> Slice[Image]:
         """All pictures, by image_id."""
 

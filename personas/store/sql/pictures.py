@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
-from django.db.models import Count, Sum
+from django.db.models import Count, F, QuerySet, Sum, Window
+from django.db.models.functions import RowNumber
 
 from personas.entities import (
     INGEST,
@@ -35,6 +36,13 @@ BLOCK_FACES = 1000
 MIN_BLOCK_ROWS, MAX_BLOCK_ROWS, FACES_AT_ONCE = 20, 4000, 20_000
 #: `find_paths` returns this many at most; whoever gets as many knows that the name says too little.
 MAX_PATHS_FOUND = 20
+
+
+def _first_of_each(field: str, rows: QuerySet[ImagePathRow]) -> QuerySet[ImagePathRow]:
+    """At most MAX_PATHS_FOUND rows of each value, by (source, path)."""
+    place = Window(RowNumber(), partition_by=[F(field)], order_by=[F("source"), F("path")])
+    return rows.annotate(place=place).filter(place__lte=MAX_PATHS_FOUND).order_by("source", "path")
+
 
 IMAGE_FIELDS = ("width", "height", "format", "n_bytes", "status", "n_faces", "detector", "embedder", "ingested_at")
 FACE_FIELDS = ("x", "y", "width", "height", "landmarks", "score", "quality", "detector", "embedder")
@@ -248,9 +256,19 @@ class SqlPictures(SqlConnection):
 
     @translating()
     def find_paths(self, name: str) -> tuple[ImagePath, ...]:
-        named = self._rows(ImagePathRow).filter(name=name.rpartition("/")[2]).order_by("source", "path")
-        exact = named.filter(path=name)[:MAX_PATHS_FOUND]
-        return tuple(to_path(row) for row in exact or ([] if "/" in name else named[:MAX_PATHS_FOUND]))
+        return self.find_paths_many([name]).get(name, ())
+
+    @translating()
+    def find_paths_many(self, names: Collection[str]) -> dict[str, tuple[ImagePath, ...]]:
+        found: dict[str, list[ImagePath]] = defaultdict(list)
+        rows = self._rows(ImagePathRow)
+        for chunk in chunks(names):
+            last_parts = {name.rpartition("/")[2] for name in chunk}  # these have an index
+            for row in _first_of_each("path", rows.filter(path__in=chunk, name__in=last_parts)):
+                found[row.path].append(to_path(row))
+            for row in _first_of_each("name", rows.filter(name__in=last_parts & set(chunk) - set(found))):
+                found[row.name].append(to_path(row))
+        return {name: tuple(paths) for name, paths in found.items()}
 
     @translating()
     def images(self, *, cursor: str | None = None, limit: int = 100) -> Slice[Image]:
