@@ -58,32 +58,6 @@ lint: $(VENV)/installed-dev ## format, lint, types, layers, templates, migration
 	  $(BIN)/python manage.py collectstatic --noinput --verbosity 0 && \
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-bench: requirements-bench.txt $(VENV)/installed-dev
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
-	@touch $@
-
-install: $(VENV)/installed ## make the virtual environment
-
-demo: $(VENV)/installed ## the whole loop on sample data, then serve (DATA=folder RESET=1 SERVE=0 PORT=8000)
-	@$(BIN)/python manage.py demo --data "$(DATA)" --host $(HOST) --port $(PORT) \
-	  $(if $(filter 1,$(RESET)),--reset) $(if $(filter 0,$(SERVE)),--no-serve)
-
-run: $(VENV)/installed ## web and workers on what is there
-	@$(BIN)/python manage.py run --host $(HOST) --port $(PORT)
-
-test: $(VENV)/installed-dev ## the test suite (ARGS="-k name" picks)
-	@$(BIN)/python -m pytest $(ARGS)
-
-lint: $(VENV)/installed-dev ## format, lint, types, layers, templates, migrations, settings
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/djlint templates --lint --quiet
-	$(BIN)/python manage.py makemigrations --check --dry-run
-	EMBEDDED=false SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') \
-	  ALLOWED_HOSTS=example.org $(BIN)/python manage.py check --deploy --fail-level WARNING
-
 bench: $(VENV)/installed-bench ## measure; prints one table and writes benchmarks/results/
 	@$(BIN)/python -m benchmarks $(ARGS)
 
