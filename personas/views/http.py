@@ -19,7 +19,7 @@ from django_htmx.middleware import HtmxDetails
 from personas.errors import NotFoundError
 
 #: Signs what an undo needs to know, so that it travels with the toast and nothing is kept on the server.
-UNDO_SALT = "personas.undo"
+UNDO_SALT = "personas.undo.2"  # the number rises with what the tokens hold
 MAX_PAGE = 600
 #: Python refuses to read numbers of thousands of digits, and stores count in 64 bits.
 MAX_DIGITS = 18
