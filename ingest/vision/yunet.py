@@ -57,7 +57,7 @@ class YuNetDetector:
         overlap: float = 0.3,
         steady: bool = True,
     ) -> None:
-        self.version = f"{weights.version}+steady" if steady else weights.version
+        self.version = f"{weights.version}+steady2" if steady else weights.version
         self.min_score = min_score
         self.overlap = overlap
         self.steady = steady
