@@ -196,7 +196,10 @@ class ModelStore(Protocol):
         """Store under the next free number (the one in `version` is ignored); returns it as stored."""
 
     def update_model_version(self, version: ModelVersion) -> None:
-        """Replace by number: status, scored_through, n_scored, said_through, replaced, reasons, metrics. Raises NotFoundError."""
+        """Replace by number: status, scored_through, n_scored, said_through, replaced, reasons, metrics.
+
+        Raises NotFoundError.
+        """
 
     def model_version(self, number: int) -> ModelVersion | None: ...
 
