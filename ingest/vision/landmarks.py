@@ -14,7 +14,7 @@ as the probe. CPU time of one thread; one person more or less is .3 % of rank 1.
 | two views, of 64 px          |                   99.0 % |                    74.8 % |          86.0 % |       1.0 |
 | two views, of 80 px          |                   98.9 % |                    72.7 % |          87.0 % |       1.0 |
 | two views 96 px wide, of 64  |                   99.1 % |                    73.2 % |          86.0 % |       0.7 |
-| four views, of 64 and 80 px  |                   99.2 % |                    74.3 % |          89.3 % |       1.9 |
+| four views, of 64 and 80 px  |                   99.2 % |                    74.3 % |          89.3 % |   1.9-2.8 |
 
 For comparison, averaging the embeddings of a crop and its mirror image costs 8 ms and gains far less; sharpening, cubic
 sampling and painting the bar over make it worse.

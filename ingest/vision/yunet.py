@@ -87,7 +87,7 @@ class YuNetDetector:
         blob[..., height:, :] = 0
         blob[..., width:] = 0
         for plane, channel in zip(blob[0, :, :height, :width], cv2.split(picture), strict=True):
-            plane[:] = channel  # channel by channel: a third of the time that one transposed copy takes
+            plane[:] = channel  # channel by channel: half the time that one transposed copy takes
         outputs = self._run(blob)
         rows = np.vstack([decode_stride(outputs, s, padded_width, min_score=self.min_score) for s in STRIDES])
         return suppress(rows, overlap=self.overlap)
