@@ -52,8 +52,11 @@ lint: $(VENV)/installed-dev ## format, lint, types, layers, templates, migration
 	$(BIN)/lint-imports
 	$(BIN)/djlint templates --lint --quiet
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	EMBEDDED=false SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') \
-	  ALLOWED_HOSTS=example.org $(BIN)/python manage.py check --deploy --fail-level WARNING
+	@echo "settings of an installation that serves others"; home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; \
+	  export FACEPROJECT_HOME=$$home EMBEDDED=false ALLOWED_HOSTS=example.org \
+	    SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))'); \
+	  $(BIN)/python manage.py collectstatic --noinput --verbosity 0 && \
+	  $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 bench: $(VENV)/installed-bench ## measure; prints one table and writes benchmarks/results/
 	@$(BIN)/python -m benchmarks $(ARGS)

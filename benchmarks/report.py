@@ -115,10 +115,12 @@ def show(outcomes: Sequence[Outcome], described: dict[str, Any], console: Consol
 
 
 def shown(figure: float) -> str:
-    """Three significant digits, and no more than two after the point."""
+    """Three significant digits, and no more than three after the point."""
     if figure == 0 or abs(figure) >= 100:
         return f"{figure:,.0f}"
-    return f"{figure:.1f}" if abs(figure) >= 10 else f"{figure:.2f}"
+    if abs(figure) >= 10:
+        return f"{figure:.1f}"
+    return f"{figure:.2f}" if abs(figure) >= 1 else f"{figure:.3f}"
 
 
 def write(outcomes: Sequence[Outcome], described: dict[str, Any], *, at: datetime) -> Path:

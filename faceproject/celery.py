@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging.config
 import os
 import warnings
+from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning
+from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "faceproject.settings")
 
@@ -16,3 +19,11 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 app = Celery("faceproject")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]  # celery ships no types
+def log_as_django_does(**kwargs: Any) -> None:
+    """A receiver of this signal keeps Celery from setting levels and handlers of its own: LOG_LEVEL holds."""
+    from django.conf import settings
+
+    logging.config.dictConfig(settings.LOGGING)

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
+from faceproject.logs import FORMATTERS
+
 STORES = ("sql", "cassandra")
 FLAVOURS = ("cassandra", "cosmos")
 DETECTORS = ("embedded",)
 RUNTIMES = ("onnxruntime", "openvino")
+CHOICES = (
+    ("STATE_STORE", STORES, "faceproject.E001"),
+    ("FACE_DETECTOR", DETECTORS, "faceproject.E002"),
+    ("FACE_RUNTIME", RUNTIMES, "faceproject.E003"),
+    ("LOG_FORMAT", tuple(FORMATTERS), "faceproject.E007"),
+)
 
 
 @register()
 def check_choices(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     """Settings that name one of a few things."""
-    choices = (("STATE_STORE", STORES), ("FACE_DETECTOR", DETECTORS), ("FACE_RUNTIME", RUNTIMES))
     return [
         Error(
             f"{name}={getattr(settings, name)!r} is not known.",
             hint=f"Set it to one of: {', '.join(allowed)}.",
-            id=f"faceproject.E00{number}",
+            id=check_id,
         )
-        for number, (name, allowed) in enumerate(choices, start=1)
+        for name, allowed, check_id in CHOICES
         if getattr(settings, name) not in allowed
     ]
 
@@ -38,12 +46,12 @@ def check_cassandra(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     if "cassandra" in settings.STORES and settings.CASSANDRA_FLAVOUR not in FLAVOURS:
         hint = f"Set it to one of: {', '.join(FLAVOURS)}."
         found.append(
-            Error(f"CASSANDRA_FLAVOUR={settings.CASSANDRA_FLAVOUR!r} is not known.", hint=hint, id="faceproject.E007")
+            Error(f"CASSANDRA_FLAVOUR={settings.CASSANDRA_FLAVOUR!r} is not known.", hint=hint, id="faceproject.E008")
         )
     if settings.STATE_STORE not in settings.STORES:
         hint = "Let STORES name it too, or unset STORES."
         found.append(
-            Error(f"STORES does not name STATE_STORE={settings.STATE_STORE!r}.", hint=hint, id="faceproject.E008")
+            Error(f"STORES does not name STATE_STORE={settings.STATE_STORE!r}.", hint=hint, id="faceproject.E009")
         )
     return found
 
@@ -82,3 +90,17 @@ def check_served(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
             )
         ]
     return []
+
+
+@register(Tags.staticfiles, deploy=True)
+def check_collected(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Pages name static files by the hash in a manifest; without it every page is an error."""
+    if settings.EMBEDDED or (Path(settings.STATIC_ROOT) / "staticfiles.json").is_file():
+        return []
+    return [
+        checks.Warning(
+            f"The static files are not collected in {settings.STATIC_ROOT}.",
+            hint="Run `manage.py collectstatic --noinput` before the web process starts (`manage.py run` does it).",
+            id="faceproject.W002",
+        )
+    ]

@@ -12,6 +12,9 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from faceproject.logs import FORMATTERS
+from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim
+
 env = environ.FileAwareEnv()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -36,9 +39,10 @@ def _embedded_secret(home: Path) -> str:
 EMBEDDED = env.bool("EMBEDDED", default=True)
 DEBUG = env.bool("DEBUG", default=False)
 FACEPROJECT_HOME = Path(env.str("FACEPROJECT_HOME", default=str(BASE_DIR / "var"))).resolve()
-FACEPROJECT_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
-MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(FACEPROJECT_HOME / "media"))
-CACHE_ROOT = env.str("CACHE_ROOT", default=str(FACEPROJECT_HOME / "cache"))  # rebuildable; local disk
+claim(FACEPROJECT_HOME)  # before anything else is written there
+MEDIA_ROOT = str(Path(env.str("MEDIA_ROOT", default=str(FACEPROJECT_HOME / MEDIA))).absolute())
+# Rebuildable; local disk.
+CACHE_ROOT = str(Path(env.str("CACHE_ROOT", default=str(FACEPROJECT_HOME / CACHE))).absolute())
 
 SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY:
@@ -53,8 +57,15 @@ STATE_STORE = env.str("STATE_STORE", default="sql")
 STORES = env.list("STORES", default=[STATE_STORE])  # both, to copy from one to the other
 STORE_BUCKETS = env.int("STORE_BUCKETS", default=64)  # taken when the store is created, then fixed
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{FACEPROJECT_HOME / 'faceproject.sqlite3'}")}
+_database_url = env.str("DATABASE_URL", default="")
+DATABASES = {
+    "default": env.db_url_config(_database_url)
+    if _database_url
+    else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(FACEPROJECT_HOME / DATABASE)}
+}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    if DATABASES["default"]["NAME"] != ":memory:":  # a relative path is one below the state folder, wherever we start
+        DATABASES["default"]["NAME"] = str(FACEPROJECT_HOME / DATABASES["default"]["NAME"])
     # Several processes write: take the write lock at BEGIN (a read lock that is upgraded later fails at once), wait for
     # it, and let readers go on meanwhile. https://docs.djangoproject.com/en/5.2/ref/databases/#sqlite-notes
     DATABASES["default"]["OPTIONS"] = {
@@ -99,6 +110,7 @@ FACE_EMBEDDER_WEIGHTS = env.str("FACE_EMBEDDER_WEIGHTS", default="")
 FACE_EMBEDDER_WEIGHTS_SHA256 = env.str("FACE_EMBEDDER_WEIGHTS_SHA256", default="")
 MAX_IMAGE_PIXELS = env.int("MAX_IMAGE_PIXELS", default=120_000_000)
 MAX_IMAGE_BYTES = env.int("MAX_IMAGE_BYTES", default=100 * 2**20)
+MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=2 * 2**30)  # in one form; scripts send it in smaller parts
 
 # ---- applications ----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -122,6 +134,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "personas.middleware.BodySizeMiddleware",  # before CSRF, which reads the form
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",  # deny by default
@@ -155,9 +168,9 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
 STATIC_URL = "static/"
-STATIC_ROOT = str(FACEPROJECT_HOME / "static")
+STATIC_ROOT = str(Path(env.str("STATIC_ROOT", default=str(FACEPROJECT_HOME / STATIC))).absolute())
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Embedded, static files come straight from where they lie, so there is nothing to collect; an image collects them once.
+# Embedded, static files come straight from where they lie, so there is nothing to collect; else `run` collects them.
 WHITENOISE_USE_FINDERS = EMBEDDED
 Path(STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 STORAGES = {
@@ -185,6 +198,13 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
+FILE_UPLOAD_TEMP_DIR = str(Path(MEDIA_ROOT) / "receiving")  # the disk the files stay on, not /tmp, which may be memory
+Path(FILE_UPLOAD_TEMP_DIR).mkdir(parents=True, exist_ok=True)
+FILE_UPLOAD_HANDLERS = [
+    "ingest.upload_handler.LimitingUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 if not EMBEDDED:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
@@ -200,7 +220,7 @@ if not EMBEDDED:
 CELERY_BROKER_URL = env.str("REDIS_URL", default="filesystem://")
 QUEUE_FOLDERS: list[Path] = []
 if CELERY_BROKER_URL == "filesystem://":
-    _queue_folder = FACEPROJECT_HOME / "queue"
+    _queue_folder = FACEPROJECT_HOME / QUEUE
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(_queue_folder / "messages"),
         "data_folder_out": str(_queue_folder / "messages"),
@@ -221,11 +241,17 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 
 # ---- logs: never image bytes, vectors, names of people or keys -------------------------------------------------------
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")  # or "json": one object a line, for containers
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": FORMATTERS,
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT if LOG_FORMAT in FORMATTERS else "line",  # checks.py refuses any other
+        }
+    },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "cassandra": {"level": "WARNING"},  # the driver tells of every host it finds

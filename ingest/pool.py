@@ -52,6 +52,8 @@ MAX_DEATHS_ALONE = 2
 MAX_STILLBORN = 3
 #: A decoder that has not said anything for this long never will.
 SECONDS_PER_PICTURE = 300.0
+#: Models load in a second or two; a worker that needs this long will never be ready.
+SECONDS_TO_LOAD = 300.0
 
 
 class ExtractionError(FaceProjectError):
@@ -101,21 +103,12 @@ class Pool(Protocol):
     def close(self) -> None: ...
 
 
-class Journal(Protocol):
-    """Written down outside this process, so that a crash can be laid at a picture's door."""
-
-    def begin(self, path: str) -> None: ...
-
-    def end(self) -> None: ...
-
-
 class InlinePool:
-    """No processes: for one that must not have children (a Celery prefork worker), and for single pictures."""
+    """No processes and no time limit, for a source one trusts: a picture that crashes its reader ends this process."""
 
-    def __init__(self, order: WorkOrder, *, journal: Journal | None = None) -> None:
+    def __init__(self, order: WorkOrder) -> None:
         self._bench = Bench(order, extractor_of_process(order.spec))
-        self._journal = journal
-        self._held: dict[int, tuple[str, str, bytes]] = {}
+        self._held: dict[int, tuple[str, bytes]] = {}
         self._events: deque[PoolEvent] = deque()
         self._queue: deque[tuple[int, bool]] = deque()
 
@@ -131,7 +124,7 @@ class InlinePool:
         except RejectedError as error:
             self._events.append(Finished(ticket=ticket, outcome=error))
             return
-        self._held[ticket] = (picture.file.path, seen.image_id, content)
+        self._held[ticket] = (seen.image_id, content)
         sidecar = read_sidecar(self._bench.order.source, picture.sidecar)
         self._events.append(LookedAt(ticket=ticket, seen=seen, sidecar=sidecar))
 
@@ -149,19 +142,14 @@ class InlinePool:
         self._events.clear()
         return events
 
-    def _finish(self, path: str, image_id: str, content: bytes, *, extract: bool) -> Extracted | RejectedError | None:
+    def _finish(self, image_id: str, content: bytes, *, extract: bool) -> Extracted | RejectedError | None:
         if not extract:
             self._bench.keep(image_id, content)
             return None
-        if self._journal:
-            self._journal.begin(path)
         try:
             return self._bench.extract(image_id, content)
         except RejectedError as error:
             return error
-        finally:
-            if self._journal:
-                self._journal.end()
 
     def close(self) -> None:
         self._held.clear()
@@ -176,6 +164,8 @@ class _Worker:
     #: alone: holds one picture only, which a worker died over before
     alone: bool = False
     heard_at: float = field(default_factory=time.monotonic)
+    #: killed by us, for it had been silent too long
+    overdue: bool = False
 
     @property
     def has_room(self) -> bool:
@@ -185,11 +175,15 @@ class _Worker:
 
 
 class ProcessPool:
-    """Up to `workers` processes, started as there is work for them. Use it from one thread; `close` it."""
+    """Up to `workers` processes, started as there is work for them. Use it from one thread; `close` it.
 
-    def __init__(self, order: WorkOrder, *, workers: int) -> None:
+    seconds_per_picture: a worker that has been silent for this long is ended, as if it had crashed.
+    """
+
+    def __init__(self, order: WorkOrder, *, workers: int, seconds_per_picture: float = SECONDS_PER_PICTURE) -> None:
         self._order = order
         self._size = max(1, workers)
+        self._seconds_per_picture = seconds_per_picture
         self._workers: list[_Worker] = []
         self._waiting: deque[tuple[int, SourcePicture]] = deque()
         self._suspects: deque[tuple[int, SourcePicture]] = deque()
@@ -315,9 +309,11 @@ class ProcessPool:
         heard = {id(by_handle[handle]): by_handle[handle] for handle in wait(list(by_handle), timeout=timeout)}
         for worker in heard.values():
             self._receive(worker)
-        silent_since = time.monotonic() - SECONDS_PER_PICTURE
+        now = time.monotonic()
         for worker in self._workers:
-            if worker.in_hand and worker.heard_at < silent_since:
+            patience = self._seconds_per_picture if worker.ready else SECONDS_TO_LOAD
+            if worker.in_hand and now - worker.heard_at > patience:
+                worker.overdue = True
                 worker.process.kill()
 
     def _receive(self, worker: _Worker) -> None:
@@ -380,11 +376,11 @@ class ProcessPool:
         self._out = [event for event in self._out if event.ticket not in worker.in_hand]
         for ticket, picture in worker.in_hand.items():
             self._deaths_alone[ticket] += worker.alone
-            if self._deaths_alone[ticket] < MAX_DEATHS_ALONE:
+            if self._deaths_alone[ticket] < (1 if worker.overdue else MAX_DEATHS_ALONE):
                 self._suspects.append((ticket, picture))
                 continue
-            message = (
-                f"The file ended the process that read it, again and again (exit code {code}). "
-                "Open it in a picture editor and save it again."
-            )
+            what = f"ended the process that read it, again and again (exit code {code})"
+            if worker.overdue:
+                what = f"took longer to read than {self._seconds_per_picture:.0f} s"
+            message = f"The file {what}. Open it in a picture editor and save it again."
             self._out.append(Finished(ticket=ticket, outcome=RejectedError(CRASHED_EXTRACTION, message)))

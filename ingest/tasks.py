@@ -5,9 +5,9 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from ingest.uploads import UploadBusyError
 from ingest.uploads import process_upload as process
 from personas.errors import NotFoundError
+from personas.lease import LeaseBusyError, LeaseLostError
 from personas.store import get_store
 
 
@@ -16,7 +16,7 @@ def process_upload(job_id: str) -> str:
     """Take in an upload; returns a sentence that says what happened."""
     try:
         return process(store=get_store(), job_id=job_id, clock=timezone.now).message
-    except UploadBusyError:
+    except (LeaseBusyError, LeaseLostError):
         return "Another worker is at this upload."
     except NotFoundError as error:
         return str(error)

@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import logging
 import os
 import secrets
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,17 +27,17 @@ from django.conf import settings
 
 from ingest.patience import patiently
 from ingest.pipeline import IngestRun
-from ingest.pool import InlinePool
+from ingest.pool import Pool, ProcessPool
 from ingest.rejections import CRASHED_EXTRACTION, TOO_MANY_BYTES, Rejection
 from ingest.services import work_order
 from ingest.sources.folder import UNFINISHED_SUFFIX, FolderSource
 from ingest.summary import IngestSummary, Progress
+from ingest.worker import WorkOrder
 from personas.entities import Job, JobStatus
 from personas.errors import FaceProjectError, NotFoundError, TransientError
+from personas.lease import Lease, held_lease
 from personas.media import write_atomically
 from personas.store.base import Store
-
-logger = logging.getLogger(__name__)
 
 KIND: Final = "upload"
 SOURCE: Final = "upload"
@@ -46,25 +46,21 @@ MAX_FILES = 1000
 #: Longest file name kept, in bytes of UTF-8 (file systems allow 255, and we add nothing).
 MAX_NAME_BYTES = 200
 MAX_SUFFIX_BYTES = 20
-#: A worker that has not been heard of for this long is dead, and another may take over its upload.
-LEASE_SECONDS = 30.0
+#: An upload whose progress has stood still for this long is offered to the workers again; its lease says whether one is
+#: still at it.
+SILENT_SECONDS = 30.0
+#: A picture of an upload that is not read within this time is rejected.
+SECONDS_PER_PICTURE = 60.0
 #: Between two writes of a job's progress.
 PROGRESS_SECONDS = 0.5
 #: A folder without a job, this old, is what is left of a web process that was killed while it received.
 ABANDONED_SECONDS = 24 * 3600.0
-#: A picture that ended the process this often while it was the only one at work is rejected.
-MAX_ATTEMPTS = 2
-_JOURNAL: Final = ".at-work"
 _LEFT_OUT: Final = ".left-out"
 _TAG_LENGTH = 12
 
 
 class UnableToReceiveError(FaceProjectError):
     """An upload that cannot be taken, as a whole."""
-
-
-class UploadBusyError(TransientError):
-    """Another worker is at this upload."""
 
 
 class IncomingFile(Protocol):
@@ -80,16 +76,29 @@ def incoming_folder() -> Path:
     return Path(settings.MEDIA_ROOT) / "incoming"
 
 
+def receiving_folder() -> Path:
+    """Where the web spools what it is being sent: the disk that the files stay on, for /tmp may be memory."""
+    return Path(settings.FILE_UPLOAD_TEMP_DIR)
+
+
+def set_aside_folder() -> Path:
+    """Files that ended the process that read them, by job: for whoever wants to know why. Nothing reads them again."""
+    return Path(settings.MEDIA_ROOT) / "set_aside"
+
+
 # ---- receiving: in the web -------------------------------------------------------------------------------------------
-def receive_upload(*, store: Store, files: Iterable[IncomingFile], actor: str, at: datetime) -> Job:
+def receive_upload(
+    *, store: Store, files: Iterable[IncomingFile], actor: str, at: datetime, too_large: Sequence[str] = ()
+) -> Job:
     """Stream files to disk and queue a job for them. Raises UnableToReceiveError (no file, too many, no room).
 
-    A file over MAX_IMAGE_BYTES is left out and stands in `detail["rejected"]`; the others are taken.
+    A file over MAX_IMAGE_BYTES is left out and stands in `detail["rejected"]`; the others are taken. too_large: names
+    of files that were left out for that already while they were received.
     """
     job_id = str(uuid.uuid4())
     folder = incoming_folder() / job_id
-    rejected: list[Rejection] = []
-    n_files = 0
+    rejected = [_too_large(safe_name(name)) for name in too_large]
+    n_files = len(rejected)
     try:
         folder.mkdir(parents=True)
         for file in files:
@@ -100,8 +109,7 @@ def receive_upload(*, store: Store, files: Iterable[IncomingFile], actor: str, a
                 )
             name = safe_name(file.name)
             if not _receive(folder, name, file.chunks()):
-                message = f"The file has over {settings.MAX_IMAGE_BYTES:,} bytes. Save a smaller copy."
-                rejected.append(Rejection(path=name, reason=TOO_MANY_BYTES, message=message))
+                rejected.append(_too_large(name))
         if not n_files:
             raise UnableToReceiveError("No file was sent. Choose at least one picture.")
         write_atomically(folder / _LEFT_OUT, json.dumps([asdict(each) for each in rejected]).encode())
@@ -114,7 +122,7 @@ def receive_upload(*, store: Store, files: Iterable[IncomingFile], actor: str, a
             actor=actor,
             done=len(rejected),
             total=n_files,
-            message=f"{n_files} files received; waiting for a worker.",
+            message=f"{_count(n_files, 'file')} received; waiting for a worker.",
             detail={"rejected": [asdict(each) for each in rejected]},
         )
         patiently(store.put_job, job)
@@ -126,6 +134,15 @@ def receive_upload(*, store: Store, files: Iterable[IncomingFile], actor: str, a
             ) from error
         raise
     return job
+
+
+def _too_large(name: str) -> Rejection:
+    message = f"The file has over {settings.MAX_IMAGE_BYTES:,} bytes. Save a smaller copy."
+    return Rejection(path=name, reason=TOO_MANY_BYTES, message=message)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _receive(folder: Path, name: str, chunks: Iterable[bytes]) -> bool:
@@ -170,7 +187,8 @@ def _cut(text: str, n_bytes: int) -> str:
 def process_upload(*, store: Store, job_id: str, clock: Callable[[], datetime]) -> Job:
     """Take in the files of an upload; returns the job as it ended. Repeating it changes nothing.
 
-    Raises NotFoundError (no such job) and UploadBusyError (another worker is at it).
+    Pictures are read in a process of their own: one that ends it, or never ends, costs no more than itself. Raises
+    NotFoundError (no such job), LeaseBusyError (another worker is at it) and LeaseLostError (another one took it over).
     """
     job = store.job(job_id)
     if job is None or job.kind != KIND:
@@ -179,38 +197,25 @@ def process_upload(*, store: Store, job_id: str, clock: Callable[[], datetime]) 
     if job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
         shutil.rmtree(folder, ignore_errors=True)
         return job
-    with _lease(store, job_id, clock) as renew:
-        job = _Upload(store=store, job=job, folder=folder, clock=clock, renew=renew).run()
+    with held_lease(store, f"upload:{job_id}", clock=clock) as lease:
+        job = _Upload(store=store, job=job, folder=folder, clock=clock, lease=lease).run()
         shutil.rmtree(folder, ignore_errors=True)
     return job
 
 
-@contextlib.contextmanager
-def _lease(store: Store, job_id: str, clock: Callable[[], datetime]) -> Iterator[Callable[[], None]]:
-    name, owner = f"upload:{job_id}", secrets.token_hex(8)
-
-    def renew() -> None:
-        if not store.acquire_lease(name, owner=owner, seconds=LEASE_SECONDS, now=clock()):
-            raise UploadBusyError(f"Another worker is at upload {job_id}.")
-
-    renew()
-    try:
-        yield renew
-    finally:
-        store.release_lease(name, owner=owner)
+def _pool(order: WorkOrder) -> Pool:
+    return ProcessPool(order, workers=1, seconds_per_picture=SECONDS_PER_PICTURE)
 
 
 class _Upload:
     """One attempt at one upload."""
 
-    def __init__(
-        self, *, store: Store, job: Job, folder: Path, clock: Callable[[], datetime], renew: Callable[[], None]
-    ) -> None:
+    def __init__(self, *, store: Store, job: Job, folder: Path, clock: Callable[[], datetime], lease: Lease) -> None:
         self.store = store
         self.job = job
         self.folder = folder
         self.clock = clock
-        self.renew = renew
+        self.lease = lease
         self.left_out = [Rejection(**each) for each in _read_json(folder / _LEFT_OUT, default=[])]
         self._told_at = float("-inf")
 
@@ -218,33 +223,30 @@ class _Upload:
         if not self.folder.is_dir():
             return self._end(JobStatus.FAILED, "The received files are gone. Upload them again.", {})
         self._put(status=JobStatus.RUNNING, message="Looking for faces.")
-        source = FolderSource(root=self.folder, name=SOURCE, sidecars=False)
-        journal = CrashJournal(self.folder / _JOURNAL)
-        for path in journal.guilty:
-            (self.folder / path).unlink(missing_ok=True)
+        source = FolderSource(root=self.folder, name=SOURCE, sidecars=False, skips_notes=False)
         try:
-            run = IngestRun(
-                store=self.store,
-                source=source,
-                pool=InlinePool(work_order(source), journal=journal),
-                actor=self.job.actor,
-                clock=self.clock,
-                progress=self._progress,
-                walk_known=False,
-            )
-            summary = run.run()
+            with closing(_pool(work_order(source))) as pool:
+                summary = IngestRun(
+                    store=self.store,
+                    source=source,
+                    pool=pool,
+                    actor=self.job.actor,
+                    clock=self.clock,
+                    progress=self._progress,
+                    walk_known=False,
+                ).run()
         except TransientError:
             raise
         except FaceProjectError as error:
             return self._end(JobStatus.FAILED, str(error), {})
-        return self._done(summary, journal)
+        self.lease.require()
+        return self._done(summary)
 
-    def _done(self, summary: IngestSummary, journal: CrashJournal) -> Job:
-        message = "The file ended the process that read it, twice. Open it in a picture editor and save it again."
-        crashed = [Rejection(path=path, reason=CRASHED_EXTRACTION, message=message) for path in sorted(journal.guilty)]
-        rejected = [
-            replace(each, path=each.path.partition("/")[2] or each.path) for each in (*summary.rejected, *crashed)
-        ]
+    def _done(self, summary: IngestSummary) -> Job:
+        for each in summary.rejected:
+            if each.reason == CRASHED_EXTRACTION:
+                self._set_aside(each.path)
+        rejected = [replace(each, path=each.path.partition("/")[2] or each.path) for each in summary.rejected]
         rejected = sorted([*self.left_out, *rejected], key=lambda each: (each.path, each.reason))
         detail = {
             "new": summary.new,
@@ -253,10 +255,15 @@ class _Upload:
             "no_face": summary.no_face,
             "rejected": [asdict(each) for each in rejected],
         }
-        text = f"{summary.pictures} pictures with {summary.faces} faces taken in"
-        text += f"; {summary.known} of them were known" if summary.known else ""
-        text += f"; {len(rejected)} files rejected." if rejected else "."
+        text = f"{_count(summary.pictures, 'picture')} with {_count(summary.faces, 'face')} taken in"
+        text += f"; {summary.known} known before" if summary.known else ""
+        text += f"; {_count(len(rejected), 'file')} rejected." if rejected else "."
         return self._end(JobStatus.DONE, text, detail)
+
+    def _set_aside(self, path: str) -> None:
+        target = set_aside_folder() / self.job.job_id / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / path).replace(target)
 
     def _end(self, status: JobStatus, message: str, detail: dict[str, Any]) -> Job:
         done = self.job.total if status is JobStatus.DONE else self.job.done
@@ -265,40 +272,13 @@ class _Upload:
     def _progress(self, progress: Progress) -> None:
         if time.monotonic() - self._told_at >= PROGRESS_SECONDS:
             self._told_at = time.monotonic()
-            self.renew()
+            self.lease.require()
             self._put(done=min(len(self.left_out) + progress.done, self.job.total))
 
     def _put(self, **changes: Any) -> Job:
         self.job = replace(self.job, updated_at=self.clock(), **changes)
         patiently(self.store.put_job, self.job)
         return self.job
-
-
-# ---- a crash of the worker itself ------------------------------------------------------------------------------------
-class CrashJournal:
-    """Which picture was at work, on disk, for whoever comes after a process that a picture has ended.
-
-    `at_work` and `attempts` are written before a picture is extracted. A later process that finds them tries that
-    picture once more; after MAX_ATTEMPTS it is guilty, and left out from then on.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        found = _read_json(path, default={})
-        self.guilty: set[str] = set(found.get("guilty", ()))
-        self._attempts: dict[str, int] = {}
-        if found.get("at_work"):
-            self._attempts[found["at_work"]] = found["attempts"]
-            if found["attempts"] >= MAX_ATTEMPTS:
-                self.guilty.add(found["at_work"])
-
-    def begin(self, path: str) -> None:
-        attempts = self._attempts.get(path, 0) + 1
-        state = {"at_work": path, "attempts": attempts, "guilty": sorted(self.guilty)}
-        self.path.write_text(json.dumps(state))
-
-    def end(self) -> None:
-        self.path.write_text(json.dumps({"guilty": sorted(self.guilty)}))
 
 
 def _read_json(path: Path, *, default: Any) -> Any:
@@ -310,8 +290,21 @@ def _read_json(path: Path, *, default: Any) -> Any:
 
 
 # ---- finding what waits ----------------------------------------------------------------------------------------------
+def _is_abandoned(entry: os.DirEntry[str]) -> bool:
+    return time.time() - entry.stat().st_mtime > ABANDONED_SECONDS
+
+
+def _forget_abandoned(folder: Path) -> None:
+    """Files half received by a web process that was killed."""
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.scandir(folder):
+            if _is_abandoned(entry):
+                Path(entry.path).unlink(missing_ok=True)
+
+
 def pending_uploads(store: Store) -> list[str]:
     """Uploads that wait, or whose worker has not been heard of for a while, oldest first; cheap when there are none."""
+    _forget_abandoned(receiving_folder())
     try:
         folders = [entry for entry in os.scandir(incoming_folder()) if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
@@ -320,10 +313,10 @@ def pending_uploads(store: Store) -> list[str]:
     for entry in folders:
         job = store.job(entry.name)
         if job is None:
-            if time.time() - entry.stat().st_mtime > ABANDONED_SECONDS:
+            if _is_abandoned(entry):
                 shutil.rmtree(entry.path, ignore_errors=True)
         elif job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
             shutil.rmtree(entry.path, ignore_errors=True)
-        elif job.status is JobStatus.QUEUED or job.updated_at < datetime.now(UTC) - timedelta(seconds=LEASE_SECONDS):
+        elif job.status is JobStatus.QUEUED or job.updated_at < datetime.now(UTC) - timedelta(seconds=SILENT_SECONDS):
             pending.append((job.created_at, job.job_id))
     return [job_id for _, job_id in sorted(pending)]

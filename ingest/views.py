@@ -8,9 +8,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
+from ingest.upload_handler import too_large
 from ingest.uploads import receive_upload
 from personas.entities import Job, JobStatus
 from personas.errors import NotFoundError
+from personas.middleware import takes_bodies
 from personas.permissions import can_upload, require
 from personas.store import Store, get_store
 from personas.views.http import PageRequest, page, see_other
@@ -20,6 +22,7 @@ RECENT, LOOKED_THROUGH = 10, 50
 KINDS = ("upload", "ingest")
 
 
+@takes_bodies(can_upload)
 @require_http_methods(["GET", "HEAD", "POST"])
 @require(can_upload)
 def upload(request: PageRequest) -> HttpResponseBase:
@@ -27,11 +30,13 @@ def upload(request: PageRequest) -> HttpResponseBase:
     store = get_store()
     if request.method != "POST":
         return page(request, "ingest/upload.html", {"jobs": _recent(store)})
+    files = request.FILES.getlist("files")
     job = receive_upload(
         store=store,
-        files=request.FILES.getlist("files"),
+        files=files,
         actor=request.user.get_username(),
         at=timezone.now(),
+        too_large=too_large(request),
     )
     if request.htmx:
         return render(request, "ingest/_job.html", {"job": job, "moving": _moving(job)})
@@ -43,7 +48,7 @@ def job(request: PageRequest, job_id: str) -> HttpResponse:
     """One job: a page, or the card that a page polls while the job moves."""
     found = get_store().job(job_id)
     if found is None:
-        raise NotFoundError("There is no such job; old ones are forgotten.")
+        raise NotFoundError("There is no such job; the upload page lists the latest.")
     context = {"job": found, "moving": _moving(found)}
     if request.htmx:
         return render(request, "ingest/_job.html", context)

@@ -14,6 +14,8 @@ import os
 import signal
 import sys
 from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -29,7 +31,7 @@ from ingest.rejections import (
 )
 from ingest.sidecar import MAX_SIDECAR_BYTES
 from ingest.sources.base import Content, Source, SourceFile, SourcePicture
-from ingest.vision import FaceExtractor, PictureError
+from ingest.vision import Extraction, FaceExtractor, PictureError
 from ingest.vision.pictures import sniff
 from personas.entities import Box, NewFace
 from personas.errors import FaceProjectError
@@ -38,6 +40,10 @@ from personas.media import MediaFolder
 logger = logging.getLogger(__name__)
 
 _SNIFFED_BYTES = 64
+#: Pictures that are extracted in one go: the last layer of the embedder costs .7 ms for one face and 1.1 for four.
+PICTURES_TOGETHER = 4
+#: … as long as they are small.
+BYTES_TOGETHER = 2 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,29 +112,35 @@ class Bench:
 
     def extract(self, image_id: str, content: bytes) -> Extracted:
         """Find and embed the faces, then keep the original. Raises RejectedError."""
+        outcome = self.find_faces(image_id, content)
+        if isinstance(outcome, RejectedError):
+            raise outcome
+        self.keep(image_id, content)
+        return outcome
+
+    def find_faces_in_all(self, pictures: Sequence[tuple[str, bytes]]) -> list[Extracted | RejectedError]:
+        """Find and embed the faces of pictures, image_id and content each.
+
+        Faces of all are embedded together, which is faster by a tenth; what comes out does not depend on neighbours.
+        """
+        if len(pictures) > 1:
+            with contextlib.suppress(Exception):  # one of them is to blame, and has the same trouble alone
+                outcomes = self.extractor.extract_many(content for _, content in pictures)
+                return [_refused(each) if isinstance(each, PictureError) else _extracted(each) for each in outcomes]
+        return [self.find_faces(*picture) for picture in pictures]
+
+    def find_faces(self, image_id: str, content: bytes) -> Extracted | RejectedError:
+        """Find and embed the faces of one picture."""
         try:
-            # One picture at a time: as fast as several at once, and what comes out never depends on its neighbours.
-            extraction = self.extractor.extract(content)
+            return _extracted(self.extractor.extract(content))
         except PictureError as error:
-            raise RejectedError(error.reason, str(error)) from error
-        except MemoryError as error:
-            raise RejectedError(OUT_OF_MEMORY, "The picture does not fit into memory. Use fewer workers.") from error
+            return _refused(error)
+        except MemoryError:
+            return RejectedError(OUT_OF_MEMORY, "The picture does not fit into memory. Use fewer workers.")
         except Exception as error:
             logger.exception("extraction failed", extra={"image_id": image_id})
             message = f"The picture could not be extracted ({type(error).__name__}). Report it with the log."
-            raise RejectedError(FAILED_EXTRACTION, message) from error
-        self.keep(image_id, content)
-        faces = tuple(
-            NewFace(
-                box=Box(*(float(part) for part in face.box)),
-                landmarks=tuple((float(x), float(y)) for x, y in face.landmarks),
-                score=float(face.score),
-                quality=float(face.quality),
-                embedding=face.embedding,
-            )
-            for face in extraction.faces
-        )
-        return Extracted(width=extraction.width, height=extraction.height, format=extraction.format, faces=faces)
+            return RejectedError(FAILED_EXTRACTION, message)
 
     def keep(self, image_id: str, content: bytes) -> None:
         """Store the original, unless it is there. Raises OriginalsError."""
@@ -139,6 +151,24 @@ class Bench:
                 f"The original cannot be stored in {self.originals.folder} ({error.strerror}). "
                 "Make room there or set MEDIA_ROOT, then start again; what is done stays done."
             ) from error
+
+
+def _refused(error: PictureError) -> RejectedError:
+    return RejectedError(error.reason, str(error))
+
+
+def _extracted(extraction: Extraction) -> Extracted:
+    faces = tuple(
+        NewFace(
+            box=Box(*face.box),
+            landmarks=tuple((x, y) for x, y in face.landmarks.tolist()),
+            score=face.score,
+            quality=face.quality,
+            embedding=face.embedding,
+        )
+        for face in extraction.faces
+    )
+    return Extracted(width=extraction.width, height=extraction.height, format=extraction.format, faces=faces)
 
 
 def read_sidecar(source: Source, sidecar: SourceFile | None) -> bytes | RejectedError | None:
@@ -228,23 +258,31 @@ def main(pipe: Connection, parent: int, order: WorkOrder) -> None:
 
 
 def _serve(pipe: Connection, bench: Bench) -> None:
-    """Reading goes before extracting, so that the parent's decision is there when the models fall idle."""
+    """Reading goes before extracting, so that the parent's decision is there when the models fall idle.
+
+    Originals are flushed to disk while the next pictures are extracted; a picture is done when its original is there.
+    """
     held: dict[int, tuple[str, bytes]] = {}
     queue: deque[tuple[int, bool]] = deque()
-    while True:
-        while not queue or pipe.poll():
-            message: Look | Decide = pipe.recv()
-            if isinstance(message, Look):
-                looked = tuple(_look(bench, ticket, picture, held) for ticket, picture in message.pictures)
-                pipe.send(LookedAll(looked=looked))
-            else:
-                queue.extend((ticket, True) for ticket in message.extract)
-                queue.extend((ticket, False) for ticket in message.keep)
-                for ticket in message.drop:
-                    held.pop(ticket, None)
-        ticket, extract = queue.popleft()
-        if ticket in held:  # not, when the parent decided again after another worker died over it
-            pipe.send(_finish(bench, ticket, *held.pop(ticket), extract=extract))
+    finished: list[_Finished] = []
+    with ThreadPoolExecutor(PICTURES_TOGETHER) as disk:
+        while True:
+            while not queue or pipe.poll():
+                if not queue:
+                    _send(pipe, finished)
+                    finished = []
+                message: Look | Decide = pipe.recv()
+                if isinstance(message, Look):
+                    looked = tuple(_look(bench, ticket, picture, held) for ticket, picture in message.pictures)
+                    pipe.send(LookedAll(looked=looked))
+                else:
+                    queue.extend((ticket, True) for ticket in message.extract)
+                    queue.extend((ticket, False) for ticket in message.keep)
+                    for ticket in message.drop:
+                        held.pop(ticket, None)
+            latest = _finish(bench, _together(queue, held), disk)
+            _send(pipe, finished)
+            finished = latest
 
 
 def _look(bench: Bench, ticket: int, picture: SourcePicture, held: dict[int, tuple[str, bytes]]) -> Looked:
@@ -256,14 +294,55 @@ def _look(bench: Bench, ticket: int, picture: SourcePicture, held: dict[int, tup
     return Looked(ticket=ticket, outcome=seen, sidecar=read_sidecar(bench.order.source, picture.sidecar))
 
 
-def _finish(bench: Bench, ticket: int, image_id: str, content: bytes, *, extract: bool) -> Done:
-    if not extract:
-        bench.keep(image_id, content)
-        return Done(ticket=ticket, outcome=None)
-    try:
-        return Done(ticket=ticket, outcome=bench.extract(image_id, content))
-    except RejectedError as error:
-        return Done(ticket=ticket, outcome=error)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Task:
+    """A decision the parent has made, with the picture it is about."""
+
+    ticket: int
+    extract: bool
+    image_id: str
+    content: bytes
+
+
+#: What there is to say of a picture, and its original on the way to disk (None: it is not kept).
+_Finished = tuple[Done, Future[None] | None]
+
+
+def _together(queue: deque[tuple[int, bool]], held: dict[int, tuple[str, bytes]]) -> list[_Task]:
+    """The next few pictures, or one that is large."""
+    tasks: list[_Task] = []
+    n_bytes = 0
+    while queue and len(tasks) < PICTURES_TOGETHER:
+        ticket, extract = queue[0]
+        if ticket in held:  # not, when the parent decided again after another worker died over it
+            n_bytes += len(held[ticket][1])
+            if tasks and n_bytes > BYTES_TOGETHER:
+                break
+            image_id, content = held.pop(ticket)
+            tasks.append(_Task(ticket=ticket, extract=extract, image_id=image_id, content=content))
+        queue.popleft()
+    return tasks
+
+
+def _finish(bench: Bench, tasks: Sequence[_Task], disk: ThreadPoolExecutor) -> list[_Finished]:
+    wanted = [task for task in tasks if task.extract]
+    found = bench.find_faces_in_all([(task.image_id, task.content) for task in wanted])
+    outcomes = {task.ticket: outcome for task, outcome in zip(wanted, found, strict=True)}
+    finished: list[_Finished] = []
+    for task in tasks:
+        outcome = outcomes.get(task.ticket)
+        refused = isinstance(outcome, RejectedError)
+        original = None if refused else disk.submit(bench.keep, task.image_id, task.content)
+        finished.append((Done(ticket=task.ticket, outcome=outcome), original))
+    return finished
+
+
+def _send(pipe: Connection, finished: Sequence[_Finished]) -> None:
+    """Waits for originals. Raises OriginalsError."""
+    for done, original in finished:
+        if original is not None:
+            original.result()
+        pipe.send(done)
 
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h

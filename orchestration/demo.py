@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,18 +11,13 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
+from ingest.services import folder_source
+from orchestration import home
 from orchestration.services import ingest_folder
 from orchestration.serving import prepare
-from personas.errors import FaceProjectError, NotFoundError
+from personas.errors import NotFoundError
 from personas.store import get_store
 from training.services import evaluate_against_truth, train
-
-#: Files that mark a folder as one the product may empty.
-MARKER = "faceproject.sqlite3"
-
-
-class UnableToResetError(FaceProjectError):
-    """A state folder that the product will not empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +35,12 @@ class DemoResult:
 def run_demo(
     *, source: Path, reset: bool, workers: int | None, say: Callable[[str], None], progress: bool
 ) -> DemoResult:
-    """Ingest a folder, learn from its labels, evaluate on its ground truth. Adds to what is there unless `reset`."""
+    """Ingest a folder, learn from its labels, evaluate on its ground truth. Adds to what is there unless `reset`.
+
+    Raises FaceProjectError: UnableToResetError and HomeInUseError (before anything is removed), and what ingest raises.
+    """
     started = time.perf_counter()
+    folder_source(source)  # a wrong folder is named before anything is emptied
     if reset:
         empty_home()
     prepare()
@@ -66,17 +64,20 @@ def run_demo(
 
 
 def empty_home() -> None:
-    """Remove all below FACEPROJECT_HOME but the secret. Raises UnableToResetError for a folder that is not ours."""
-    home = settings.FACEPROJECT_HOME
-    if any(home.iterdir()) and not ((home / MARKER).exists() or (home / "secret_key").exists()):
-        raise UnableToResetError(f"{home} does not look like a state folder of this product; it was left alone.")
+    """Remove the state below FACEPROJECT_HOME, but the secret. Raises UnableToResetError, HomeInUseError."""
+    folder = settings.FACEPROJECT_HOME
+    places = {
+        "DATABASE_URL": (str(settings.DATABASES["default"]["NAME"]), home.DATABASE),
+        "MEDIA_ROOT": (settings.MEDIA_ROOT, home.MEDIA),
+        "CACHE_ROOT": (settings.CACHE_ROOT, home.CACHE),
+    }
+    elsewhere = [name for name, (place, usual) in places.items() if place != str(folder / usual)]
+    if elsewhere:
+        raise home.UnableToResetError(
+            f"What {', '.join(elsewhere)} names is not {folder}'s own, so nothing was removed. Unset it, or empty "
+            "database, originals and cache by hand, all of them."
+        )
     connections.close_all()
-    for entry in home.iterdir():
-        if entry.name == "secret_key":
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
-    for folder in settings.QUEUE_FOLDERS:
-        folder.mkdir(parents=True, exist_ok=True)
+    home.empty(folder)
+    for queue in settings.QUEUE_FOLDERS:
+        queue.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,9 @@
 """The dispatcher: turns facts in the store into tasks, and finds again what a broker lost.
 
 It holds no state that matters. Each look compares how far the log has come with how far the followers have; where there
-is a gap it sends a task, and sends it again when the gap is still there after a while. Tasks are safe to run twice.
+is a gap it sends one task and waits for the follower to move. A follower that moved and is still behind gets the next
+task at once (labels that arrive during a fit lead to a fit right after it); one that does not move gets another task
+after a while, ever more rarely. Tasks are safe to run twice, and end at once when there is nothing to do.
 """
 
 from __future__ import annotations
@@ -20,12 +22,26 @@ logger = logging.getLogger(__name__)
 
 #: Between two looks; part of what a person waits for after labelling.
 LOOK_SECONDS = 0.1
-#: A gap that is unchanged this long after its task was sent is sent again: the task, or its worker, was lost.
-RESEND_SECONDS = 5.0
+#: A follower that has not moved this long after its task was sent is sent another one: the task was lost, or it failed.
+#: Doubled each time as long as nothing else changes.
+RESEND_SECONDS, LONGEST_RESEND_SECONDS = 5.0, 300.0
+#: Between two looks for uploads, which read a folder and a job each, and the largest share of time spent on them.
+UPLOADS_SECONDS, UPLOADS_SHARE = 1.0, 0.05
 #: Between two looks for projections a killed process left half done.
 REPAIR_SECONDS = 60.0
 
 Send = Callable[[str, tuple[str, ...]], None]
+TRAIN, SCORE, UPLOAD = "training.train", "training.score_new_faces", "ingest.process_upload"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outstanding:
+    """A task that was sent for a gap that is open yet."""
+
+    gap: object  #: how far the log had come
+    follower: object  #: how far the follower had come
+    sent_at: float
+    patience: float  #: seconds until it counts as lost
 
 
 @dataclass(slots=True)
@@ -36,32 +52,60 @@ class Dispatcher:
     send: Send
     pending_uploads: Callable[[Store], list[str]]
     monotonic: Callable[[], float] = time.monotonic
-    _sent: dict[tuple[str, tuple[str, ...]], tuple[object, float]] = field(default_factory=dict)
+    _outstanding: dict[tuple[str, ...], _Outstanding] = field(default_factory=dict)
+    _uploads_at: float = float("-inf")
     _repaired_at: float = float("-inf")
 
     def look(self) -> None:
         """Compare the logs with their followers once."""
-        labels = self.store.head(LABELS)
-        if labels > self.store.cursor(TRAINER_CURSOR):
-            self._offer("training.train", (), gap=labels)
-        champion = self.store.champion()
-        ingested = self.store.head(INGEST)
-        if champion and ingested > self.store.fresh_through(champion.version):
-            self._offer("training.score_new_faces", (), gap=(champion.revision, ingested))
-        for job_id in self.pending_uploads(self.store):
-            self._offer("ingest.process_upload", (job_id,), gap=job_id)
+        self._look_at_labels()
+        self._look_at_pictures()
+        if self.monotonic() >= self._uploads_at:
+            self._look_at_uploads()
         if self.monotonic() - self._repaired_at > REPAIR_SECONDS:
             self._repaired_at = self.monotonic()
             if repaired := self.store.repair():
                 logger.warning("projections completed", extra={"events": repaired})
 
-    def _offer(self, task: str, arguments: tuple[str, ...], *, gap: object) -> None:
-        """Send unless this very gap was sent a short while ago."""
-        sent_gap, at = self._sent.get((task, arguments), (None, float("-inf")))
-        if gap == sent_gap and self.monotonic() - at < RESEND_SECONDS:
-            return
+    def _look_at_labels(self) -> None:
+        said, learnt = self.store.head(LABELS), self.store.cursor(TRAINER_CURSOR)
+        if said > learnt:
+            self._offer(TRAIN, gap=said, follower=learnt)
+        else:
+            self._outstanding.pop((TRAIN,), None)
+
+    def _look_at_pictures(self) -> None:
+        champion, ingested = self.store.champion(), self.store.head(INGEST)
+        scored = self.store.fresh_through(champion.version) if champion else ingested
+        if champion and ingested > scored:
+            self._offer(SCORE, gap=(champion.version, ingested), follower=(champion.version, scored))
+        else:
+            self._outstanding.pop((SCORE,), None)
+
+    def _look_at_uploads(self) -> None:
+        began = self.monotonic()
+        pending = self.pending_uploads(self.store)
+        took = self.monotonic() - began
+        self._uploads_at = self.monotonic() + max(UPLOADS_SECONDS, took / UPLOADS_SHARE)
+        for gone in self._outstanding.keys() - {(TRAIN,), (SCORE,), *((UPLOAD, job_id) for job_id in pending)}:
+            del self._outstanding[gone]
+        for job_id in pending:
+            self._offer(UPLOAD, job_id, gap=None, follower=None)
+
+    def _offer(self, task: str, *arguments: str, gap: object, follower: object) -> None:
+        """Send, unless the last one sent for this is still on its way or at work."""
+        last = self._outstanding.get((task, *arguments))
+        patience = RESEND_SECONDS
+        if last and last.follower == follower:
+            # News behind a task that keeps failing is worth a try sooner than the failure alone.
+            waited, news = self.monotonic() - last.sent_at, last.gap != gap
+            if waited < (RESEND_SECONDS if news else last.patience):
+                return
+            patience = RESEND_SECONDS if news else min(last.patience * 2, LONGEST_RESEND_SECONDS)
         self.send(task, arguments)
-        self._sent[task, arguments] = (gap, self.monotonic())
+        self._outstanding[task, *arguments] = _Outstanding(
+            gap=gap, follower=follower, sent_at=self.monotonic(), patience=patience
+        )
 
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Look until told to stop; a store or broker that is away for a while is waited for."""

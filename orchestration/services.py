@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ingest.progress import progress_bar
 from ingest.services import folder_source, ingest_source
+from personas.lease import LeaseBusyError
 from personas.store import get_store
 
 
@@ -25,4 +26,8 @@ def ingest_folder(*, source: Path, workers: int | None, actor: str, progress: bo
         summary = ingest_source(
             store=get_store(), source=folder, workers=workers, actor=actor, clock=timezone.now, progress=moved
         )
-    return {**summary.as_json(), "scored": score_new_faces()}
+    try:
+        scored = score_new_faces()
+    except LeaseBusyError:  # the pictures are in; whoever trains now, or the dispatcher, has them scored
+        scored = 0
+    return {**summary.as_json(), "scored": scored}

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 #: Time a process has to finish its task in hand after SIGTERM.
 GRACE_SECONDS = 10.0
@@ -27,6 +28,7 @@ class Role:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None  #: where it starts; None: where we are
 
 
 @dataclass(slots=True)
@@ -106,6 +108,7 @@ class Supervisor:
 def _start(role: Role) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - our own commands
         list(role.command),
+        cwd=role.folder,
         env={**os.environ, **role.environment},
         stdin=subprocess.DEVNULL,
         start_new_session=True,  # a Ctrl-C reaches the supervisor alone, which ends them in order

@@ -2,25 +2,30 @@
 
 A cached file is named by the hash of everything that shapes it, so it is never stale and may be deleted at any time.
 `CACHE_ROOT/crops/ab/abcd….jpg`, `CACHE_ROOT/previews/ab/abcd….jpg`.
+
+A large picture costs its decoded pixels (up to four bytes each) and nothing of that size beside them, for parts are cut
+out before they are converted or turned. Two large pictures are held at once, however many threads ask.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from django.conf import settings
 from PIL import Image as Pillow
-from PIL import ImageChops, ImageOps
+from PIL import UnidentifiedImageError
 
 from personas.entities import Box, Face, Image
-from personas.errors import NotFoundError
+from personas.errors import FaceProjectError, NotFoundError
 from personas.media import MediaFolder, write_atomically
+from personas.pixels import Rectangle, open_picture, orientation, stored_rectangle, to_rgb, upright, upright_size
 
 #: Sides of a face crop in pixels: a list, a grid, a large screen.
 CROP_SIZES = (96, 192, 384)
@@ -30,6 +35,18 @@ PREVIEW_SIZES = (320, 1600)
 _CUT_VERSION = "1"  # raise it when the way crops are cut changes, so that old cache files are not used
 _MARGIN = 0.3  # of the longer side of the box, on each side: hair and chin belong to a face that people look at
 _JPEG_QUALITY = 86
+_LARGE_PIXELS = 24_000_000  # about 100 MB decoded: as many at once as there are threads
+_LARGE_AT_ONCE = threading.BoundedSemaphore(2)
+_STRIP_PIXELS = 2_000_000  # converted at once
+_RIM = 8  # pixels around a crop that resampling may look at
+
+
+class UnableToDecodeError(FaceProjectError):
+    """The original is no picture of an accepted format, or is damaged: changed in the media folder."""
+
+
+class PictureTooLargeError(FaceProjectError):
+    """A picture over MAX_IMAGE_PIXELS: taken in when the limit was higher."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +80,12 @@ def cut_face(face: Face, *, size: int, neighbours: Sequence[Face] = ()) -> Cache
 
 
 def _cut(faces: Sequence[Face], size: int) -> None:
-    picture, scale = _open_upright(faces[0].image_id, scale=max(size / _side(face.box) for face in faces))
-    for face in faces:
-        file = _crop_file(face, size)
-        if not _is_cached(file):
-            square = _square(face.box, scale, picture.size)
-            cut = picture.resize((size, size), Pillow.Resampling.LANCZOS, box=square)
-            write_atomically(file.path, _jpeg(cut), durable=False)
+    with _decoded(faces[0].image_id, scale=max(size / _side(face.box) for face in faces)) as original:
+        for face in faces:
+            file = _crop_file(face, size)
+            if not _is_cached(file):
+                square = _square(face.box, original.scale, original.upright_size)
+                write_atomically(file.path, _jpeg(original.crop(square, size)), durable=False)
 
 
 def shrink_picture(image: Image, *, size: int) -> CachedJpeg:
@@ -77,9 +93,10 @@ def shrink_picture(image: Image, *, size: int) -> CachedJpeg:
     digest = _digest("preview", image.image_id, str(size))
     wanted = CachedJpeg(_cache_path("previews", digest), digest)
     if not _is_cached(wanted):
-        picture, _ = _open_upright(image.image_id, scale=size / max(image.width, image.height))
-        picture.thumbnail((size, size), Pillow.Resampling.LANCZOS)
-        write_atomically(wanted.path, _jpeg(picture), durable=False)
+        with _lock_of(image.image_id):
+            if not _is_cached(wanted):
+                with _decoded(image.image_id, scale=size / max(image.width, image.height)) as original:
+                    write_atomically(wanted.path, _jpeg(original.shrunk(size)), durable=False)
     return wanted
 
 
@@ -125,40 +142,92 @@ def _square(box: Box, scale: float, bounds: tuple[int, int]) -> tuple[float, flo
     return left, top, left + side, top + side
 
 
-def _open_upright(image_id: str, *, scale: float) -> tuple[Pillow.Image, float]:
-    """The original as upright RGB, and the scale it was decoded at.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Original:
+    """A decoded picture as it is stored. scale: its size against the original's (JPEG is decoded smaller)."""
+
+    picture: Pillow.Image
+    format: str | None
+    turned: int
+    scale: float
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        return upright_size(self.picture.size, self.turned)
+
+    def crop(self, square: Rectangle, size: int) -> Pillow.Image:
+        """A square of the upright picture, `size` pixels wide."""
+        left, top, right, bottom = stored_rectangle(square, self.picture.size, self.turned)
+        factor = max(1, int(right - left) // (2 * size))
+        width, height = self.picture.size
+        x, y = max(math.floor(left) - _RIM * factor, 0), max(math.floor(top) - _RIM * factor, 0)
+        x_end, y_end = math.ceil(right) + _RIM * factor, math.ceil(bottom) + _RIM * factor
+        part = self._reduced((x, y, min(x_end, width), min(y_end, height)), factor)
+        within = ((left - x) / factor, (top - y) / factor, (right - x) / factor, (bottom - y) / factor)
+        return upright(part.resize((size, size), Pillow.Resampling.LANCZOS, box=within), self.turned)
+
+    def shrunk(self, size: int) -> Pillow.Image:
+        """The whole picture, its longest side at most `size` pixels."""
+        width, height = self.picture.size
+        whole = self._reduced((0, 0, width, height), max(1, max(width, height) // (2 * size)))
+        whole.thumbnail((size, size), Pillow.Resampling.LANCZOS)
+        return upright(whole, self.turned)
+
+    def _reduced(self, part: tuple[int, int, int, int], factor: int) -> Pillow.Image:
+        """A part as RGB, `factor` x `factor` pixels as one; strip by strip, so that little is converted at once."""
+        left, top, right, bottom = part
+        reduced = Pillow.new("RGB", (math.ceil((right - left) / factor), math.ceil((bottom - top) / factor)))
+        rows = max(1, _STRIP_PIXELS // ((right - left) * factor)) * factor
+        for y in range(top, bottom, rows):
+            strip = to_rgb(self.picture.crop((left, y, right, min(y + rows, bottom))), self.format)
+            reduced.paste(strip.reduce(factor), (0, (y - top) // factor))
+        return reduced
+
+
+@contextlib.contextmanager
+def _decoded(image_id: str, *, scale: float) -> Iterator[_Original]:
+    """The original's pixels, for as long as the block runs. Raises NotFoundError and PictureTooLargeError.
 
     scale: the smallest that serves; JPEG decodes at 1/2, 1/4 and 1/8 much faster than in full.
     """
-    import pillow_heif
+    with _opened(image_id) as picture:
+        width, height = picture.size
+        if width * height > settings.MAX_IMAGE_PIXELS:
+            raise PictureTooLargeError(f"{_TOO_LARGE} It has {width} × {height} pixels.")
+        with _LARGE_AT_ONCE if width * height > _LARGE_PIXELS else contextlib.nullcontext():
+            if scale < 1:
+                picture.draft(None, (round(width * scale) + 1, round(height * scale) + 1))
+            try:
+                _load(picture)
+                decoded_scale = max(picture.size) / max(width, height)
+                turned = orientation(picture)
+                yield _Original(picture=picture, format=picture.format, turned=turned, scale=decoded_scale)
+            finally:
+                picture.close()  # lets go of the pixels before the next one may begin
 
-    pillow_heif.register_heif_opener()
+
+_DAMAGED = "The original of this picture cannot be decoded. Restore the media folder from a backup."
+_TOO_LARGE = "The picture is larger than MAX_IMAGE_PIXELS allows. Raise that setting to look at it."
+
+
+def _load(picture: Pillow.Image) -> None:
     try:
-        picture = Pillow.open(originals().path(image_id))
+        picture.load()
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow's decoders raise over damaged content
+        raise UnableToDecodeError(_DAMAGED) from error
+
+
+def _opened(image_id: str) -> Pillow.Image:
+    try:
+        return open_picture(originals().path(image_id))
     except FileNotFoundError as error:
         raise NotFoundError(
             "The original of this picture is not in the media folder. Ingest its source again to bring it back."
         ) from error
-    with picture:
-        width, height = picture.size
-        if scale < 1:
-            picture.draft(None, (round(width * scale) + 1, round(height * scale) + 1))
-        upright = _rgb(ImageOps.exif_transpose(picture), picture.format or "")
-    return upright, max(upright.size) / max(width, height)
-
-
-def _rgb(picture: Pillow.Image, format_name: str) -> Pillow.Image:
-    """As extraction reads colours: transparency on white, 16-bit grey scaled to 8, plain CMYK as ink."""
-    if picture.mode.startswith("I") or picture.mode == "F":
-        deep = np.clip(np.asarray(picture).astype(np.int64), 0, 65535)
-        return Pillow.fromarray(((deep * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
-    if picture.mode == "CMYK" and format_name in ("JPEG", "MPO") and "adobe" not in picture.info:
-        picture = ImageChops.invert(picture)
-    if "A" in picture.getbands() or "a" in picture.getbands() or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        backdrop = Pillow.new("RGBA", picture.size, (255, 255, 255, 255))
-        picture = Pillow.alpha_composite(backdrop, picture)
-    return picture.convert("RGB")
+    except Pillow.DecompressionBombError as error:
+        raise PictureTooLargeError(_TOO_LARGE) from error
+    except UnidentifiedImageError as error:
+        raise UnableToDecodeError(_DAMAGED) from error
 
 
 def _jpeg(picture: Pillow.Image) -> bytes:

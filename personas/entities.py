@@ -272,6 +272,8 @@ class ModelVersion:
     n_labels: int = 0
     n_personas: int = 0
     n_scored: int = 0  #: faces in `predicted` pages
+    said_through: int = 0  #: faces that label events up to this one settled are left out of its pages
+    replaced: int = 0  #: the champion it took over from, and so the one a rollback goes back to; 0: none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
+from personas.csv_cells import to_cell
 from personas.entities import STRANGER, Face, FaceKey, Label, Persona, Prediction
 from personas.recogniser import Recogniser, current_recogniser
 from personas.selectors.faces import faces_by_key, predict_faces
@@ -162,14 +163,18 @@ def _batches(labels: Iterable[Label]) -> Iterator[list[Label]]:
 
 
 def write_lines(lines: Iterable[Line], columns: Sequence[str], file: TextIO, file_format: ExportFormat) -> int:
-    """Write lines as they come; returns their number. In CSV null is an empty cell and a box is JSON in its cell."""
+    """Write lines as they come; returns their number.
+
+    In CSV null is an empty cell, a box is JSON in its cell, and a text that a spreadsheet would run has an apostrophe
+    in front (see `personas.csv_cells`).
+    """
     written = 0
     if file_format is ExportFormat.JSONL:
         for line in lines:
             file.write(json.dumps({column: line[column] for column in columns}, ensure_ascii=False) + "\n")
             written += 1
         return written
-    table = csv.writer(file, lineterminator="\n")
+    table = csv.writer(_UnixLines(file))
     table.writerow(columns)
     for line in lines:
         table.writerow([_cell(line[column]) for column in columns])
@@ -177,5 +182,17 @@ def write_lines(lines: Iterable[Line], columns: Sequence[str], file: TextIO, fil
     return written
 
 
+class _UnixLines:
+    """Ends rows by "\\n" alone. Told to, csv.writer would no longer quote a carriage return within a text."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(row.removesuffix("\r\n") + "\n")
+
+
 def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return to_cell(value)
     return json.dumps(value) if isinstance(value, bool | list) else value

@@ -8,8 +8,9 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from personas.entities import STRANGER, FaceKey, Verdict
+from personas.entities import FaceKey, Verdict
 from personas.errors import FaceProjectError
+from personas.names import normal
 
 
 class UnableToReadFormError(FaceProjectError):
@@ -98,13 +99,9 @@ class LabelForm(CommandForm):
             values["verdict"] = Verdict(values.get("verdict") or Verdict.BELONGS)
         except ValueError as error:
             raise ValidationError("verdict must be belongs, rejected or cleared") from error
-        values["name"] = " ".join((values.get("name") or "").split())
+        values["name"] = normal(values.get("name") or "")
         if not values.get("persona_id") and not values["name"]:
             raise ValidationError("type a name, or pick one")
         if values["verdict"] is not Verdict.BELONGS and not values.get("persona_id"):
             raise ValidationError("say which person is meant")
         return values
-
-    @property
-    def is_stranger(self) -> bool:
-        return bool(self.cleaned_data["persona_id"] == STRANGER)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, TypeVar
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat
 
 from personas.errors import FaceProjectError
-from personas.views.errors import anticipated
+from personas.permissions import Permission
+from personas.views.errors import anticipated, say
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +30,59 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+
+
+#: What an anonymous form may hold, in bytes: a name and a password.
+MAX_ANONYMOUS_BODY = 64 * 2**10
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def takes_bodies(permission: Permission) -> Callable[[View], View]:
+    """Marks a view that takes up to MAX_UPLOAD_BYTES from users with the permission. Outermost decorator."""
+
+    def mark(view: View) -> View:
+        view.takes_bodies = permission  # type: ignore[attr-defined]  # functions take attributes
+        return view
+
+    return mark
+
+
+class BodySizeMiddleware:
+    """Refuses a body that is too large for its address and sender before a byte of it is read.
+
+    Stands before CsrfViewMiddleware, which parses the form, and so spools its files to disk, before anything else could
+    ask who sent it. A body without a Content-Length is not read by Django at all.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        text = request.META.get("CONTENT_LENGTH") or ""
+        length = int(text) if text.isdecimal() else 0  # Django reads nothing of any other
+        if length <= MAX_ANONYMOUS_BODY:
+            return None
+        permission: Permission | None = getattr(view, "takes_bodies", None)
+        if not request.user.is_authenticated:
+            message = "Sign in before you send something. Nothing of it was kept."
+        elif permission is not None and permission(request.user):
+            if length <= settings.MAX_UPLOAD_BYTES:
+                return None
+            message = (
+                f"That is more than {filesizeformat(settings.MAX_UPLOAD_BYTES)} at once. Send fewer files, or have an "
+                "administrator take in the folder with `manage.py ingest`."
+            )
+        elif length <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            return None
+        else:
+            message = "That form is larger than this page takes. Nothing of it was kept."
+        logger.info("body refused", extra={"path": request.path, "bytes": length})
+        return say(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
 
 
 class ContentSecurityPolicyMiddleware:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
@@ -22,8 +23,10 @@ from django.urls import reverse
 from personas.entities import Face, Image, Slice
 from personas.errors import FaceProjectError, NotFoundError
 from personas.forms import cleaned
+from personas.permissions import Permission, can_label
 from personas.services.labelling import new_command_id
 from personas.store import Store, get_store
+from personas.views.http import cursor_of
 
 PAGE = 50
 
@@ -60,7 +63,7 @@ class Action:
 
     name: str
     title: str
-    permission: str = "change"
+    permission: Permission = can_label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,14 @@ class Details:
     links: Sequence[tuple[str, str]] = ()
     actions: Sequence[Action] = ()
     fields: Sequence[Mapping[str, Any]] = field(default=())
+
+
+def command_of(request: HttpRequest) -> str:
+    """The form's command id, so that sending it twice does it once."""
+    try:
+        return str(UUID(request.POST.get("command_id", "")))
+    except ValueError:
+        return new_command_id()
 
 
 class StoreAdmin(_ModelAdmin):
@@ -120,8 +131,8 @@ class StoreAdmin(_ModelAdmin):
         return self.model(pk=object_id)
 
     def allowed(self, request: HttpRequest, actions: Sequence[Action]) -> list[Action]:
-        name = self.opts.model_name
-        return [a for a in actions if request.user.has_perm(f"{self.opts.app_label}.{a.permission}_{name}")]
+        """Those that the same action on the product's own pages would be allowed to this user."""
+        return [action for action in actions if action.permission(request.user)]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         if not self.has_view_or_change_permission(request):
@@ -129,7 +140,7 @@ class StoreAdmin(_ModelAdmin):
         store = get_store()
         if request.method == "POST":
             return self._act(request, self.row_actions, lambda action: self._rows_action(store, request, action))
-        page = self.rows(store, request, request.GET.get("cursor"))
+        page = self.rows(store, request, cursor_of(request))
         kept = {name: value for name, value in request.GET.items() if name != "cursor"}
         context = {
             **self.admin_site.each_context(request),

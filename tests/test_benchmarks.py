@@ -41,7 +41,7 @@ def test_a_goal_includes_its_limit(goal: Goal | None, figure: float, verdict: st
 
 
 @pytest.mark.parametrize(
-    ("figure", "text"), [(0, "0"), (0.0312, "0.03"), (5.678, "5.68"), (56.78, "56.8"), (1234.5, "1,234")]
+    ("figure", "text"), [(0, "0"), (0.0312, "0.031"), (5.678, "5.68"), (56.78, "56.8"), (1234.5, "1,234")]
 )
 def test_figures_are_shown_with_three_digits(figure: float, text: str) -> None:
     assert report.shown(figure) == text

@@ -10,11 +10,15 @@ from django.utils import timezone
 from personas.entities import Slice
 from personas.errors import NotFoundError
 from personas.models import ModelVersion
+from personas.permissions import can_manage
 from personas.store import Store
 from personas.store_admin import PAGE, Action, Details, Row, StoreAdmin
 from personas.templatetags.plots import share
+from personas.views.http import whole_number
 from training.report import list_reports, version_report
 from training.services import promote
+
+PROMOTE = Action(name="promote", title="Use this version", permission=can_manage)
 
 
 @admin.register(ModelVersion)
@@ -41,9 +45,10 @@ class ModelVersionAdmin(StoreAdmin):
         return Slice(items=tuple(rows), next_cursor=page.next_cursor)
 
     def details(self, store: Store, pk: str) -> Details:
-        if not pk.isdecimal():
+        number = whole_number(pk)
+        if number is None:
             raise NotFoundError("There is no such version.")
-        report = version_report(store, int(pk))
+        report = version_report(store, number)
         version = report.row.version
         return Details(
             title=f"Version {version.version}",
@@ -58,7 +63,9 @@ class ModelVersionAdmin(StoreAdmin):
                 ("Artefact", version.artefact),
             ),
             links=(("Metrics and plots", reverse("model-version", args=[version.version])),),
-            actions=() if report.row.is_champion else (Action(name="promote", title="Use this version"),),
+            actions=()
+            if report.row.is_champion
+            else (Action(name="promote", title="Use this version", permission=can_manage),),
         )
 
     def run(self, store: Store, request: HttpRequest, action: str, pk: str) -> str:

@@ -46,6 +46,16 @@ def collect_training_set(labels: Iterable[Label], matrix: EmbeddingMatrix) -> Tr
     )
 
 
+def typical_faces(training_set: TrainingSet) -> dict[str, FaceKey]:
+    """The labelled face nearest the mean of each persona's: the one that shows who they are best."""
+    typical = {}
+    for persona_id in np.unique(training_set.y).tolist():
+        rows = np.flatnonzero(training_set.y == persona_id)
+        faces = training_set.X[rows]
+        typical[persona_id] = training_set.keys[int(rows[np.argmax(faces @ faces.mean(axis=0))])]
+    return typical
+
+
 def background_rows(matrix: EmbeddingMatrix, *, exclude: set[int]) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """Rows of the unlabelled faces to look at, in key order, whatever the order of arrival."""
     identities = matrix.identities()

@@ -83,6 +83,12 @@ def version_report(store: Store, number: int) -> VersionReport:
     )
 
 
+def with_names(store: Store, text: str) -> str:
+    """The gate speaks of persona ids, which stay true when somebody is renamed; people read names."""
+    personas = store.personas_by_id(set(_UUID.findall(text)))
+    return _with_names(text, personas)
+
+
 def _rows(store: Store, versions: Sequence[ModelVersion]) -> list[VersionRow]:
     champion: Champion | None = store.champion()
     ids = {found for version in versions for reason in version.reasons for found in _UUID.findall(reason)}
@@ -98,7 +104,6 @@ def _rows(store: Store, versions: Sequence[ModelVersion]) -> list[VersionRow]:
 
 
 def _with_names(reason: str, personas: Mapping[str, Persona]) -> str:
-    """The gate speaks of persona ids; people read names."""
     return _UUID.sub(lambda found: personas[found[0]].name if found[0] in personas else found[0], reason)
 
 

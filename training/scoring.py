@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from personas.entities import INGEST, FaceKey, RankedFace, RankedKind
+from personas.entities import LABELS, FaceKey, Label, RankedFace, RankedKind
 from personas.selectors.faces import rejections
 from personas.store.base import Store
 from training.champion import VersionRecogniser
@@ -79,41 +79,46 @@ def _excluded(
     return pairs or None
 
 
-def publish(store: Store, recogniser: VersionRecogniser, matrix: EmbeddingMatrix) -> int:
-    """Write the ranked pages of a version over the whole matrix; returns how many faces it names.
+def publish(store: Store, recogniser: VersionRecogniser, matrix: EmbeddingMatrix) -> tuple[int, int]:
+    """Write the ranked pages of a version over the whole matrix.
 
-    Readers do not see them before the champion pointer moves. Done twice, it writes the same pages again.
+    Returns how many faces it names, and the label event through which faces that people settled are left out. Readers
+    do not see the pages before the champion pointer moves. Done twice, it writes the same pages again. Never for the
+    champion: its readers would see them go.
     """
-    named, rejected = _said(store)
+    said_through = store.head(LABELS)
+    labels: dict[FaceKey, tuple[Label, ...]] = defaultdict(tuple)
+    for label in store.all_labels():
+        labels[label.key] += (label,)
+    named, rejected = settled(labels, said_through)
     predicted, review = score_matrix(recogniser, matrix, rows=slice(None), named=named, rejected=rejected)
     store.drop_ranked(recogniser.version)
     store.put_ranked(recogniser.version, RankedKind.PREDICTED, predicted)
     store.put_ranked(recogniser.version, RankedKind.REVIEW, review)
     store.add_fresh(recogniser.version, {}, scored_through=matrix.through_seq)
-    return sum(len(ranked) for ranked in predicted.values())
+    return sum(len(ranked) for ranked in predicted.values()), said_through
 
 
-def score_gap(store: Store, recogniser: VersionRecogniser, matrix: EmbeddingMatrix) -> int:
-    """Score what was ingested after the version's last scoring, without a fit; returns how many faces were scored."""
+def score_gap(store: Store, recogniser: VersionRecogniser, matrix: EmbeddingMatrix, *, said_through: int) -> int:
+    """Score what was ingested after the version's last scoring, without a fit; returns how many faces were scored.
+
+    What people said after `said_through` is overlaid on read, as on the pages.
+    """
     since = store.fresh_through(recogniser.version)
     if since >= matrix.through_seq:
         return 0
     rows = np.flatnonzero(matrix.keys["ingest_seq"] > since)
-    named, rejected = _said(store)
+    labels = store.labels_of_images({key.image_id for key in matrix.face_keys(rows.tolist())})
+    named, rejected = settled(labels, said_through)
     predicted, _ = score_matrix(recogniser, matrix, rows=rows, named=named, rejected=rejected)
     store.add_fresh(recogniser.version, predicted, scored_through=matrix.through_seq)
     return len(rows)
 
 
-def gap(store: Store, version: int) -> int:
-    """Ingest events that a version has not scored."""
-    return max(store.head(INGEST) - store.fresh_through(version), 0)
-
-
-def _said(store: Store) -> tuple[set[FaceKey], dict[FaceKey, frozenset[str]]]:
-    """Faces a human named, and what each face was said not to be."""
-    labels: dict[FaceKey, tuple] = defaultdict(tuple)  # type: ignore[type-arg]
-    for label in store.all_labels():
-        labels[label.key] += (label,)
-    named = {key for key, said in labels.items() if any(label.belongs for label in said)}
-    return named, rejections(labels)
+def settled(
+    labels: Mapping[FaceKey, tuple[Label, ...]], said_through: int
+) -> tuple[set[FaceKey], dict[FaceKey, frozenset[str]]]:
+    """Faces a human named, and what each face was said not to be, by events up to `said_through`."""
+    then = {key: tuple(label for label in said if label.seq <= said_through) for key, said in labels.items()}
+    named = {key for key, said in then.items() if any(label.belongs for label in said)}
+    return named, rejections(then)

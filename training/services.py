@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from personas.entities import Champion
 from personas.store import get_store
 from personas.store.base import Store
 from training.champion import load_recogniser
+from training.report import with_names
 from training.trainer import Trainer, TrainingOutcome
 from training.truth_report import truth_report
 
@@ -28,8 +30,14 @@ def trainer(store: Store | None = None) -> Trainer:
 
 
 def train(*, actor: str, only_new_labels: bool = False, wait_seconds: float = 60.0) -> TrainingOutcome:
-    """Fit, evaluate, gate, publish, switch; see `Trainer.train`."""
-    return trainer().train(actor=actor, only_new_labels=only_new_labels, wait_seconds=wait_seconds)
+    """Fit, evaluate, gate, publish, switch; see `Trainer.train`. What it says names personas as people do."""
+    store = get_store()
+    outcome = trainer(store).train(actor=actor, only_new_labels=only_new_labels, wait_seconds=wait_seconds)
+    return dataclasses.replace(
+        outcome,
+        sentence=with_names(store, outcome.sentence),
+        reasons=tuple(with_names(store, reason) for reason in outcome.reasons),
+    )
 
 
 def score_new_faces() -> int:
@@ -37,16 +45,16 @@ def score_new_faces() -> int:
     return trainer().score_new_faces()
 
 
-def promote(*, store: Store, version: int, actor: str, at: datetime) -> Champion:
-    """Make a version champion, whatever the gate said of it. Raises NotFoundError, TransientError (raced)."""
+def promote(*, store: Store, version: int, actor: str, at: datetime, expected_version: int | None = None) -> Champion:
+    """Make a version champion, whatever the gate said of it; see `Publisher.promote`."""
     del at  # the trainer's clock stamps the switch when it happens
-    return trainer(store).promote(version, actor=actor)
+    return trainer(store).promote(version, actor=actor, expected_version=expected_version)
 
 
-def rollback(*, store: Store, actor: str, at: datetime) -> Champion:
-    """Go back to the version before the champion. Raises UnableToPromoteError when there is none."""
+def rollback(*, store: Store, actor: str, at: datetime, expected_version: int | None = None) -> Champion:
+    """Go back to the version the champion took over from; see `Publisher.rollback`."""
     del at
-    return trainer(store).rollback(actor=actor)
+    return trainer(store).rollback(actor=actor, expected_version=expected_version)
 
 
 def evaluate_against_truth(*, version: int | None = None) -> dict[str, Any]:

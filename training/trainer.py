@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from personas.entities import LABELS, Job, JobStatus, ModelVersion, VersionStatus
+from personas.entities import LABELS, Champion, Job, JobStatus, Label, ModelVersion, VersionStatus
+from personas.errors import FaceProjectError, NotFoundError
+from personas.lease import Lease, held_lease
 from personas.media import MediaFolder
-from personas.selectors.gallery import all_personas
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
 from training.artefact import dump_classifier
 from training.champion import artefacts
@@ -23,12 +24,12 @@ from training.collect import (
     label_hash,
     said_from_json,
     said_to_json,
+    typical_faces,
 )
 from training.dataset import TrainingSet
 from training.gate import judge
-from training.lease import held_lease
 from training.matrix import EmbeddingMatrix
-from training.promotion import Publisher
+from training.promotion import TRAINER_LEASE, Publisher
 
 logger = logging.getLogger(__name__)
 
@@ -55,19 +56,26 @@ class Trainer(Publisher):
         the last attempt; otherwise faces ingested since count too. Raises LeaseBusyError when another trainer is at
         work for longer than `wait_seconds`, NotFoundError when nothing was ingested yet.
         """
-        with held_lease(self.store, "trainer", clock=self.clock, wait_seconds=wait_seconds):
+        with held_lease(self.store, TRAINER_LEASE, clock=self.clock, wait_seconds=wait_seconds) as lease:
             self.store.repair()
             label_seq = self.store.head(LABELS)
-            outcome = self._attempt(label_seq, actor=actor, only_new_labels=only_new_labels)
+            try:
+                outcome = self._attempt(label_seq, lease, actor=actor, only_new_labels=only_new_labels)
+            except NotFoundError:  # no faces yet: labels of personas without faces ask for nothing
+                self.store.advance_cursor(TRAINER_CURSOR, label_seq)
+                raise
             self.store.advance_cursor(TRAINER_CURSOR, label_seq)
+            self._settle_job()
+            self.drop_old_pages()
             return outcome
 
-    def _attempt(self, label_seq: int, *, actor: str, only_new_labels: bool) -> TrainingOutcome:
+    def _attempt(self, label_seq: int, lease: Lease, *, actor: str, only_new_labels: bool) -> TrainingOutcome:
+        champion = self.store.champion()  # read once: judged against, and switched from
         newest = self.store.model_versions(limit=1).items
-        last = newest[0] if newest else None
+        last = self._unless_interrupted_after_switch(newest[0], champion) if newest else None
         interrupted = last if last and last.status is VersionStatus.PUBLISHING else None
         said = list(self.store.all_labels())
-        matrix = self.open_matrix()
+        matrix, left_out = self._matrix(said, champion)
         labels_sha256 = label_hash(said, matrix.embedder)
         if only_new_labels and last and not interrupted and last.metrics.get("labels_sha256") == labels_sha256:
             return _nothing_new(last)
@@ -76,15 +84,12 @@ class Trainer(Publisher):
         if last and not interrupted and last.data_hash == sha256:
             return _nothing_new(last)
         if not len(training_set.y):
-            return TrainingOutcome(sentence="Nothing to learn from yet: no face is labelled with a persona.")
+            return TrainingOutcome(sentence="Nothing to learn from yet: no face is labelled with a persona." + left_out)
         with self._reported(actor, f"learning from {len(training_set.y)} labels"):
             if interrupted and interrupted.data_hash == sha256:
-                return self._finish(interrupted, matrix, actor=actor)
+                return self._finish(interrupted, champion, matrix, lease, actor=actor)
             if interrupted:
-                reasons = ("It was interrupted before it was published, and labels have changed since.",)
-                self.store.update_model_version(
-                    dataclasses.replace(interrupted, status=VersionStatus.REFUSED, reasons=reasons)
-                )
+                self._abandon(interrupted)
             draft = dataclasses.replace(
                 _draft(self.clock(), matrix.embedder),
                 label_seq=label_seq,
@@ -94,9 +99,42 @@ class Trainer(Publisher):
                     "training_table": self._tables().put(said_to_json(said)),
                 },
             )
-            return self._finish(self._fit(draft, training_set, matrix), matrix, actor=actor)
+            candidate = self._fit(draft, training_set, self._set_of(champion, matrix))
+            outcome = self._finish(candidate, champion, matrix, lease, actor=actor)
+            return dataclasses.replace(outcome, sentence=outcome.sentence + left_out)
 
-    def _fit(self, draft: ModelVersion, training_set: TrainingSet, matrix: EmbeddingMatrix) -> ModelVersion:
+    def _unless_interrupted_after_switch(self, last: ModelVersion, champion: Champion | None) -> ModelVersion:
+        """A version that was killed right after it became champion is ready; the pointer says so."""
+        if last.status is VersionStatus.PUBLISHING and champion and champion.version == last.version:
+            self.mark_ready(last, replaced=last.replaced)
+            return dataclasses.replace(last, status=VersionStatus.READY)
+        return last
+
+    def _abandon(self, interrupted: ModelVersion) -> None:
+        reasons = ("It was interrupted before it was published, and what it would learn from has changed since.",)
+        self.store.update_model_version(dataclasses.replace(interrupted, status=VersionStatus.REFUSED, reasons=reasons))
+
+    def _matrix(self, said: Sequence[Label], champion: Champion | None) -> tuple[EmbeddingMatrix, str]:
+        """The embeddings to learn from, and a sentence about labelled faces that they lack.
+
+        Vectors of two embedders cannot be compared. A new embedder is used once every labelled face has its vector;
+        until then the champion's goes on, and labels of faces that only the new one saw wait.
+        """
+        newest = self.newest_embedder()
+        version = self.store.model_version(champion.version) if champion else None
+        matrix = self.open_matrix(newest)
+        keys = {label.key for label in said}
+        if version and version.embedder != newest and len(matrix.rows_of(keys)) < len(keys):
+            matrix = self.open_matrix(version.embedder)
+        missing = len(keys) - len(matrix.rows_of(keys))
+        if not missing:
+            return matrix, ""
+        return matrix, (
+            f" {missing} labelled faces wait: they have no vector of {matrix.embedder!r}. Ingest all pictures with one "
+            "extractor to use them."
+        )
+
+    def _fit(self, draft: ModelVersion, training_set: TrainingSet, champions_set: TrainingSet | None) -> ModelVersion:
         """Fit, judge against the champion on the same held-out faces, and store artefact and version."""
         started = time.perf_counter()
         classifier = PersonaClassifier().fit(
@@ -106,8 +144,8 @@ class Trainer(Publisher):
             rejected=training_set.rejected,
             background=training_set.background,
         )
-        names = {persona.persona_id: persona.name for persona in all_personas(self.store)}
-        judgement = judge(training_set, champion=self._champions_set(matrix), names=names)
+        judgement = judge(training_set, champion=champions_set)
+        covers = {persona_id: str(key) for persona_id, key in typical_faces(training_set).items()}
         flagged = {"personas": list(judgement.personas), "faces": [str(key) for key in judgement.faces]}
         seconds = time.perf_counter() - started
         content = dump_classifier(classifier, metadata={"embedder": draft.embedder, "data_hash": draft.data_hash})
@@ -116,7 +154,7 @@ class Trainer(Publisher):
                 draft,
                 status=VersionStatus.PUBLISHING if judgement.promote else VersionStatus.REFUSED,
                 artefact=artefacts(self.media_root).put(content),
-                metrics={**draft.metrics, **judgement.metrics, "flagged": flagged},
+                metrics={**draft.metrics, **judgement.metrics, "flagged": flagged, "covers": covers},
                 reasons=judgement.reasons,
                 fit_seconds=round(seconds, 3),
                 n_labels=len(training_set.y),
@@ -124,32 +162,39 @@ class Trainer(Publisher):
             )
         )
 
-    def _finish(self, candidate: ModelVersion, matrix: EmbeddingMatrix, *, actor: str) -> TrainingOutcome:
+    def _finish(
+        self,
+        candidate: ModelVersion,
+        champion: Champion | None,
+        matrix: EmbeddingMatrix,
+        lease: Lease,
+        *,
+        actor: str,
+    ) -> TrainingOutcome:
         """Publish and switch, unless the gate refused."""
-        champion = self.store.champion()
         number = candidate.version
         if candidate.status is VersionStatus.REFUSED:
             kept = f"version {champion.version} stays" if champion else "there is no champion yet"
             sentence = f"Version {number} was refused ({kept}): {' '.join(candidate.reasons)}"
             return _outcome(candidate, sentence, promoted=False)
-        switched = champion
-        if champion is None or champion.version != number:  # else a kill came right after the switch
-            candidate = self.publish(candidate, matrix)
-            revision = champion.revision if champion else 0
-            switched = self.switch(number, expected_revision=revision, actor=actor, why="passed the gate")
-        self.mark_ready(candidate)
-        if switched is None:
-            sentence = f"Version {number} passed the gate, but another version was made champion meanwhile."
-            return _outcome(candidate, sentence, promoted=False)
+        lease.require()
+        replaced = champion.version if champion else 0
+        published = dataclasses.replace(self.publish(candidate, matrix), replaced=replaced)
+        self.store.update_model_version(published)
+        lease.require()
+        if self.switch(number, champion=champion, actor=actor, why="passed the gate") is None:
+            reasons = ("It passed the gate, but another version was made champion meanwhile.",)
+            beaten = dataclasses.replace(published, status=VersionStatus.REFUSED, reasons=reasons)
+            self.store.update_model_version(beaten)
+            return _outcome(beaten, f"Version {number}: {reasons[0]}", promoted=False)
+        self.mark_ready(published, replaced=replaced)
         learnt = f"learnt from {candidate.n_labels} labels of {candidate.n_personas} personas"
-        sentence = f"Version {number} is champion, {learnt}."
-        return _outcome(candidate, sentence, promoted=True)
+        return _outcome(candidate, f"Version {number} is champion, {learnt}.", promoted=True)
 
-    def _champions_set(self, matrix: EmbeddingMatrix) -> TrainingSet | None:
-        """What the champion was trained on, rebuilt from the table kept with it."""
-        champion = self.store.champion()
+    def _set_of(self, champion: Champion | None, matrix: EmbeddingMatrix) -> TrainingSet | None:
+        """What the champion was trained on, rebuilt from the table kept with it; None: there is no champion."""
         version = self.store.model_version(champion.version) if champion else None
-        if version is None or version.embedder != matrix.embedder:
+        if version is None:
             return None
         table = self._tables().read(str(version.metrics["training_table"]))
         return collect_training_set(said_from_json(table), matrix)
@@ -173,14 +218,18 @@ class Trainer(Publisher):
         self.store.put_job(job)
         try:
             yield
-        except Exception as error:
-            self.store.put_job(
-                dataclasses.replace(
-                    job, status=JobStatus.FAILED, updated_at=self.clock(), message=f"{type(error).__name__}: {error}"
-                )
-            )
+        except BaseException as error:
+            message = str(error) if isinstance(error, FaceProjectError) else type(error).__name__
+            failed = dataclasses.replace(job, status=JobStatus.FAILED, updated_at=self.clock(), message=message)
+            self.store.put_job(failed)
             raise
         self.store.put_job(dataclasses.replace(job, status=JobStatus.DONE, updated_at=self.clock()))
+
+    def _settle_job(self) -> None:
+        """A job left running by a kill, or failed by a cause that is gone, is done once an attempt has ended well."""
+        job = self.store.job(TRAINER_JOB)
+        if job and job.status is not JobStatus.DONE:
+            self.store.put_job(dataclasses.replace(job, status=JobStatus.DONE, updated_at=self.clock(), message=""))
 
 
 def _draft(now: datetime, embedder: str) -> ModelVersion:

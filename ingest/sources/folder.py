@@ -5,7 +5,8 @@
   folder that is swapped for a link during the run leads nowhere either.
 * Devices, pipes and sockets are rejected without being opened.
 * Names that begin with a dot or end in `.part` are not looked at: they are other programs' unfinished or private files.
-  Nor are those that end in `.md`: notes about the folder. Any other file is a picture, a sidecar, or reported.
+  Nor are those that end in `.md`, unless `skips_notes` is off: notes about the folder. Any other file is a picture, a
+  sidecar, or reported.
 * `abc.json` belongs to `abc.jpg`, `abc.PNG`, …: the stem must be equal, the case of the extension does not matter.
 * A name that is not UTF-8 is stored with its strange bytes written as `\\xff`.
 """
@@ -47,12 +48,16 @@ _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderSource:
-    """root: absolute. name: `ImagePath.source`. exclude: folders (device, inode) not entered, such as our own store."""
+    """root: absolute. name: `ImagePath.source`. exclude: folders (device, inode) not entered, such as our own store.
+
+    sidecars: JSON files speak of pictures. skips_notes: Markdown files are about the folder, not meant to be taken in.
+    """
 
     root: Path
     name: str
     exclude: frozenset[tuple[int, int]] = frozenset()
     sidecars: bool = True
+    skips_notes: bool = True
 
     @classmethod
     def at(cls, folder: Path | str, *, exclude: tuple[Path, ...] = ()) -> FolderSource:
@@ -84,8 +89,8 @@ class FolderSource:
     def count(self) -> int:
         total = 0
         for folder, folders, names in os.walk(os.fsencode(self.root)):
-            folders[:] = [name for name in folders if not _is_ignored(name) and not self._excluded(folder, name)]
-            total += sum(1 for name in names if not _is_ignored(name) and not self._is_sidecar(name))
+            folders[:] = [name for name in folders if not self._is_ignored(name) and not self._excluded(folder, name)]
+            total += sum(1 for name in names if not self._is_ignored(name) and not self._is_sidecar(name))
         return total
 
     def _excluded(self, folder: bytes, name: bytes) -> bool:
@@ -96,6 +101,10 @@ class FolderSource:
         except OSError:
             return True
         return (status.st_dev, status.st_ino) in self.exclude
+
+    def _is_ignored(self, name: bytes) -> bool:
+        suffix = _suffix(name)
+        return name.startswith(b".") or suffix == UNFINISHED_SUFFIX or (self.skips_notes and suffix == _NOTES_SUFFIX)
 
     def _is_sidecar(self, name: bytes) -> bool:
         return self.sidecars and _suffix(name) == _SIDECAR_SUFFIX
@@ -134,7 +143,7 @@ class FolderSource:
         ):
             for entry in entries:
                 name = os.fsencode(entry.name)
-                if not _is_ignored(name):
+                if not self._is_ignored(name):
                     self._sort_in(listing, descriptor, folder, name)
         return listing
 
@@ -220,10 +229,6 @@ def shown(location: bytes) -> str:
 
 def _suffix(name: bytes) -> str:
     return shown(os.path.splitext(name)[1]).lower()  # noqa: PTH122  names are bytes, pathlib has none
-
-
-def _is_ignored(name: bytes) -> bool:
-    return name.startswith(b".") or _suffix(name) in (UNFINISHED_SUFFIX, _NOTES_SUFFIX)
 
 
 @contextlib.contextmanager

@@ -9,17 +9,15 @@ from typing import ClassVar
 
 import cv2
 import numpy as np
-from PIL import Image, ImageChops
+from PIL import Image
 
 from ingest.vision.protocols import Pixels
 from personas.errors import FaceProjectError
+from personas.pixels import open_picture, orientation, to_rgb
 
 # 108-megapixel phone cameras fit; decoding one takes about 0.4 GB for a moment.
 MAX_PIXELS = 120_000_000
 MAX_BYTES = 200_000_000
-
-_EXIF_ORIENTATION = 0x0112  # CIPA DC-008 (Exif 2.32), 4.6.4
-_OPAQUE_BACKGROUND = (255, 255, 255)
 
 
 class PictureError(FaceProjectError):
@@ -93,13 +91,13 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BY
     if format_name is None:
         raise NotAPictureError("The file is not a JPEG, PNG, WebP, GIF, BMP or HEIC picture. Convert it, or remove it.")
     try:
-        with _open(data, format_name) as image:
+        with open_picture(io.BytesIO(data), (format_name,)) as image:
             _check_size(image.size, max_pixels)
             pixels = _jpeg_to_bgr(data, image) if format_name == "JPEG" else None
             if pixels is None:
                 image.load()
                 pixels = _to_bgr(image)
-            return Picture(pixels=_upright(pixels, _orientation(image)), format=format_name)
+            return Picture(pixels=_upright(pixels, orientation(image)), format=format_name)
     except (PictureError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -164,14 +162,6 @@ _ENDS_EARLY: dict[str, Callable[[bytes], bool]] = {
 }
 
 
-def _open(data: bytes, format_name: str) -> Image.Image:
-    if format_name == "HEIF":
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
-    return Image.open(io.BytesIO(data), formats=(format_name,))
-
-
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
@@ -181,22 +171,13 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         )
 
 
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1..8; 1 when there is none, or none that means anything."""
-    try:
-        value = image.getexif().get(_EXIF_ORIENTATION)
-    except Exception:  # noqa: BLE001  a broken EXIF block (any error of the parser) must not cost the picture
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _upright(pixels: Pixels, orientation: int) -> Pixels:
+def _upright(pixels: Pixels, turned: int) -> Pixels:
     """Undo what an EXIF orientation (CIPA DC-008, 4.6.4) says of the stored pixels; uint8 (H, W, 3), contiguous."""
-    if orientation >= 5:
+    if turned >= 5:
         pixels = pixels.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
+    if turned in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
+    if turned in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return np.ascontiguousarray(pixels)
 
@@ -220,22 +201,4 @@ def _jpeg_to_bgr(data: bytes, image: Image.Image) -> Pixels | None:
 
 def _to_bgr(image: Image.Image) -> Pixels:
     """Any mode Pillow gives for the accepted formats as uint8 (H, W, 3), BGR."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_deep_grey(image)
-    if image.mode == "CMYK" and image.format in ("JPEG", "MPO") and "adobe" not in image.info:
-        # Pillow inverts every CMYK JPEG, as Adobe's writers mean it; without Adobe's marker values are plain ink, which
-        # is how libvips and ImageMagick read them too.
-        image = ImageChops.invert(image)
-    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        backdrop = Image.new("RGBA", image.size, (*_OPAQUE_BACKGROUND, 255))
-        image = Image.alpha_composite(backdrop, image)
-    rgb = image if image.mode == "RGB" else image.convert("RGB")
-    return np.asarray(cv2.cvtColor(np.asarray(rgb), cv2.COLOR_RGB2BGR), np.uint8)
-
-
-def _from_deep_grey(image: Image.Image) -> Pixels:
-    """16-bit grey, 0..65535, to 8 bits, 0..255 (Pillow's own convert() cuts everything over 255 off)."""
-    deep = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-    grey = ((deep * 255 + 32767) // 65535).astype(np.uint8)
-    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
+    return np.asarray(cv2.cvtColor(np.asarray(to_rgb(image, image.format)), cv2.COLOR_RGB2BGR), np.uint8)

@@ -21,9 +21,12 @@ class RuntimeUnavailableError(FaceProjectError):
     """The runtime or precision an operator chose does not exist on this machine."""
 
 
-def open_onnxruntime(weights: VerifiedWeights, *, cache_dir: Path, free: FreeDimensions, threads: int) -> Any:
+def open_onnxruntime(
+    weights: VerifiedWeights, *, cache_dir: Path, free: FreeDimensions, threads: int, one_by_one: bool = False
+) -> Any:
     """An ONNX Runtime session over the rewritten file of `weights`, on the CPU with `threads` threads.
 
+    one_by_one: let the items of a batch through one after the other up to the last layer (onnx_rewrite.py).
     A cached file that does not load (a disk that was full, a half-restored backup) is made anew once.
     """
     import onnxruntime
@@ -34,12 +37,12 @@ def open_onnxruntime(weights: VerifiedWeights, *, cache_dir: Path, free: FreeDim
     options.log_severity_level = 3
     # Pictures come in all sizes; a plan kept for each size would only cost memory.
     options.enable_mem_pattern = False
-    path = rewritten(weights, cache_dir=cache_dir, free=free)
+    path = rewritten(weights, cache_dir=cache_dir, free=free, one_by_one=one_by_one)
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception:  # noqa: BLE001  ONNX Runtime's errors share no base class but Exception
         path.unlink(missing_ok=True)
-        path = rewritten(weights, cache_dir=cache_dir, free=free)
+        path = rewritten(weights, cache_dir=cache_dir, free=free, one_by_one=one_by_one)
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 

@@ -57,7 +57,7 @@ class YuNetDetector:
         overlap: float = 0.3,
         steady: bool = True,
     ) -> None:
-        self.version = f"{weights.version}+steady" if steady else weights.version
+        self.version = f"{weights.version}+steady2" if steady else weights.version
         self.min_score = min_score
         self.overlap = overlap
         self.steady = steady
@@ -83,8 +83,11 @@ class YuNetDetector:
         """One pass of the network. Returns float32 (n, 15): x, y, w, h, five (x, y) landmarks, score; pixels."""
         height, width = picture.shape[:2]
         padded_height, padded_width = (-(-side // STRIDES[-1]) * STRIDES[-1] for side in (height, width))
-        blob = np.zeros((1, 3, padded_height, padded_width), np.float32)
-        blob[0, :, :height, :width] = picture.transpose(2, 0, 1)
+        blob = np.empty((1, 3, padded_height, padded_width), np.float32)
+        blob[..., height:, :] = 0
+        blob[..., width:] = 0
+        for plane, channel in zip(blob[0, :, :height, :width], cv2.split(picture), strict=True):
+            plane[:] = channel  # channel by channel: half the time that one transposed copy takes
         outputs = self._run(blob)
         rows = np.vstack([decode_stride(outputs, s, padded_width, min_score=self.min_score) for s in STRIDES])
         return suppress(rows, overlap=self.overlap)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,15 +69,17 @@ def mentioned(views: Iterable[FaceView]) -> set[str]:
 
 def view_faces(store: Store, faces: Sequence[Face], *, n_candidates: int = 0) -> list[FaceView]:
     """Labels of all faces, and predictions of those no human named; one read each."""
+    return _views(store, faces, current_recogniser(), n_candidates=n_candidates)
+
+
+def _views(
+    store: Store, faces: Sequence[Face], recogniser: Recogniser | None, *, n_candidates: int = 0
+) -> list[FaceView]:
     labels = store.labels_of_images({face.image_id for face in faces})
     views = []
     named = {key for key, said in labels.items() if any(label.belongs for label in said)}
-    predictions = predict_faces(
-        store,
-        [face.key for face in faces if face.key not in named],
-        labels=labels,
-        n_candidates=n_candidates,
-    )
+    unnamed = [face.key for face in faces if face.key not in named]
+    predictions = _predictions(store, unnamed, recogniser, labels=labels, n_candidates=n_candidates)
     for face in faces:
         said = labels.get(face.key, ())
         views.append(
@@ -100,7 +102,17 @@ def predict_faces(
     recogniser: Recogniser | None = None,
 ) -> dict[FaceKey, Prediction]:
     """What the champion says of faces, with rejections honoured; empty before the first version."""
-    recogniser = recogniser or current_recogniser()
+    return _predictions(store, keys, recogniser or current_recogniser(), labels=labels, n_candidates=n_candidates)
+
+
+def _predictions(
+    store: Store,
+    keys: Sequence[FaceKey],
+    recogniser: Recogniser | None,
+    *,
+    labels: dict[FaceKey, tuple[Label, ...]],
+    n_candidates: int,
+) -> dict[FaceKey, Prediction]:
     if recogniser is None or not keys:
         return {}
     embeddings = store.embeddings_of(keys, embedder=recogniser.embedder)
@@ -116,7 +128,7 @@ def predict_faces(
     return {prediction.key: prediction for prediction in said}
 
 
-def rejections(labels: dict[FaceKey, tuple[Label, ...]]) -> dict[FaceKey, frozenset[str]]:
+def rejections(labels: Mapping[FaceKey, tuple[Label, ...]]) -> dict[FaceKey, frozenset[str]]:
     """Personas that each face was said not to be."""
     found = {key: frozenset(label.persona_id for label in said if not label.belongs) for key, said in labels.items()}
     return {key: personas for key, personas in found.items() if personas}
@@ -138,24 +150,33 @@ class FaceStatus(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-#: Faces looked through for one page of `faces_with_status`, at most: a page may be short and yet not the last.
+#: Faces looked through for one page of `faces_with_status`, about: a page may be short, or empty, and yet not the last.
 LOOKED_THROUGH = 2000
+#: Faces read at once while looking for more of a status.
+LOOKED_AT_ONCE = 500
 
 
 def faces_with_status(
     store: Store, status: FaceStatus | None = None, *, cursor: str | None = None, limit: int = 60
 ) -> Slice[FaceView]:
     """All faces, or those of a status, by (image_id, face_no). The cursor is the store's."""
+    recogniser = current_recogniser()  # one for the whole page, whatever is promoted meanwhile
     found: list[FaceView] = []
-    looked = 0
+    looked, at_once = 0, limit
     while True:
-        page = store.faces(cursor=cursor, limit=max(limit - len(found), 20))
-        views = view_faces(store, page.items)
-        found += [view for view in views if status is None or status_of(view) is status]
+        page = store.faces(cursor=cursor, limit=at_once)
+        views = _views(store, page.items, recogniser)
+        places = [place for place, view in enumerate(views) if status is None or status_of(view) is status]
+        wanted = places[: limit - len(found)]
+        found += [views[place] for place in wanted]
+        if len(wanted) < len(places):  # the page is full in the middle of what was read: the next begins right there
+            following = store.faces(cursor=cursor, limit=wanted[-1] + 1).next_cursor
+            return Slice(items=tuple(found), next_cursor=following)
         looked += len(page.items)
         cursor = page.next_cursor
         if cursor is None or len(found) >= limit or looked >= LOOKED_THROUGH:
             return Slice(items=tuple(found), next_cursor=cursor)
+        at_once = LOOKED_AT_ONCE
 
 
 def status_of(view: FaceView) -> FaceStatus:

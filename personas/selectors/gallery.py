@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from personas.entities import (
-    LABELS,
     STRANGER,
     Face,
     FaceKey,
@@ -19,8 +18,9 @@ from personas.entities import (
     Slice,
 )
 from personas.errors import NotFoundError
-from personas.projection import FACES_LABELLED
-from personas.selectors.faces import faces_by_key, predict_faces
+from personas.names import loose, normal
+from personas.selectors.counts import is_settled, predicted_counts
+from personas.selectors.faces import faces_by_key
 from personas.store.base import Store
 
 
@@ -69,18 +69,18 @@ def persona_grid(
 
 def find_personas(store: Store, search: str = "") -> list[Persona]:
     """Personas whose name holds every word of `search`, by name; all of them for an empty one."""
-    words = search.casefold().split()
-    found = (p for p in all_personas(store) if not p.hidden and all(word in p.name.casefold() for word in words))
+    words = loose(search).split()
+    found = (p for p in all_personas(store) if not p.hidden and all(word in loose(p.name) for word in words))
     return sorted(found, key=_by_name)
 
 
 def personas_called(store: Store, name: str) -> tuple[Persona, ...]:
-    """Who a typed name can mean: personas of exactly this name, or else those that differ in case or spaces only."""
-    wanted = " ".join(name.split())
+    """Who a typed name can mean: personas of exactly this name, or else those that differ in case only."""
+    wanted = normal(name)
     exact = store.personas_named(wanted)
     if exact or not wanted:
         return exact
-    return tuple(p for p in find_personas(store, wanted) if p.name.casefold() == wanted.casefold())
+    return tuple(p for p in find_personas(store, wanted) if loose(p.name) == loose(wanted))
 
 
 def summarise(store: Store, personas: list[Persona]) -> list[PersonaSummary]:
@@ -88,7 +88,7 @@ def summarise(store: Store, personas: list[Persona]) -> list[PersonaSummary]:
     ids = [persona.persona_id for persona in personas]
     labelled = store.label_counts(ids)
     predicted = predicted_counts(store)
-    covers = store.first_labelled([p.persona_id for p in personas if p.cover is None])
+    covers = _covers(store, [p.persona_id for p in personas if p.cover is None])
     return [
         PersonaSummary(
             persona=persona,
@@ -103,48 +103,28 @@ def summarise(store: Store, personas: list[Persona]) -> list[PersonaSummary]:
     ]
 
 
+def _covers(store: Store, persona_ids: list[str]) -> dict[str, FaceKey]:
+    """The face the champion found most typical of each persona while it is still labelled so, else any labelled one."""
+    covers = store.first_labelled(persona_ids)
+    champion = store.champion()
+    version = store.model_version(champion.version) if champion else None
+    if version is None:
+        return covers
+    chosen = version.metrics.get("covers", {})
+    typical = {persona_id: FaceKey.parse(chosen[persona_id]) for persona_id in covers if persona_id in chosen}
+    labels = store.labels_of_images({key.image_id for key in typical.values()})
+    for persona_id, key in typical.items():
+        if any(label.belongs and label.persona_id == persona_id for label in labels.get(key, ())):
+            covers[persona_id] = key
+    return covers
+
+
 def _first_predicted(store: Store, persona_id: str) -> FaceKey | None:
     champion = store.champion()
     if champion is None:
         return None
     first = store.ranked(champion.version, persona_id, RankedKind.PREDICTED, limit=1)
     return first[0].key if first else None
-
-
-def predicted_counts(store: Store) -> dict[str, int]:
-    """Faces predicted a persona: what the champion published, less what humans said since."""
-    champion = store.champion()
-    if champion is None:
-        return {}
-    version = store.model_version(champion.version)
-    counts = dict(store.ranked_counts(champion.version))
-    if version is None:
-        return counts
-    touched = touched_since(store, version.label_seq)
-    if not touched:
-        return counts
-    labels = store.labels_of_images({key.image_id for key in touched})
-    for key, prediction in predict_faces(store, sorted(touched), labels={}).items():
-        persona_id = prediction.persona_id
-        if persona_id and _settled(labels.get(key, ()), persona_id) and counts.get(persona_id):
-            counts[persona_id] -= 1
-    return counts
-
-
-def _settled(labels: tuple[Label, ...], persona_id: str) -> bool:
-    """A human named the face, or said it is not this persona: either way it is no prediction any more."""
-    return any(label.belongs or label.persona_id == persona_id for label in labels)
-
-
-def touched_since(store: Store, label_seq: int) -> set[FaceKey]:
-    """Faces that a human said something about after a version was trained."""
-    touched: set[FaceKey] = set()
-    while events := store.events(LABELS, after=label_seq):
-        for event in events:
-            if event.kind == FACES_LABELLED:
-                touched.update(FaceKey(image_id, face_no) for image_id, face_no in event.payload["faces"])
-        label_seq = events[-1].seq
-    return touched
 
 
 def get_persona(store: Store, persona_id: str) -> PersonaSummary:
@@ -173,7 +153,7 @@ def persona_predicted(
         if not page:
             break
         labels = store.labels_of_images({ranked.key.image_id for ranked in page})
-        open_ones = [r for r in page if not _settled(labels.get(r.key, ()), persona_id)]
+        open_ones = [r for r in page if not is_settled(labels.get(r.key, ()), persona_id)]
         take = open_ones[: limit - len(found)]
         found.extend(take)
         after = take[-1] if len(take) < len(open_ones) else page[-1]
@@ -191,7 +171,7 @@ def _ranked_and_fresh(
     pages = store.ranked(version, persona_id, RankedKind.PREDICTED, after=after, limit=limit)
     fresh = store.fresh(version, persona_id, after=after, limit=limit)
     merged = heapq.merge(pages, fresh, key=lambda ranked: (-ranked.probability, ranked.key))
-    return list(merged)[:limit]
+    return list({ranked.key: ranked for ranked in merged}.values())[:limit]
 
 
 def _cursor(version: int, after: RankedFace) -> str:

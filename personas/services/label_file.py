@@ -21,8 +21,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
-from personas.entities import LABELS, STRANGER, FaceKey, NewEvent, Verdict
+from personas.csv_cells import from_cell
+from personas.entities import LABELS, STRANGER, FaceKey, ImagePath, NewEvent, Verdict
 from personas.errors import AmbiguousError, FaceProjectError, NotFoundError, UnableToLabelError
+from personas.names import spellings
 from personas.projection import PERSONA_ADDED
 from personas.services.labelling import labelling_events
 from personas.services.personas import clean_name, persona_id_of_name
@@ -133,7 +135,7 @@ def read_lines(content: bytes) -> list[_Line]:
 
 
 def _line(number: int, row: Mapping[str, str | None]) -> _Line:
-    image, persona, belongs, face = ((row.get(name) or "").strip() for name in (*REQUIRED, "face"))
+    image, persona, belongs, face = (from_cell((row.get(name) or "").strip()) for name in (*REQUIRED, "face"))
     return _Line(number=number, image=image, persona=persona, belongs=belongs, face=face)
 
 
@@ -163,7 +165,8 @@ class _Pictures:
 
     def __init__(self, store: Store, names: Sequence[str]) -> None:
         distinct = dict.fromkeys(name for name in names if name)
-        found = {name: store.find_paths(name) for name in distinct}
+        by_spelling = store.find_paths_many({spelling for name in distinct for spelling in spellings(name)})
+        found = {name: _paths_of(name, by_spelling) for name in distinct}
         ids = {name for name in distinct if not found[name]}
         self._by_id = store.images_by_id(ids | {path.image_id for paths in found.values() for path in paths})
         self._paths = found
@@ -193,6 +196,13 @@ class _Pictures:
                 candidates,
             )
         return image_ids.pop()
+
+
+def _paths_of(name: str, by_spelling: Mapping[str, tuple[ImagePath, ...]]) -> tuple[ImagePath, ...]:
+    """Paths of exactly this name, or else those that only spell its letters differently."""
+    if exact := by_spelling.get(name):
+        return exact
+    return tuple(dict.fromkeys(path for spelling in spellings(name) for path in by_spelling.get(spelling, ())))
 
 
 class _Personas:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from personas.entities import LABELS, STRANGER, Event, FaceKey, NewEvent, Verdict
@@ -31,17 +31,33 @@ def label_faces(
 
     Repeating a command id changes nothing. Raises NotFoundError (persona or face), UnableToLabelError (nothing named).
     """
-    unique = tuple(dict.fromkeys(faces))
+    return label_groups(store=store, groups={(persona_id, verdict): faces}, actor=actor, at=at, command_id=command_id)
+
+
+def label_groups(
+    *,
+    store: Store,
+    groups: Mapping[tuple[str, Verdict], Sequence[FaceKey]],
+    actor: str,
+    at: datetime,
+    command_id: str,
+) -> tuple[Event, ...]:
+    """As `label_faces`, of several personas in one command. groups: faces by persona and verdict."""
+    unique = {said: tuple(dict.fromkeys(faces)) for said, faces in groups.items() if faces}
     if not unique:
         raise UnableToLabelError("No face was named; pick at least one.")
-    if persona_id == STRANGER and verdict is Verdict.REJECTED:
+    if (STRANGER, Verdict.REJECTED) in unique:
         raise UnableToLabelError("A face cannot be rejected as a stranger; name the person, or take the label back.")
-    if persona_id != STRANGER and not store.personas_by_id([persona_id]):
-        raise NotFoundError(f"There is no persona {persona_id}; it may have been deleted. Reload the page.")
-    require_faces(store, unique)
-    return store.record(
-        LABELS, labelling_events(persona_id, unique, verdict, actor=actor, at=at, command_id=command_id)
-    )
+    wanted = {persona_id for persona_id, _ in unique} - {STRANGER}
+    if missing := wanted - store.personas_by_id(wanted).keys():
+        raise NotFoundError(f"There is no persona {min(missing)}; it may have been deleted. Reload the page.")
+    require_faces(store, [key for faces in unique.values() for key in faces])
+    events: list[NewEvent] = []
+    for (persona_id, verdict), faces in sorted(unique.items()):
+        events += labelling_events(
+            persona_id, faces, verdict, actor=actor, at=at, command_id=command_id, first_index=len(events)
+        )
+    return store.record(LABELS, events)
 
 
 def labelling_events(

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from personas.entities import LABELS, FaceKey, NewEvent, Persona, Verdict
 from personas.errors import FaceProjectError, NotFoundError
+from personas.names import normal
 from personas.projection import COVER_CHOSEN, PERSONA_ADDED, PERSONA_RENAMED
 from personas.services.labelling import labelling_events, require_faces
 from personas.store.base import Store
@@ -22,8 +23,8 @@ class UnableToNameError(FaceProjectError):
 
 
 def clean_name(name: str) -> str:
-    """The name as it is stored: white space folded. Raises UnableToNameError."""
-    cleaned = " ".join(name.split())
+    """The name as it is stored: see `personas.names`. Raises UnableToNameError."""
+    cleaned = normal(name)
     if not cleaned:
         raise UnableToNameError("A persona needs a name; type at least one letter.")
     if len(cleaned) > MAX_NAME_LENGTH:

@@ -107,6 +107,9 @@ class PictureStore(Protocol):
     def find_paths(self, name: str) -> tuple[ImagePath, ...]:
         """Paths that equal `name`, or else those whose last part equals `name`. At most 20, by (source, path)."""
 
+    def find_paths_many(self, names: Collection[str]) -> dict[str, tuple[ImagePath, ...]]:
+        """`find_paths` of many names at once; names that nothing is called are left out."""
+
     def images(self, *, cursor: str | None = None, limit: int = 100) -> Slice[Image]:
         """All pictures, by image_id."""
 
@@ -193,7 +196,10 @@ class ModelStore(Protocol):
         """Store under the next free number (the one in `version` is ignored); returns it as stored."""
 
     def update_model_version(self, version: ModelVersion) -> None:
-        """Replace by number: status, scored_through, n_scored, reasons, metrics. Raises NotFoundError."""
+        """Replace by number: status, scored_through, n_scored, said_through, replaced, reasons, metrics.
+
+        Raises NotFoundError.
+        """
 
     def model_version(self, number: int) -> ModelVersion | None: ...
 

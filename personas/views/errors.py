@@ -17,6 +17,7 @@ _TITLES = {
     HTTPStatus.FORBIDDEN: "You may not do that",
     HTTPStatus.NOT_FOUND: "There is nothing here",
     HTTPStatus.CONFLICT: "Which one?",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "That is too much",
     HTTPStatus.UNPROCESSABLE_ENTITY: "That did not work",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something broke",
     HTTPStatus.SERVICE_UNAVAILABLE: "Not right now",

@@ -16,9 +16,14 @@ from django.utils.cache import patch_cache_control
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 
+from personas.errors import NotFoundError
+
 #: Signs what an undo needs to know, so that it travels with the toast and nothing is kept on the server.
-UNDO_SALT = "personas.undo"
+UNDO_SALT = "personas.undo.2"  # the number rises with what the tokens hold
 MAX_PAGE = 600
+#: Python refuses to read numbers of thousands of digits, and stores count in 64 bits.
+MAX_DIGITS = 18
+MAX_CURSOR = 512
 
 
 class PageRequest(HttpRequest):
@@ -35,8 +40,21 @@ def wants_partial(request: PageRequest) -> bool:
 
 def page_size(request: HttpRequest, default: int) -> int:
     """Items a page: the list's own number, or what a page that refreshes itself has shown so far (`?limit=`)."""
-    text = request.GET.get("limit", "")
-    return min(max(int(text), default), MAX_PAGE) if text.isdecimal() else default
+    number = whole_number(request.GET.get("limit", ""))
+    return default if number is None else min(max(number, default), MAX_PAGE)
+
+
+def whole_number(text: str) -> int | None:
+    """A number in an address; None for anything else, and for one larger than the store counts."""
+    return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
+
+
+def cursor_of(request: HttpRequest) -> str | None:
+    """Where a list goes on. Raises NotFoundError for what is longer than any cursor a page gave."""
+    cursor = request.GET.get("cursor")
+    if cursor and len(cursor) > MAX_CURSOR:
+        raise NotFoundError("This page's address is not one the product made; go back to where the list begins.")
+    return cursor
 
 
 def more_url(request: HttpRequest, cursor: str | None) -> str | None:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from personas.entities import STRANGER, FaceKey, Persona, Verdict
+from personas.entities import LABELS, STRANGER, FaceKey, Persona, Verdict
 from personas.errors import AmbiguousError, NotFoundError, UnableToLabelError
 from personas.forms import LabelForm, UnableToReadFormError, UndoForm, cleaned
 from personas.permissions import can_label, require
@@ -21,10 +21,11 @@ from personas.selectors.faces import view_image
 from personas.selectors.gallery import personas_called
 from personas.services.labelling import label_faces
 from personas.services.personas import add_persona, choose_cover, rename_persona
-from personas.services.undo import restore_labels, said_of
+from personas.services.undo import LabelAction, restore_labels, said_of
 from personas.store import Store, get_store
 from personas.views.http import UNDO_SALT, PageRequest, done, safe_next, undo_token
 from personas.views.people import persona_context
+from personas.views.pictures import faces_listed
 
 #: An event that is this much older than its request was recorded by an earlier one: the form is from an old page.
 REPEATED = timedelta(seconds=30)
@@ -40,9 +41,13 @@ def label(request: PageRequest) -> HttpResponseBase:
     data = cleaned(LabelForm(request.POST))
     faces: tuple[FaceKey, ...] = data["faces"]
     before = said_of(store, faces)
-    name = _record(store, data, actor=request.user.get_username())
-    message = _sentence(data["verdict"], data["persona_id"], name, len(faces))
-    undo = {"what": "labels", "before": {str(key): said for key, said in before.items()}}
+    persona = _record(store, data, actor=request.user.get_username())
+    message = _sentence(data["verdict"], data["persona_id"], persona.name, len(faces))
+    undo = {
+        "what": "labels",
+        "before": {str(key): said for key, said in before.items()},
+        "action": [persona.persona_id, data["verdict"].value, store.head(LABELS)],
+    }
     next_url = safe_next(request, reverse("image", args=[faces[0].image_id]))
     if not request.htmx:
         return done(request, message, undo=undo if len(faces) <= MAX_UNDO else None, next_url=next_url)
@@ -55,15 +60,14 @@ def label(request: PageRequest) -> HttpResponseBase:
     return _partial(request, store, data, faces, context)
 
 
-def _record(store: Store, data: Mapping[str, Any], *, actor: str) -> str:
-    """One service call; returns the name of who was meant."""
+def _record(store: Store, data: Mapping[str, Any], *, actor: str) -> Persona:
+    """One service call; returns who was meant."""
     command_id, now = str(data["command_id"]), timezone.now()
     persona = _meant(store, data["persona_id"], data["name"])
     if persona is None:
-        added = add_persona(
+        return add_persona(
             store=store, name=data["name"], faces=data["faces"], actor=actor, at=now, command_id=command_id
         )
-        return added.name
     events = label_faces(
         store=store,
         persona_id=persona.persona_id,
@@ -75,7 +79,7 @@ def _record(store: Store, data: Mapping[str, Any], *, actor: str) -> str:
     )
     if any(now - event.at > REPEATED for event in events):
         raise UnableToLabelError("This was sent before, and things may have changed since. Reload the page.")
-    return persona.name
+    return persona
 
 
 def _meant(store: Store, persona_id: str, name: str) -> Persona | None:
@@ -112,6 +116,7 @@ def _partial(
 ) -> HttpResponse:
     if data["view"] == "picture":
         context["view"] = view_image(store, faces[0].image_id)
+        context["listed"] = faces_listed(request.htmx.current_url or "")
         response = render(request, "pictures/_labelled.html", context)
     else:
         if data["page_of"] and data["page_of"] != STRANGER:
@@ -138,7 +143,12 @@ def undo(request: PageRequest) -> HttpResponseBase:
     }
     match what["what"]:
         case "labels":
-            restore_labels(before={FaceKey.parse(key): said for key, said in what["before"].items()}, **command)
+            persona_id, verdict, seq = what["action"]
+            restore_labels(
+                before={FaceKey.parse(key): said for key, said in what["before"].items()},
+                action=LabelAction(persona_id=persona_id, verdict=Verdict(verdict), seq=seq),
+                **command,
+            )
         case "rename":
             rename_persona(persona_id=what["persona_id"], name=what["name"], **command)
         case "cover":

@@ -23,7 +23,7 @@ from personas.selectors.gallery import (
 )
 from personas.services.personas import add_persona, choose_cover, rename_persona
 from personas.store import Store, get_store
-from personas.views.http import PageRequest, done, more_url, page, page_size, safe_next, wants_partial
+from personas.views.http import PageRequest, cursor_of, done, more_url, page, page_size, safe_next, wants_partial
 
 CARDS = 60
 TILES = 60
@@ -36,7 +36,7 @@ def grid(request: PageRequest) -> HttpResponse:
     """Everyone the system knows, by name."""
     store = get_store()
     search = request.GET.get("q", "").strip()
-    found = persona_grid(store, search=search, cursor=request.GET.get("cursor"), limit=page_size(request, CARDS))
+    found = persona_grid(store, search=search, cursor=cursor_of(request), limit=page_size(request, CARDS))
     covers = faces_by_key(store, [summary.cover for summary in found.items if summary.cover])
     context: dict[str, Any] = {
         "people": [(summary, covers.get(summary.cover) if summary.cover else None) for summary in found.items],
@@ -100,7 +100,7 @@ def persona_context(store: Store, persona_id: str, show: str) -> dict[str, Any]:
 
 def tiles(request: PageRequest, store: Store, persona_id: str, tab: str) -> dict[str, Any]:
     """A page of face tiles of a tab: `(face, probability or None, label or None)` each."""
-    cursor, limit = request.GET.get("cursor"), page_size(request, TILES)
+    cursor, limit = cursor_of(request), page_size(request, TILES)
     rows: list[tuple[Any, ...]]
     if tab == "predicted":
         predicted = persona_predicted(store, persona_id, cursor=cursor, limit=limit)
@@ -117,7 +117,7 @@ def tiles(request: PageRequest, store: Store, persona_id: str, tab: str) -> dict
 def unknown(request: PageRequest) -> HttpResponse:
     """Faces that nobody claims: no human named them, and neither does the champion."""
     found = faces_with_status(
-        get_store(), FaceStatus.UNKNOWN, cursor=request.GET.get("cursor"), limit=page_size(request, TILES)
+        get_store(), FaceStatus.UNKNOWN, cursor=cursor_of(request), limit=page_size(request, TILES)
     )
     context = {
         "tab": "unknown",

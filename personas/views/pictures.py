@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from django.http import FileResponse, HttpResponse, HttpResponseBase
 from django.shortcuts import render
@@ -14,9 +15,11 @@ from personas.entities import Image
 from personas.errors import NotFoundError
 from personas.selectors.faces import view_image
 from personas.store import get_store
-from personas.views.http import PageRequest, more_url, page, page_size, wants_partial
+from personas.views.http import PageRequest, cursor_of, more_url, page, page_size, wants_partial
 
 THUMBNAILS = 60
+#: Faces whose forms a picture's page holds unless it is asked for all (`?all=1`): each is some five kilobytes.
+FACES_LISTED = 60
 A_YEAR = 365 * 24 * 3600
 #: Formats browsers show; anything else is offered as a download and looked at as a preview.
 SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif", "BMP": "image/bmp"}
@@ -26,7 +29,7 @@ SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": 
 def browse(request: PageRequest) -> HttpResponse:
     """Every picture, with or without faces."""
     store = get_store()
-    found = store.images(cursor=request.GET.get("cursor"), limit=page_size(request, THUMBNAILS))
+    found = store.images(cursor=cursor_of(request), limit=page_size(request, THUMBNAILS))
     paths = store.paths_of([image.image_id for image in found.items])
     context: dict[str, Any] = {
         "pictures": [(image, paths.get(image.image_id, ())) for image in found.items],
@@ -41,7 +44,13 @@ def browse(request: PageRequest) -> HttpResponse:
 @require_safe
 def image(request: PageRequest, image_id: str) -> HttpResponse:
     """One picture: its faces, who they are, and who the champion thinks they are."""
-    return page(request, "pictures/picture.html", {"view": view_image(get_store(), image_id)})
+    view = view_image(get_store(), image_id)
+    return page(request, "pictures/picture.html", {"view": view, "listed": faces_listed(request.get_full_path())})
+
+
+def faces_listed(url: str) -> str:
+    """Which faces a picture's page lists, as a template's slice: a crowd only for whoever asks for all of it."""
+    return ":" if "all" in parse_qs(urlsplit(url).query) else f":{FACES_LISTED}"
 
 
 @require_safe

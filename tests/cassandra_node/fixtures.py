@@ -50,7 +50,7 @@ class Server:
 
 @pytest.fixture(scope="session")
 def cassandra_server() -> Iterator[Server]:
-    """The node CASSANDRA_CONTACT_POINTS names, else one of this run's own; without Java the test is skipped."""
+    """The node CASSANDRA_CONTACT_POINTS names, else, with TEST_CASSANDRA=1, one of this run's own."""
     if Cluster is None:
         pytest.skip("no Cassandra driver: pip install -r requirements-cassandra.txt")
     if given := os.environ.get("CASSANDRA_CONTACT_POINTS"):
@@ -61,6 +61,8 @@ def cassandra_server() -> Iterator[Server]:
             password=os.environ.get("CASSANDRA_PASSWORD", PASSWORD),
         )
         return
+    if os.environ.get("TEST_CASSANDRA", "") in ("", "0"):
+        pytest.skip("no Cassandra: set CASSANDRA_CONTACT_POINTS, or TEST_CASSANDRA=1 to start a node (Java 17, Maven)")
     with tempfile.TemporaryDirectory(prefix="cassandra-", ignore_cleanup_errors=True) as folder:
         try:
             node = start(Path(folder))

@@ -45,7 +45,14 @@ def test_versions_page_newest_first(store: Store) -> None:
 def test_a_version_is_updated_by_number(store: Store) -> None:
     stored = store.add_model_version(make.model_version(status=VersionStatus.PUBLISHING))
     changed = replace(
-        stored, status=VersionStatus.READY, scored_through=7, n_scored=5, reasons=("ok",), metrics={"macro_f1": 0.75}
+        stored,
+        status=VersionStatus.READY,
+        scored_through=7,
+        n_scored=5,
+        said_through=6,
+        replaced=3,
+        reasons=("ok",),
+        metrics={"macro_f1": 0.75},
     )
     store.update_model_version(changed)
     assert store.model_version(1) == changed

@@ -242,6 +242,25 @@ def test_find_paths_returns_every_candidate_up_to_twenty(store: Store) -> None:
     assert [path.path for path in store.find_paths("x.jpg")] == [f"{n:02}/x.jpg" for n in range(20)]
 
 
+def test_many_names_are_found_as_each_alone(store: Store) -> None:
+    paths = [make.image_path("a", path=f"{n:02}/x.jpg") for n in range(25)]
+    paths += [make.image_path("a", path=path) for path in ("y.jpg", "sub/y.jpg", "sub/z.jpg", "other/z.jpg")]
+    make.save(store, make.extracted("a", paths=paths))
+    names = ["x.jpg", "03/x.jpg", "y.jpg", "sub/y.jpg", "z.jpg", "b/y.jpg", "nothing.jpg", "y.jpg"]
+    found = store.find_paths_many(names)
+    assert found == {name: store.find_paths(name) for name in names if store.find_paths(name)}
+    assert {name: [path.path for path in paths] for name, paths in found.items() if name != "x.jpg"} == {
+        "03/x.jpg": ["03/x.jpg"],
+        "y.jpg": ["y.jpg"],
+        "sub/y.jpg": ["sub/y.jpg"],
+        "z.jpg": ["other/z.jpg", "sub/z.jpg"],
+    }
+    assert [path.path for path in found["x.jpg"]] == [f"{n:02}/x.jpg" for n in range(20)]
+    assert store.find_paths_many([]) == {}
+    many = store.find_paths_many([f"{n}.jpg" for n in range(1200)] + ["z.jpg"])
+    assert list(many) == ["z.jpg"]
+
+
 def test_pictures_are_counted_by_status(store: Store) -> None:
     assert store.count_images() == {"faces": 0, "no_face": 0, "faces_total": 0}
     make.save(store, make.extracted("a", faces=2), make.extracted("b", faces=3), make.extracted("c", faces=0))

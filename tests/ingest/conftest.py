@@ -30,6 +30,7 @@ def store(db: None) -> Store:
 def folder(tmp_path: Path, settings: Any) -> Path:
     """An empty source; the product's own files lie beside it."""
     settings.MEDIA_ROOT = str(tmp_path / "media")
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "media" / "receiving")
     settings.CACHE_ROOT = str(tmp_path / "cache")
     settings.FACE_EXTRACTOR = "tests.ingest.fakes.squares"
     source = tmp_path / "source"

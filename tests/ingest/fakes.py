@@ -130,6 +130,11 @@ def fails_first(config: ExtractorConfig) -> FaceExtractor:
     return _around(Moody(), config)
 
 
+def endless(config: ExtractorConfig) -> FaceExtractor:
+    """Never comes back from a picture."""
+    return _around(SquareDetector(pause=3600.0), config)
+
+
 def stillborn(config: ExtractorConfig) -> FaceExtractor:
     """Ends the process before it is ready."""
     os.kill(os.getpid(), signal.SIGKILL)

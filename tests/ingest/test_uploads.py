@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,24 +11,26 @@ from typing import Any
 
 import pytest
 
+from ingest.pool import InlinePool, ProcessPool
 from ingest.tasks import process_upload as task
 from ingest.uploads import (
-    LEASE_SECONDS,
-    CrashJournal,
+    SILENT_SECONDS,
     UnableToReceiveError,
-    UploadBusyError,
     incoming_folder,
     pending_uploads,
     process_upload,
     receive_upload,
+    receiving_folder,
     safe_name,
+    set_aside_folder,
 )
 from personas.entities import Job, JobStatus
 from personas.errors import NotFoundError
+from personas.lease import LeaseBusyError, LeaseLostError
 from personas.store.base import Store
 from tests.ingest.conftest import now
 from tests.ingest.drawing import draw
-from tests.ingest.fakes import BLUE
+from tests.ingest.fakes import BLUE, MAGENTA
 from tests.ingest.states import state_of
 
 
@@ -53,6 +54,18 @@ def picture(folder: Path) -> bytes:
 @pytest.fixture
 def other(folder: Path) -> bytes:
     return draw(folder / "b.png", [(20, 20, 80, BLUE), (200, 100, 60, BLUE)]).read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading pictures here instead of in a process of their own saves each test a second."""
+    monkeypatch.setattr("ingest.uploads._pool", InlinePool)
+
+
+@pytest.fixture
+def a_process(no_process: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the product does it, with less patience."""
+    monkeypatch.setattr("ingest.uploads._pool", lambda order: ProcessPool(order, workers=1, seconds_per_picture=1.0))
 
 
 def receive(store: Store, *files: Sent) -> Job:
@@ -118,7 +131,7 @@ def test_a_worker_killed_half_way_is_continued_by_the_next(
     assert pending_uploads(store) == []  # its worker may still be alive, for all anybody knows
     left = store.job(job.job_id)
     assert left is not None
-    store.put_job(replace(left, updated_at=now() - timedelta(seconds=LEASE_SECONDS + 1)))
+    store.put_job(replace(left, updated_at=now() - timedelta(seconds=SILENT_SECONDS + 1)))
     assert pending_uploads(store) == [job.job_id]
     done = process(store, job)
     assert (done.status, done.detail["new"]) == (JobStatus.DONE, 2)
@@ -127,29 +140,81 @@ def test_a_worker_killed_half_way_is_continued_by_the_next(
 def test_two_workers_do_not_take_the_same_upload(store: Store, picture: bytes) -> None:
     job = receive(store, Sent("a.png", picture))
     assert store.acquire_lease(f"upload:{job.job_id}", owner="another", seconds=60, now=now())
-    with pytest.raises(UploadBusyError):
+    with pytest.raises(LeaseBusyError):
         process(store, job)
     assert task(job.job_id) == "Another worker is at this upload."
     store.release_lease(f"upload:{job.job_id}", owner="another")
     assert process(store, job).status is JobStatus.DONE
 
 
-def test_a_picture_that_ends_the_worker_twice_is_left_out(store: Store, picture: bytes, other: bytes) -> None:
-    job = receive(store, Sent("deadly.png", picture), Sent("b.png", other))
-    path = incoming_folder() / job.job_id / ".at-work"
-    for _ in range(2):
-        CrashJournal(path).begin(f"{tag(picture)}/deadly.png")  # and here the process ends
+@pytest.mark.kill
+def test_a_picture_that_ends_its_reader_is_kept_aside_and_the_others_are_taken_in(
+    transactional_db: None, store: Store, folder: Path, picture: bytes, settings: Any, a_process: None
+) -> None:
+    settings.FACE_EXTRACTOR = "tests.ingest.fakes.deadly"
+    deadly = draw(folder / "c.png", [(20, 20, 80, MAGENTA)]).read_bytes()
+    job = receive(store, Sent("deadly.png", deadly), Sent("a.png", picture))
     done = process(store, job)
     assert [(each["path"], each["reason"]) for each in done.detail["rejected"]] == [
         ("deadly.png", "crashed_extraction")
     ]
-    assert (done.detail["new"], done.done) == (1, 2)
+    assert (done.status, done.detail["new"], done.done) == (JobStatus.DONE, 1, 2)
+    assert (set_aside_folder() / job.job_id / tag(deadly) / "deadly.png").read_bytes() == deadly
+    assert list(incoming_folder().iterdir()) == []
 
 
-def test_a_crash_that_does_not_repeat_costs_no_picture(store: Store, picture: bytes) -> None:
+@pytest.mark.kill
+def test_a_picture_that_is_read_for_ever_is_rejected(
+    transactional_db: None, store: Store, picture: bytes, settings: Any, a_process: None
+) -> None:
+    settings.FACE_EXTRACTOR = "tests.ingest.fakes.endless"
+    done = process(store, receive(store, Sent("a.png", picture)))
+    assert [each["reason"] for each in done.detail["rejected"]] == ["crashed_extraction"]
+    assert "longer to read than 1 s" in done.detail["rejected"][0]["message"]
+
+
+def test_workers_that_end_while_a_picture_is_at_work_cost_no_picture(
+    store: Store, picture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart, or a lease taken over, says nothing of the picture: however often, it is tried again."""
     job = receive(store, Sent("a.png", picture))
-    CrashJournal(incoming_folder() / job.job_id / ".at-work").begin(f"{tag(picture)}/a.png")
-    assert process(store, job).detail["new"] == 1
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*args: Any, **options: Any) -> Any:
+        raise Killed
+
+    for _ in range(3):
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr("ingest.worker.Bench.extract", killed)
+            process(store, job)
+    done = process(store, job)
+    assert (done.detail["new"], done.detail["rejected"]) == (1, [])
+
+
+def test_a_worker_that_lost_its_lease_ends_nothing(
+    store: Store, picture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = receive(store, Sent("a.png", picture))
+    with monkeypatch.context() as patched, pytest.raises(LeaseLostError):
+        patched.setattr("personas.lease.Lease.require", lambda self: (_ for _ in ()).throw(LeaseLostError("lost")))
+        process(store, job)
+    left = store.job(job.job_id)
+    assert left is not None
+    assert left.status is JobStatus.RUNNING
+    assert (incoming_folder() / job.job_id).is_dir()
+
+
+def test_notes_are_no_pictures_and_are_told(store: Store, picture: bytes) -> None:
+    done = process(store, receive(store, Sent("a.png", picture), Sent("notes.md", b"# Holiday")))
+    assert [(each["path"], each["reason"]) for each in done.detail["rejected"]] == [("notes.md", "not_a_picture")]
+
+
+def test_one_is_one(store: Store, picture: bytes) -> None:
+    job = receive(store, Sent("a.png", picture), Sent("b.txt", b"no picture"))
+    assert process(store, job).message == "1 picture with 1 face taken in; 1 file rejected."
+    assert receive(store, Sent("a.png", picture)).message == "1 file received; waiting for a worker."
 
 
 def test_a_file_that_is_too_large_is_left_out_and_told(store: Store, picture: bytes, settings: Any) -> None:
@@ -211,8 +276,12 @@ def test_what_a_killed_web_process_left_goes_after_a_day(store: Store, folder: P
     (incoming_folder() / "young").mkdir(parents=True)
     (incoming_folder() / "old").mkdir()
     os.utime(incoming_folder() / "old", (1, 1))
+    receiving_folder().mkdir(parents=True, exist_ok=True)
+    (receiving_folder() / "half.upload").touch()
+    os.utime(receiving_folder() / "half.upload", (1, 1))
     assert pending_uploads(store) == []
     assert [path.name for path in incoming_folder().iterdir()] == ["young"]
+    assert list(receiving_folder().iterdir()) == []
 
 
 def test_an_unknown_upload_is_told(store: Store, folder: Path) -> None:
@@ -242,16 +311,6 @@ def test_an_unknown_upload_is_told(store: Store, folder: Path) -> None:
 def test_names_from_outside_become_plain_file_names(sent: str | None, kept: str) -> None:
     assert safe_name(sent) == kept
     assert len(kept.encode()) <= 200
-
-
-def test_the_journal_survives_being_cut(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    path.write_text('{"at_wo')
-    assert CrashJournal(path).guilty == set()
-    journal = CrashJournal(path)
-    journal.begin("a")
-    journal.end()
-    assert json.loads(path.read_text()) == {"guilty": []}
 
 
 def test_files_come_as_any_iterable(store: Store, picture: bytes) -> None:

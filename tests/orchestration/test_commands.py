@@ -10,7 +10,6 @@ import pytest
 from django.core.management import call_command, get_commands
 from django.core.management.base import CommandError
 
-from orchestration import demo
 from orchestration.serving import UnableToServeError, serve
 from personas.store import get_store
 from tests.training.world import World
@@ -107,19 +106,33 @@ def test_a_taken_port_is_named_with_what_to_do():
             serve(host="127.0.0.1", port=taken.getsockname()[1], say=print)
 
 
-def test_a_folder_that_is_not_a_state_folder_is_never_emptied(tmp_path, settings):
-    precious = tmp_path / "thesis.txt"
-    precious.write_text("years of work")
-    settings.FACEPROJECT_HOME = tmp_path
-    with pytest.raises(demo.UnableToResetError):
-        demo.empty_home()
-    assert precious.exists()
+def test_the_demo_tries_the_port_before_it_reads_a_picture(tmp_path):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        err = StringIO()
+        with pytest.raises(CommandError, match="--port"):
+            call_command("demo", data=tmp_path, port=taken.getsockname()[1], stderr=err)
+    assert err.getvalue() == ""
 
 
-def test_reset_keeps_the_secret_and_nothing_else(tmp_path, settings):
-    settings.FACEPROJECT_HOME, settings.QUEUE_FOLDERS = tmp_path, [tmp_path / "queue" / "messages"]
-    (tmp_path / "secret_key").write_text("s")
-    (tmp_path / "media").mkdir()
-    (tmp_path / "faceproject.sqlite3").touch()
-    demo.empty_home()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["queue", "secret_key"]
+@pytest.mark.parametrize("json_wanted", [False, True])
+def test_the_demo_serves_with_an_exit_code_and_with_json_ends_after_the_summary(monkeypatch, json_wanted):
+    from contextlib import nullcontext
+
+    from orchestration.management.commands import demo
+
+    served = []
+    monkeypatch.setattr("orchestration.serving.place_to_serve", lambda host, port: nullcontext())
+    monkeypatch.setattr("orchestration.serving.serve", lambda **place: served.append(place) or 7)
+    monkeypatch.setattr(demo.Command, "run", lambda self, **options: {})
+    monkeypatch.setattr(demo.Command, "show", lambda self, result: None)
+    if json_wanted:
+        assert run("demo", "--json") == "{}\n"
+    else:
+        with pytest.raises(SystemExit) as exit_info:
+            run("demo")
+        assert exit_info.value.code == 7
+    assert len(served) == (0 if json_wanted else 1)

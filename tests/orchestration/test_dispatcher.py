@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
 
-from orchestration.dispatcher import RESEND_SECONDS, Dispatcher
+from orchestration.dispatcher import LONGEST_RESEND_SECONDS, RESEND_SECONDS, UPLOADS_SECONDS, Dispatcher
 from personas.entities import INGEST, LABELS, Champion
 from personas.errors import TransientError
 
@@ -88,10 +89,16 @@ def test_a_label_event_starts_one_training_however_often_it_is_seen(dispatcher, 
     assert sent == [("training.train", ())]
 
 
-def test_further_labels_ask_for_training_again_at_once(dispatcher, store, sent):
+def test_labels_that_come_during_a_training_send_nothing_until_it_ends_and_then_at_once(dispatcher, store, sent, clock):
     store.heads[LABELS] = 3
     dispatcher.look()
-    store.heads[LABELS] = 4
+    for number in range(4, 30):  # somebody labels while the trainer is busy
+        store.heads[LABELS] = number
+        clock.now += 0.1
+        dispatcher.look()
+    assert len(sent) == 1
+    store.trained_through = 3
+    dispatcher.look()
     dispatcher.look()
     assert sent == [("training.train", ())] * 2
 
@@ -102,6 +109,61 @@ def test_a_lost_message_is_sent_again_after_a_while(dispatcher, store, sent, clo
     clock.now += RESEND_SECONDS + 1
     dispatcher.look()
     assert sent == [("training.train", ())] * 2
+
+
+def test_a_task_that_keeps_failing_is_sent_ever_more_rarely_but_never_given_up(dispatcher, store, sent, clock):
+    store.heads[LABELS] = 3
+    sent_at = []
+    for _ in range(2 * 3600):
+        before = len(sent)
+        dispatcher.look()
+        if len(sent) > before:
+            sent_at.append(clock.now)
+        clock.now += 1.0
+    pauses = [later - earlier for earlier, later in itertools.pairwise(sent_at)]
+    assert pauses[:7] == [5, 10, 20, 40, 80, 160, 300]
+    assert set(pauses[7:]) == {LONGEST_RESEND_SECONDS}
+
+
+def test_a_new_label_does_not_wait_for_the_long_pause_of_an_old_failure(dispatcher, store, sent, clock):
+    store.heads[LABELS] = 3
+    for _ in range(3600):
+        dispatcher.look()
+        clock.now += 1.0
+    tried = len(sent)
+    store.heads[LABELS] = 4
+    clock.now += RESEND_SECONDS
+    dispatcher.look()
+    assert len(sent) == tried + 1
+
+
+def test_a_gap_that_opens_anew_is_served_at_once(dispatcher, store, sent, clock):
+    store.heads[LABELS] = 3
+    dispatcher.look()
+    store.trained_through = 3
+    dispatcher.look()
+    store.heads[LABELS] = 4
+    dispatcher.look()
+    assert sent == [("training.train", ())] * 2
+
+
+def test_pictures_that_come_while_others_are_scored_wait_for_that(dispatcher, store, sent):
+    store.current, store.heads[INGEST] = champion(), 5
+    dispatcher.look()
+    store.heads[INGEST] = 6
+    dispatcher.look()
+    assert len(sent) == 1
+    store.scored_through = 5
+    dispatcher.look()
+    assert sent == [("training.score_new_faces", ())] * 2
+
+
+def test_a_new_champion_that_is_behind_is_scored_at_once(dispatcher, store, sent):
+    store.current, store.heads[INGEST] = champion(1), 5
+    dispatcher.look()
+    store.current = champion(2)
+    dispatcher.look()
+    assert sent == [("training.score_new_faces", ())] * 2
 
 
 def test_new_faces_are_scored_only_once_there_is_a_champion(dispatcher, store, sent):
@@ -118,6 +180,39 @@ def test_each_waiting_upload_becomes_a_task(dispatcher, uploads, sent):
     dispatcher.look()
     dispatcher.look()
     assert sent == [("ingest.process_upload", ("a",)), ("ingest.process_upload", ("b",))]
+
+
+def test_what_was_sent_for_uploads_is_forgotten_when_they_are_done(dispatcher, uploads, clock):
+    uploads.extend(str(number) for number in range(100))
+    dispatcher.look()
+    uploads.clear()
+    clock.now += UPLOADS_SECONDS
+    dispatcher.look()
+    assert not dispatcher._outstanding
+
+
+def test_an_upload_whose_worker_died_is_sent_again_when_it_waits_again(dispatcher, uploads, sent, clock):
+    for waiting in (["a"], [], ["a"]):
+        uploads[:] = waiting
+        dispatcher.look()
+        clock.now += UPLOADS_SECONDS
+    assert sent == [("ingest.process_upload", ("a",))] * 2
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.0, 11), (1.0, 1)])
+def test_uploads_are_looked_for_once_a_second_and_more_rarely_where_that_takes_long(store, clock, seconds, expected):
+    scans = []
+
+    def scan(_):
+        scans.append(clock.now)
+        clock.now += seconds
+        return []
+
+    dispatcher = Dispatcher(store, lambda task, arguments: None, scan, clock)
+    while clock.now < 10.05:
+        dispatcher.look()
+        clock.now += 0.1
+    assert abs(len(scans) - expected) <= 1
 
 
 def test_half_done_projections_are_completed_at_start_and_then_now_and_then(dispatcher, store, clock):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,48 +17,17 @@ pytestmark = pytest.mark.kill
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def environment(home):
-    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
-    return {**kept, "FACEPROJECT_HOME": str(home), "DJANGO_SETTINGS_MODULE": "faceproject.settings"}
-
-
-@pytest.fixture(scope="module")
-def manage(environment):
-    """Run a command to its end and read its JSON."""
-
-    def run(*arguments: str, exit_code: int = 0):
-        command = [sys.executable, "manage.py", *arguments, "--json"]
-        done = subprocess.run(command, cwd=REPO, env=environment, capture_output=True, text=True, timeout=120)
-        assert done.returncode == exit_code, done.stderr
-        return json.loads(done.stdout)
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def demo(manage):
-    return manage("demo", "--no-serve", "--workers", "1")
+def demo(installation):
+    return installation.manage("demo", "--no-serve", "--workers", "1")
 
 
 @pytest.fixture
-def running(demo, environment):
+def running(demo, installation):
     """`manage.py run` on a free port; ended by Ctrl-C."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "run", "--port", str(port)],
-        cwd=REPO,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = installation.start("run", "--port", str(port), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     lines = []
     for line in process.stdout:
         lines.append(line)
@@ -96,9 +63,9 @@ def covered(demo_source: Path, person: str) -> list[str]:
     return sorted(path.name for path in demo_source.glob(f"{person}-covered-*.jpg"))
 
 
-def champion_knows(manage, seq: int):
+def champion_knows(installation, seq: int):
     def look():
-        listed = manage("models")
+        listed = installation.manage("models")
         champion = [v for v in listed["versions"] if v["champion"]]
         return champion[0] if champion and champion[0]["label_seq"] >= seq else None
 
@@ -114,25 +81,25 @@ def test_the_demo_knows_the_portraits_misses_the_covered_faces_and_names_no_stra
     assert demo["evaluation"]["strangers"]["named"] == 0
 
 
-def test_labels_become_a_version_by_themselves_also_after_the_trainer_is_killed(demo, running, manage, tmp_path):
+def test_labels_become_a_version_by_themselves_also_after_the_trainer_is_killed(demo, running, installation, tmp_path):
     process, _ = running
-    before = manage("evaluate")["categories"]["covered"]["recall"]
-    newest = manage("models")["versions"][0]
+    before = installation.manage("evaluate")["categories"]["covered"]["recall"]
+    newest = installation.manage("models")["versions"][0]
     version, seq = newest["version"], newest["label_seq"] + 1
 
     pictures = covered(REPO / "sample_data", "grace-hopper")
     labels = tmp_path / "labels.csv"
     labels.write_text(f"image,persona,belongs\n{pictures[0]},Grace Hopper,true\n")
-    manage("label", str(labels))
-    first = wait_for(champion_knows(manage, seq))
+    installation.manage("label", str(labels))
+    first = wait_for(champion_knows(installation, seq))
     assert first["version"] == version + 1
-    assert manage("evaluate")["categories"]["covered"]["recall"] > before
+    assert installation.manage("evaluate")["categories"]["covered"]["recall"] > before
 
     trainer = next(pid for pid, command in children(process.pid).items() if "training" in command)
     os.kill(trainer, signal.SIGKILL)
     labels.write_text(f"image,persona,belongs\n{pictures[1]},Grace Hopper,true\n")
-    manage("label", str(labels))
-    assert wait_for(champion_knows(manage, seq + 1))["version"] == version + 2
+    installation.manage("label", str(labels))
+    assert wait_for(champion_knows(installation, seq + 1))["version"] == version + 2
 
 
 def test_run_prints_where_it_listens_and_a_one_time_link_and_ctrl_c_ends_every_process(running):
@@ -145,9 +112,8 @@ def test_run_prints_where_it_listens_and_a_one_time_link_and_ctrl_c_ends_every_p
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
 
 
-def test_the_dispatcher_ends_on_sigterm(demo, environment):
-    command = [sys.executable, "manage.py", "dispatcher"]
-    with subprocess.Popen(command, cwd=REPO, env=environment, stderr=subprocess.PIPE, text=True) as process:
+def test_the_dispatcher_ends_on_sigterm(demo, installation):
+    with installation.start("dispatcher", stderr=subprocess.PIPE) as process:
         assert any("dispatcher started" in line for line in process.stderr)
         process.terminate()
         assert process.wait(20) == 0

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from personas import crops
 from personas.entities import Box, Face, Image
-from personas.errors import NotFoundError
+from personas.errors import FaceProjectError, NotFoundError
+from personas.pixels import orientation as orientation_of
 from tests import factories
 
 
@@ -98,13 +103,8 @@ def test_all_faces_of_a_picture_are_cut_from_one_decoding(monkeypatch: pytest.Mo
     image_id = _original(_halves())
     faces = [_face(image_id, Box(20 + 90 * n, 60, 60, 60), face_no=n) for n in range(4)]
     opened: list[str] = []
-    open_upright = crops._open_upright
-
-    def counted(image_id: str, *, scale: float) -> tuple[Pillow.Image, float]:
-        opened.append(image_id)
-        return open_upright(image_id, scale=scale)
-
-    monkeypatch.setattr(crops, "_open_upright", counted)
+    open_one = crops._opened
+    monkeypatch.setattr(crops, "_opened", lambda image_id: opened.append(image_id) or open_one(image_id))
     for face in faces:
         crops.cut_face(face, size=96, neighbours=faces)
     assert len(opened) == 1
@@ -132,3 +132,74 @@ def test_a_missing_original_is_named_as_such() -> None:
     image_id = hashlib.sha256(b"never stored").hexdigest()
     with pytest.raises(NotFoundError, match="Ingest its source again"):
         crops.cut_face(_face(image_id, Box(0, 0, 10, 10)), size=96)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_cut_and_shrunk_as_the_upright_picture(orientation: int) -> None:
+    quarters = Pillow.new("RGB", (40, 60))
+    for place, colour in {(0, 0): "#c00", (20, 0): "#0c0", (0, 30): "#00c", (20, 30): "#cc0"}.items():
+        quarters.paste(colour, (*place, place[0] + 20, place[1] + 30))
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    image_id = _original(quarters, "PNG", exif=exif)
+    with Pillow.open(crops.originals().path(image_id)) as stored:
+        upright = ImageOps.exif_transpose(stored)
+    preview = _open(crops.shrink_picture(_image(image_id, *upright.size), size=320))
+    assert preview.size == upright.size
+    for x, y in [(8, 8), (upright.width - 8, 8), (8, upright.height - 8), (upright.width - 8, upright.height - 8)]:
+        expected = upright.getpixel((x, y))
+        cut = _open(crops.cut_face(_face(image_id, Box(x - 2, y - 2, 4, 4)), size=96))
+        for found in (preview.getpixel((x, y)), cut.getpixel((48, 48))):
+            assert found == pytest.approx(expected, abs=40)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "I;16"])
+def test_nothing_as_large_as_the_picture_is_made_beside_it(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """An 11000 x 10500 PNG used to cost 1.2 GB: it was copied upright, converted, and then cut."""
+    whole = (2000, 1600)
+    picture = Pillow.new("I;16", whole, 40000) if mode == "I;16" else Pillow.new("RGB", whole).convert(mode)
+    image_id = _original(picture)
+    monkeypatch.setattr(crops, "_STRIP_PIXELS", 50_000)
+    made: list[int] = []
+    make = Pillow.Image._new
+    monkeypatch.setattr(
+        Pillow.Image, "_new", lambda self, core: made.append(core.size[0] * core.size[1]) or make(self, core)
+    )
+    crops.cut_face(_face(image_id, Box(300, 300, 200, 200)), size=96)
+    crops.shrink_picture(_image(image_id, *whole), size=320)
+    assert made
+    assert max(made) < whole[0] * whole[1] / 2
+
+
+def test_two_large_pictures_are_decoded_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crops, "_LARGE_PIXELS", 100)
+    at_work, most, lock = 0, 0, threading.Lock()
+
+    def slow(picture: Pillow.Image) -> int:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        time.sleep(0.05)
+        with lock:
+            at_work -= 1
+        return orientation_of(picture)
+
+    monkeypatch.setattr(crops, "orientation", slow)
+    originals = [_original(_halves((400, 200 + number))) for number in range(6)]
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda image_id: crops.shrink_picture(_image(image_id, 400, 200), size=320), originals[:3]))
+        list(threads.map(lambda image_id: crops.cut_face(_face(image_id, Box(9, 9, 60, 60)), size=96), originals))
+    assert most == 2
+
+
+def test_a_picture_over_the_limit_is_not_decoded(settings: Any) -> None:
+    image_id = _original(_halves())
+    settings.MAX_IMAGE_PIXELS = 400 * 200 - 1
+    with pytest.raises(crops.PictureTooLargeError, match="MAX_IMAGE_PIXELS"):
+        crops.shrink_picture(_image(image_id, 400, 200), size=320)
+
+
+def test_only_formats_that_are_taken_in_are_opened() -> None:
+    with pytest.raises(FaceProjectError, match="cannot be decoded"):
+        crops.cut_face(_face(_original(_halves(), "TIFF"), Box(9, 9, 60, 60)), size=96)

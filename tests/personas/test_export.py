@@ -13,7 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from personas.entities import STRANGER, Verdict
-from personas.export import COLUMNS, ExportKind, export
+from personas.export import COLUMNS, ExportFormat, ExportKind, export, write_lines
 from personas.store.base import Store
 from tests import factories as make
 from tests.personas.conftest import ToldRecogniser
@@ -189,3 +189,17 @@ def test_json_without_a_file_is_wrong_usage(store: Store) -> None:
     with pytest.raises(CommandError) as caught:
         call_command("export", "faces", "--json")
     assert caught.value.returncode == 2
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "'=1"])
+def test_csv_holds_nothing_that_a_spreadsheet_runs_and_jsonl_says_it_as_it_is(
+    store: Store, no_champion: None, name: str
+) -> None:
+    make.save(store, make.extracted("a", paths=[make.image_path("a", path=name)]))
+    for file_format, expected in ((ExportFormat.CSV, f"'{name}"), (ExportFormat.JSONL, name)):
+        file = StringIO(newline="")
+        write_lines(export(store, ExportKind.FACES), FACE_COLUMNS, file, file_format)
+        text = file.getvalue()
+        is_csv = file_format is ExportFormat.CSV
+        first = next(csv.DictReader(StringIO(text, newline=""))) if is_csv else json.loads(text)
+        assert first["image"] == expected

@@ -12,7 +12,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from personas.entities import LABELS, STRANGER, Box, NewEvent, Verdict
+from personas.export import COLUMNS, ExportFormat, ExportKind, export, write_lines
 from personas.projection import PERSONA_RENAMED
+from personas.selectors.gallery import find_personas, personas_called
 from personas.services.label_file import LabelFileResult, UnableToReadLabelsError, label_from_file
 from personas.services.personas import persona_id_of_name
 from personas.store.base import Store
@@ -201,3 +203,53 @@ def test_add_persona_prints_the_id_and_refuses_a_namesake(store: Store) -> None:
         call_command("add_persona", "Zoe Q")
     call_command("add_persona", "Zoe Q", "--namesake", stdout=StringIO())
     assert len(store.personas_named("Zoe Q")) == 2
+
+
+# ---- one name, two spellings -----------------------------------------------------------------------------------------
+ZOE, ZOE_DECOMPOSED = "Zo\u00eb", "Zoe\u0308"
+
+
+@pytest.mark.parametrize(("known", "typed"), [(ZOE, ZOE_DECOMPOSED), (ZOE_DECOMPOSED, ZOE)])
+def test_a_name_is_one_however_its_letters_are_composed(filled: Store, known: str, typed: str) -> None:
+    added = apply(filled, f"0.jpg,{known},true,", create_personas=True)
+    again = apply(filled, f"1.jpg,{typed},true,", create_personas=True)
+    assert (added.personas_added, again.personas_added, again.refused) == ((ZOE,), (), ())
+    assert [persona.name for persona in personas_called(filled, typed)] == [ZOE]
+    assert [persona.name for persona in find_personas(filled, typed.lower())] == [ZOE]
+    assert persona_id_of_name(known) == persona_id_of_name(typed)
+
+
+@pytest.mark.parametrize(("stored", "written"), [(ZOE, ZOE_DECOMPOSED), (ZOE_DECOMPOSED, ZOE)])
+def test_a_path_is_found_however_its_letters_are_composed(filled: Store, stored: str, written: str) -> None:
+    paths = [make.image_path("a", path=f"trip/{stored}.jpg")]
+    make.save(filled, make.extracted("a", faces=[make.new_face("a", at_box=Box(280, 200, 80, 80))], paths=paths))
+    for name in (f"{written}.jpg", f"trip/{written}.jpg"):
+        assert apply(filled, f"{name},Ann,true,").refused == ()
+
+
+def test_the_spelling_that_is_exactly_there_is_meant(filled: Store) -> None:
+    for name, spelling in (("a", ZOE), ("b", ZOE_DECOMPOSED)):
+        make.save(filled, make.extracted(name, paths=[make.image_path(name, path=f"{spelling}.jpg")]))
+    apply(filled, f"{ZOE_DECOMPOSED}.jpg,Ann,true,")
+    assert (said(filled, "a"), said(filled, "b")) == ({}, {"ann": True})
+
+
+def test_paths_are_looked_up_all_at_once(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    find = type(filled).find_paths_many
+    monkeypatch.setattr(
+        type(filled), "find_paths_many", lambda self, names: asked.append(len(names)) or find(self, names)
+    )
+    apply(filled, *[f"{n}.jpg,Ann,true," for n in range(5)])
+    assert asked == [5]
+
+
+@pytest.mark.parametrize("name", ["=2+2", "+1", "-1", "@sum", "'=2+2", "''quoted", "'plain"])
+def test_what_an_export_wrote_can_be_read_back(filled: Store, name: str, no_champion: None) -> None:
+    make.save(filled, make.extracted("a", paths=[make.image_path("a", path=f"{name}.jpg")]))
+    filled.record(LABELS, [make.persona_added("formula", name), make.labelled("formula", [make.key("a")])])
+    file = StringIO(newline="")
+    write_lines(export(filled, ExportKind.LABELS), COLUMNS[ExportKind.LABELS], file, ExportFormat.CSV)
+    filled.record(LABELS, [make.labelled("formula", [make.key("a")], Verdict.CLEARED)])
+    result = label_from_file(store=filled, content=file.getvalue().encode(), actor="tester", at=make.NOW)
+    assert (result.refused, said(filled, "a")) == ((), {"formula": True})

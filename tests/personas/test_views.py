@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from personas import sign_in
+from personas import recogniser, sign_in
 from personas.entities import STRANGER, FaceKey
 from personas.models import OneTimeLink
 from personas.store import get_store
@@ -280,6 +280,39 @@ def test_undoing_gives_a_face_back_to_whom_it_was_labelled(web: Client, ada: lis
     assert store.label_counts(["ada", "bob"]) == {"ada": (1, 0), "bob": (1, 0)}
 
 
+@pytest.mark.parametrize("meanwhile", ["relabelled", "rejected too", "said again"])
+def test_an_undo_is_refused_when_something_else_was_said_meanwhile(
+    web: Client, ada: list[FaceKey], store: Store, meanwhile: str
+) -> None:
+    factories.add_personas(store, "Bob")
+    page = text_of(send_label(web, ada[1], choice="belongs:ada", htmx="1"))
+    choice = {
+        "relabelled": "belongs:bob",
+        "rejected too": "rejected:bob",
+        "said again": "belongs:ada",
+    }[meanwhile]
+    if meanwhile == "said again":
+        send_label(web, ada[1], choice="cleared:ada")
+    send_label(web, ada[1], choice=choice)
+    said = store.labels_of_images([ada[1].image_id])
+    response = _undo(web, page)
+    assert response.status_code == 422  # type: ignore[attr-defined]
+    assert "Something else was said of this meanwhile" in text_of(response)
+    assert store.labels_of_images([ada[1].image_id]) == said
+
+
+def test_an_undo_pressed_twice_is_undone_once(web: Client, ada: list[FaceKey], store: Store) -> None:
+    page = text_of(send_label(web, ada[1], choice="belongs:ada", htmx="1"))
+    assert [_undo(web, page).status_code for _ in range(2)] == [303, 303]  # type: ignore[attr-defined]
+    assert store.label_counts(["ada"])["ada"] == (1, 0)
+
+
+def test_naming_a_new_person_can_be_undone(web: Client, ada: list[FaceKey], store: Store) -> None:
+    page = text_of(send_label(web, ada[5], name="Grace", htmx="1"))
+    _undo(web, page)
+    assert store.labels_of_images([ada[5].image_id]) == {}
+
+
 def test_a_made_up_undo_is_refused(web: Client, store: Store) -> None:
     response = web.post(reverse("undo"), {"undo": "made:up", "command_id": factories.command_id()})
     assert response.status_code == 422
@@ -475,3 +508,72 @@ def test_asking_for_the_head_of_a_page_spends_no_link(client: Client, db: None) 
     assert client.head(link).status_code == 405
     assert client.get(link).status_code == 302
     assert client.head(reverse("persona-grid")).status_code == 200
+
+
+# ---- addresses nobody clicked on -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["persona-grid", "images", "strangers", "unknown", "models"])
+def test_numbers_of_thousands_of_digits_are_answered(web: Client, ada: list[FaceKey], name: str) -> None:
+    digits = "9" * 5000
+    assert web.get(reverse(name), {"limit": digits}).status_code == 200
+    assert web.get(reverse(name), {"cursor": digits}).status_code == 404
+
+
+# ---- many faces ------------------------------------------------------------------------------------------------------
+def test_a_crowd_is_listed_in_full_only_when_asked_for(
+    web: Client, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("personas.views.pictures.FACES_LISTED", 3)
+    keys = add_pictures(store, 1, faces=5)
+    url = reverse("image", args=[keys[0].image_id])
+    page = text_of(web.get(url))
+    assert page.count('<article class="face"') == 3
+    assert "Show all 5 faces" in page
+    assert page.count('<a class="box') == 5
+    assert 'href="#face-2"' in page
+    assert 'href="?all=1#face-3"' in page
+    everybody = text_of(web.get(f"{url}?all=1"))
+    assert everybody.count('<article class="face"') == 5
+    assert "Show all" not in everybody
+    for current, listed in ((url, 3), (f"{url}?all=1", 5)):
+        data = {"faces": str(keys[0]), "choice": "belongs:stranger", "view": "picture"}
+        headers = {**HTMX, "HX-Current-URL": f"http://testserver{current}"}
+        form = {**data, "command_id": factories.command_id()}
+        partial = text_of(web.post(reverse("label"), form, headers=headers))
+        assert partial.count('<article class="face"') == listed
+
+
+def test_the_unknown_among_many_known_are_found_in_few_reads(
+    web: Client, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("personas.views.people.TILES", 4)
+    monkeypatch.setattr("personas.selectors.faces.LOOKED_AT_ONCE", 20)
+    keys = factories.save_pictures(store, 60)
+    factories.add_personas(store, "Ada")
+    unknown = {*keys[18:21], keys[30], keys[31], keys[45]}
+    publish(store, {key: ("ada", 0.9) for key in keys if key not in unknown})
+    asked: list[int] = []
+    champion = recogniser._champion
+    recogniser.plug_in(lambda: asked.append(1) or champion())
+    first = text_of(web.get(reverse("unknown")))
+    assert len(asked) == 1
+    assert _faces_of(first) == [*keys[18:21], keys[30]]
+    more = re.search(r'hx-get="([^"]+cursor[^"]+)"', first)
+    assert more
+    second = text_of(web.get(more[1], headers={**HTMX, "HX-Target": "more-faces"}))
+    assert _faces_of(second) == [keys[31], keys[45]]
+
+
+def _faces_of(page: str) -> list[FaceKey]:
+    return [FaceKey.parse(text) for text in dict.fromkeys(re.findall(r'name="faces" value="([^"]+)"', page))]
+
+
+def test_an_empty_stretch_of_the_unknown_is_not_followed_by_itself(
+    web: Client, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("personas.selectors.faces.LOOKED_THROUGH", 60)
+    keys = factories.save_pictures(store, 130)
+    factories.add_personas(store, "Ada")
+    publish(store, dict.fromkeys(keys, ("ada", 0.9)))
+    page = text_of(web.get(reverse("unknown")))
+    assert "Look further" in page
+    assert 'hx-trigger="revealed"' not in page

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from personas import sign_in
-from personas.entities import FaceKey
+from personas.entities import LABELS, FaceKey
 from personas.store import get_store
 from personas.store.base import Store
 from tests import factories
@@ -131,3 +131,62 @@ def test_who_may_only_look_may_not_act(client: Client, ada: list[FaceKey], store
 @pytest.mark.parametrize("model", MODELS)
 def test_an_object_that_is_not_there_is_a_friendly_page(web: Client, store: Store, model: str) -> None:
     assert web.get(reverse(f"admin:personas_{model}_change", args=["none"])).status_code == 404
+
+
+def test_labelling_here_asks_for_the_permission_of_labelling_anywhere(
+    client: Client, ada: list[FaceKey], store: Store
+) -> None:
+    user = User.objects.create_user("clerk", is_staff=True)
+    changes = ("change_face", "change_label", "change_persona", "change_modelversion")
+    user.user_permissions.set(Permission.objects.filter(codename__in=changes))
+    client.force_login(user)
+    face, label, persona = (
+        "admin:personas_face_change",
+        "admin:personas_label_change",
+        "admin:personas_persona_change",
+    )
+    forms = [
+        (_list_url("face"), {"action": "confirm", "_selected": [str(ada[1])]}),
+        (reverse(face, args=[str(ada[1])]), {"action": "confirm"}),
+        (reverse(label, args=[f"{ada[0]}:ada"]), {"action": "clear"}),
+        (reverse(persona, args=["ada"]), {"action": "rename", "name": "Eve"}),
+    ]
+    for url, form in forms:
+        assert client.get(url).status_code == 200
+        assert client.post(url, {**form, "command_id": factories.command_id()}).status_code == 403
+    assert store.label_counts(["ada"])["ada"] == (1, 0)
+    user.user_permissions.add(Permission.objects.get(codename="add_label"))
+    for url, form in forms:
+        assert client.post(url, {**form, "command_id": factories.command_id()}).status_code == 302
+    assert store.personas_by_id(["ada"])["ada"].name == "Eve"
+
+
+def test_promoting_here_asks_for_the_permission_of_promoting_anywhere(client: Client, ada: list[FaceKey]) -> None:
+    user = User.objects.create_user("clerk", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_modelversion", "add_label"]))
+    client.force_login(user)
+    publish(get_store(), {})
+    url = reverse("admin:personas_modelversion_change", args=["1"])
+    assert "Use this version" not in client.get(url).content.decode()
+    assert client.post(url, {"action": "promote"}).status_code == 403
+
+
+def test_a_form_sent_twice_labels_once_however_many_people_it_speaks_of(
+    web: Client, ada: list[FaceKey], store: Store
+) -> None:
+    publish(store, {ada[1]: ("ada", 0.9), ada[2]: ("bob", 0.8)})
+    before = store.head(LABELS)
+    command = factories.command_id()
+    for _ in range(2):
+        _act(web, "confirm", ada[1], ada[2], command_id=command)
+    assert store.label_counts(["ada", "bob"]) == {"ada": (2, 0), "bob": (1, 0)}
+    events = store.events(LABELS, after=before)
+    assert [(event.command_id, event.payload["persona_id"]) for event in events] == [(command, "ada"), (command, "bob")]
+
+
+def test_numbers_of_thousands_of_digits_name_nothing(web: Client, ada: list[FaceKey]) -> None:
+    digits = "9" * 5000
+    assert web.get(_list_url("event"), {"cursor": digits}).status_code == 404
+    assert web.get(_list_url("event"), {"cursor": digits[:400]}).status_code == 200
+    assert web.get(reverse("admin:personas_event_change", args=[f"labels:{digits}"])).status_code == 404
+    assert web.get(reverse("admin:personas_modelversion_change", args=[digits])).status_code == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -89,13 +90,31 @@ def test_a_version_that_is_not_there_is_a_friendly_page(web: Client, store: Stor
 
 
 def test_promoting_the_champion_is_refused_in_words(web: Client, versions: list[FaceKey]) -> None:
-    response = web.post(reverse("model-promote", args=[1]))
-    assert response.status_code == 422
-    assert "champion already" in response.content.decode()
+    response = web.post(reverse("model-promote", args=[1]), follow=True)
+    assert response.redirect_chain == [(reverse("models"), 303)]
+    page = response.content.decode()
+    assert "champion already" in page
+    assert 'class="toast toast-failed" role="alert"' in page
 
 
 def test_rolling_back_without_an_earlier_version_is_refused_in_words(web: Client, versions: list[FaceKey]) -> None:
-    assert web.post(reverse("models-rollback")).status_code == 422
+    page = web.post(reverse("models-rollback"), follow=True).content.decode()
+    assert "no version before 1" in page
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("models-rollback", []), ("model-promote", [1])])
+def test_a_switch_asked_on_a_page_that_showed_another_champion_is_not_made(
+    web: Client, versions: list[FaceKey], store: Store, name: str, arguments: list[int]
+) -> None:
+    shown = web.get(reverse("models")).content.decode()
+    assert set(re.findall(r'name="champion" value="([^"]*)"', shown)) == {"1"}
+    publish(store, {})  # version 3, which the trainer put in use meanwhile
+    assert 'name="champion" value="3"' in web.get(reverse("model-version", args=[2])).content.decode()
+    page = web.post(reverse(name, args=arguments), {"champion": "1"}, follow=True).content.decode()
+    assert "Version 3 has become champion since" in page
+    champion = store.champion()
+    assert champion is not None
+    assert champion.version == 3
 
 
 def test_switches_are_made_by_post_only(web: Client, versions: list[FaceKey]) -> None:

@@ -16,9 +16,9 @@ import django
 def main() -> None:
     folder, method, moment = sys.argv[1:]
     django.setup()
+    from personas import lease
     from personas.store import get_store
     from tests.training.world import World
-    from training import lease
 
     lease.LEASE_SECONDS = 0.3  # what a killed holder leaves behind runs out soon
     world = World(get_store(), Path(folder))

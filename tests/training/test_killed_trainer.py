@@ -12,6 +12,7 @@ from personas.entities import LABELS, VersionStatus
 from personas.selectors.learning import TRAINER_CURSOR
 from personas.state_hash import state_hash
 from personas.store import get_store
+from tests.factories import EMBEDDER
 from tests.training.world import World
 from training.champion import VersionRecogniser
 from training.classifier import PersonaClassifier
@@ -48,7 +49,7 @@ def world(tmp_path, settings):
 
 def undisturbed(world):
     """What the pages hold when nothing goes wrong, computed without any of the steps that are killed."""
-    said, matrix = list(world.store.all_labels()), world.trainer.open_matrix()
+    said, matrix = list(world.store.all_labels()), world.trainer.open_matrix(EMBEDDER)
     s = collect_training_set(said, matrix)
     classifier = PersonaClassifier().fit(s.X, s.y, strangers=s.strangers, rejected=s.rejected, background=s.background)
     named = {label.key for label in said if label.belongs}

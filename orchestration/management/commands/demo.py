@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.table import Table
 
+from personas.errors import FaceProjectError
 from personas.management.product_command import ProductCommand
 
 #: Rejected files shown.
@@ -18,16 +20,38 @@ SHOWN = 10
 
 
 class Command(ProductCommand):
-    help = "Ingest a folder, learn from its labels, show what was found, and serve it (unless --no-serve)."
+    help = (
+        "Ingest a folder, learn from its labels, show what was found, and serve it until Ctrl-C "
+        "(--no-serve and --json end after the summary)."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--data", type=Path, default=settings.BASE_DIR / "sample_data", help="folder of pictures")
-        parser.add_argument("--reset", action="store_true", help="empty the state folder first")
+        parser.add_argument(
+            "--reset", action="store_true", help="first remove what the product keeps in its state folder"
+        )
         parser.add_argument("--no-serve", action="store_true", help="end after the summary")
         parser.add_argument("--workers", type=int, help="extraction processes (default: one a core)")
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """As any command, then serve: the address is tried first, and nobody else may work on the folder meanwhile."""
+        if options["no_serve"] or options["json"]:
+            super().handle(*args, **options)
+            return
+        from orchestration.serving import place_to_serve, serve
+
+        place = {"host": options["host"], "port": options["port"]}
+        try:
+            with place_to_serve(**place):
+                super().handle(*args, **options)
+                exit_code = serve(**place, say=self.tell)
+        except FaceProjectError as error:
+            raise CommandError(str(error)) from error
+        if exit_code:
+            sys.exit(exit_code)
 
     def run(self, *, progress: bool, **options: Any) -> Mapping[str, Any]:
         from orchestration.demo import run_demo
@@ -39,7 +63,6 @@ class Command(ProductCommand):
             say=self.say,
             progress=progress,
         )
-        self.serving = None if options["no_serve"] else (options["host"], options["port"])
         return dataclasses.asdict(result)
 
     def say(self, line: str) -> None:
@@ -71,11 +94,6 @@ class Command(ProductCommand):
             for name, row in evaluation["strangers"]["by_category"].items():
                 held_out.add_row(f"{name}: nobody known", str(row["n"]), "", f"{row['named']} ({row['share']:.1%})")
             self.print_rich(held_out)
-        if self.serving:
-            from orchestration.serving import serve
-
-            host, port = self.serving
-            serve(host=host, port=port, say=self.tell)
 
     def tell(self, line: str) -> None:
         self.stdout.write(line)

@@ -24,7 +24,9 @@ class UnableToExportError(FaceProjectError):
 class Command(ProductCommand):
     help = (
         "Write what is known as JSON lines or CSV. faces: every face, a line a path, with what a human and the "
-        "champion say; predictions: those no human named; labels: every label and rejection; images: every picture."
+        "champion say; predictions: those no human named; labels: every label and rejection; images: every picture. "
+        "In CSV a text that begins with = + - @, a tab or a carriage return has an apostrophe in front, so that a "
+        "spreadsheet shows it instead of running it; `label` takes it away again, and JSON lines have none."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

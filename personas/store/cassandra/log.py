@@ -105,13 +105,14 @@ class CassandraLog(CassandraLeases):
 
     def _seqs_of(self, stream: str, event_ids: Sequence[str]) -> tuple[dict[str, int], int]:
         """Numbers of those of these events that are in the log, and the log's head; the order of reads matters."""
+        known = self._heads.get(stream, 0)  # before the reads: another thread may append while they run
         done = self.cursor(projected(stream))
         tail = self._ids_after(stream, done)
         params = [{"stream": stream, "event_id": event_id} for event_id in event_ids]
         indexed = self._session.rows_many(cql.SEQ_OF_EVENT, params)
         seqs = {event_id: rows[0].seq for event_id, rows in zip(event_ids, indexed, strict=True) if rows}
         seqs.update((event_id, tail[event_id]) for event_id in event_ids if event_id in tail)
-        return seqs, max(done, *tail.values(), self._heads.get(stream, 0))
+        return seqs, max(done, *tail.values(), known)
 
     def _event_at(self, stream: str, seq: int) -> Event:
         row = self._session.row(cql.EVENT_AT, serial=True, stream=stream, chunk=chunk_of(seq), seq=seq)

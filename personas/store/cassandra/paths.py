@@ -73,6 +73,10 @@ class CassandraPaths(CassandraBase):
                 found[path.image_id].append(path)
         return {image_id: tuple(paths) for image_id, paths in found.items()}
 
+    def find_paths_many(self, names: Collection[str]) -> dict[str, tuple[ImagePath, ...]]:
+        found = {name: self.find_paths(name) for name in names}
+        return {name: paths for name, paths in found.items() if paths}
+
     def find_paths(self, name: str) -> tuple[ImagePath, ...]:
         rows = self._session.rows(cql.PATHS_EXACT, name=last_part(name), path=name)
         if not rows and "/" not in name:

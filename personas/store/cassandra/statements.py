@@ -168,11 +168,12 @@ TRUTHS = Statement("SELECT image_id, face_no, persona, category FROM truth WHERE
 # ---- versions and predictions ----------------------------------------------------------------------------------------
 _VERSION = (
     "version, claim, status, created_at, label_seq, scored_through, embedder, data_hash, artefact, metrics, reasons,"
-    " fit_seconds, n_labels, n_personas, n_scored"
+    " fit_seconds, n_labels, n_personas, n_scored, said_through, replaced"
 )
 ADD_VERSION = Statement(_insert("model_version", f"space {_VERSION.replace(',', '')}", _IF_NEW), idempotent=False)
 CHANGE_VERSION = Statement(
     "UPDATE model_version SET status = :status, scored_through = :scored_through, n_scored = :n_scored,"
+    " said_through = :said_through, replaced = :replaced,"
     " reasons = :reasons, metrics = :metrics WHERE space = :space AND version = :version IF EXISTS",
     idempotent=False,
 )

@@ -34,6 +34,8 @@ def to_version(row: CqlRow) -> ModelVersion:
         n_labels=row.n_labels,
         n_personas=row.n_personas,
         n_scored=row.n_scored,
+        said_through=row.said_through,
+        replaced=row.replaced,
     )
 
 
@@ -70,6 +72,8 @@ class CassandraVersions(CassandraBase):
             "n_labels": version.n_labels,
             "n_personas": version.n_personas,
             "n_scored": version.n_scored,
+            "said_through": version.said_through,
+            "replaced": version.replaced,
         }
         while True:
             try:
@@ -86,6 +90,8 @@ class CassandraVersions(CassandraBase):
             "status": version.status.value,
             "scored_through": version.scored_through,
             "n_scored": version.n_scored,
+            "said_through": version.said_through,
+            "replaced": version.replaced,
             "reasons": to_json(list(version.reasons)),
             "metrics": to_blob(dict(version.metrics)),
         }

@@ -192,6 +192,8 @@ class ModelVersionRow(Row):
     n_labels = models.PositiveBigIntegerField()
     n_personas = models.PositiveIntegerField()
     n_scored = models.PositiveBigIntegerField()
+    said_through = models.PositiveBigIntegerField(default=0)
+    replaced = models.PositiveIntegerField(default=0)
 
     class Meta:
         db_table = "store_model_version"

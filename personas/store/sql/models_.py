@@ -46,6 +46,8 @@ def to_version(row: ModelVersionRow) -> ModelVersion:
         n_labels=row.n_labels,
         n_personas=row.n_personas,
         n_scored=row.n_scored,
+        said_through=row.said_through,
+        replaced=row.replaced,
     )
 
 
@@ -65,6 +67,8 @@ def to_version_row(version: ModelVersion) -> ModelVersionRow:
         n_labels=version.n_labels,
         n_personas=version.n_personas,
         n_scored=version.n_scored,
+        said_through=version.said_through,
+        replaced=version.replaced,
     )
 
 
@@ -119,6 +123,8 @@ class SqlModels(SqlConnection):
             status=version.status.value,
             scored_through=version.scored_through,
             n_scored=version.n_scored,
+            said_through=version.said_through,
+            replaced=version.replaced,
             reasons=to_json(list(version.reasons)),
             metrics=to_json(dict(version.metrics)),
         )

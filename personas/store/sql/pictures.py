@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import numpy as np
-from django.db.models import Count, Sum
+from django.db.models import Count, F, QuerySet, Sum, Window
+from django.db.models.functions import RowNumber
 
 from personas.entities import (
     INGEST,
@@ -36,8 +38,38 @@ MIN_BLOCK_ROWS, MAX_BLOCK_ROWS, FACES_AT_ONCE = 20, 4000, 20_000
 #: `find_paths` returns this many at most; whoever gets as many knows that the name says too little.
 MAX_PATHS_FOUND = 20
 
-IMAGE_FIELDS = ("width", "height", "format", "n_bytes", "status", "n_faces", "detector", "embedder", "ingested_at")
-FACE_FIELDS = ("x", "y", "width", "height", "landmarks", "score", "quality", "detector", "embedder")
+
+def _first_of_each(field: str, rows: QuerySet[ImagePathRow]) -> QuerySet[ImagePathRow]:
+    """At most MAX_PATHS_FOUND rows of each value, by (source, path)."""
+    place = Window(RowNumber(), partition_by=[F(field)], order_by=[F("source"), F("path")])
+    return rows.annotate(place=place).filter(place__lte=MAX_PATHS_FOUND).order_by("source", "path")
+
+
+def _upsert(table: str, *, key: Sequence[str], fields: Sequence[str]) -> str:
+    """Rows of a batch are written by hand: model instances pass every value through its field first."""
+    columns = (*key, *fields)
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"  # noqa: S608  names of this module
+        f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in fields)}"
+    )
+
+
+_UPSERT_IMAGE = _upsert(
+    "store_image",
+    key=["image_id"],
+    fields=["width", "height", "format", "n_bytes", "status", "n_faces", "detector", "embedder", "ingested_at"],
+)
+_UPSERT_FACE = _upsert(
+    "store_face",
+    key=["image_id", "face_no"],
+    fields=["x", "y", "width", "height", "landmarks", "score", "quality", "detector", "embedder"],
+)
+_UPSERT_EMBEDDING = _upsert("store_embedding", key=["image_id", "face_no", "embedder"], fields=["vector"])
+_UPSERT_PATH = _upsert(
+    "store_image_path",
+    key=["source", "path"],
+    fields=["name", "image_id", "size", "mtime_ns", "sidecar", "extractor"],
+)
 
 
 def to_image(row: ImageRow) -> Image:
@@ -51,22 +83,6 @@ def to_image(row: ImageRow) -> Image:
         n_faces=row.n_faces,
         detector=row.detector,
         ingested_at=row.ingested_at,
-    )
-
-
-def to_image_row(picture: KnownPicture) -> ImageRow:
-    image = picture.image
-    return ImageRow(
-        image_id=image.image_id,
-        width=image.width,
-        height=image.height,
-        format=image.format,
-        n_bytes=image.n_bytes,
-        status=image.status.value,
-        n_faces=image.n_faces,
-        detector=image.detector,
-        embedder=picture.embedder,
-        ingested_at=image.ingested_at,
     )
 
 
@@ -84,20 +100,9 @@ def to_face(row: FaceRow) -> Face:
     )
 
 
-def to_face_row(face: Face) -> FaceRow:
-    return FaceRow(
-        image_id=face.image_id,
-        face_no=face.face_no,
-        x=face.box.x,
-        y=face.box.y,
-        width=face.box.width,
-        height=face.box.height,
-        landmarks=np.asarray(face.landmarks, "<f8").tobytes(),
-        score=face.score,
-        quality=face.quality,
-        detector=face.detector,
-        embedder=face.embedder,
-    )
+def face_row(face: Face) -> tuple[Any, ...]:
+    landmarks = np.asarray(face.landmarks, "<f8").tobytes()
+    return (*face.key, *face.box, landmarks, face.score, face.quality, face.detector, face.embedder)
 
 
 def to_path(row: ImagePathRow) -> ImagePath:
@@ -112,17 +117,9 @@ def to_path(row: ImagePathRow) -> ImagePath:
     )
 
 
-def to_path_row(path: ImagePath) -> ImagePathRow:
-    return ImagePathRow(
-        source=path.source,
-        path=path.path,
-        name=path.path.rpartition("/")[2],
-        image_id=path.image_id,
-        size=path.size,
-        mtime_ns=path.mtime_ns,
-        sidecar=path.sidecar,
-        extractor=path.extractor,
-    )
+def path_row(path: ImagePath) -> tuple[Any, ...]:
+    name = path.path.rpartition("/")[2]
+    return (path.source, path.path, name, path.image_id, path.size, path.mtime_ns, path.sidecar, path.extractor)
 
 
 class SqlPictures(SqlConnection):
@@ -174,31 +171,18 @@ class SqlPictures(SqlConnection):
 
     def _put_pictures(self, pictures: Collection[KnownPicture]) -> None:
         changed = [picture for picture in pictures if picture.changed]
-        self._rows(ImageRow).bulk_create(
-            [to_image_row(picture) for picture in changed],
-            update_conflicts=True,
-            unique_fields=["image_id"],
-            update_fields=IMAGE_FIELDS,
-        )
-        self._rows(FaceRow).bulk_create(
-            [to_face_row(face) for picture in changed for face in picture.faces if face.face_no in picture.embeddings],
-            update_conflicts=True,
-            unique_fields=["image_id", "face_no"],
-            update_fields=FACE_FIELDS,
-        )
+        self._execute_many(_UPSERT_IMAGE, [self._image_row(picture) for picture in changed])
+        faces = [face for picture in changed for face in picture.faces if face.face_no in picture.embeddings]
+        self._execute_many(_UPSERT_FACE, [face_row(face) for face in faces])
+
+    def _image_row(self, picture: KnownPicture) -> tuple[Any, ...]:
+        image, at = picture.image, self._adapted(picture.image.ingested_at)
+        size = (image.width, image.height, image.format, image.n_bytes)
+        return (image.image_id, *size, image.status.value, image.n_faces, image.detector, picture.embedder, at)
 
     def _put_embeddings(self, written: Mapping[FaceKey, tuple[str, FloatArray]]) -> None:
-        self._rows(EmbeddingRow).bulk_create(
-            [
-                EmbeddingRow(
-                    image_id=key.image_id, face_no=key.face_no, embedder=embedder, vector=pack_vectors([vector])
-                )
-                for key, (embedder, vector) in written.items()
-            ],
-            update_conflicts=True,
-            unique_fields=["image_id", "face_no", "embedder"],
-            update_fields=["vector"],
-        )
+        rows = [(*key, embedder, pack_vectors([vector])) for key, (embedder, vector) in written.items()]
+        self._execute_many(_UPSERT_EMBEDDING, rows)
 
     def _put_blocks(self, written: Mapping[FaceKey, tuple[str, FloatArray]], ingest_seq: int) -> None:
         by_embedder: dict[str, list[FaceKey]] = defaultdict(list)
@@ -224,12 +208,7 @@ class SqlPictures(SqlConnection):
 
     def _put_paths(self, paths: Sequence[ImagePath]) -> None:
         distinct = {(path.source, path.path): path for path in paths}
-        self._rows(ImagePathRow).bulk_create(
-            [to_path_row(path) for path in distinct.values()],
-            update_conflicts=True,
-            unique_fields=["source", "path"],
-            update_fields=["name", "image_id", "size", "mtime_ns", "sidecar", "extractor"],
-        )
+        self._execute_many(_UPSERT_PATH, [path_row(path) for path in distinct.values()])
 
     @translating()
     def known_paths(self, source: str, *, cursor: str | None = None, limit: int = 5000) -> Slice[ImagePath]:
@@ -248,9 +227,19 @@ class SqlPictures(SqlConnection):
 
     @translating()
     def find_paths(self, name: str) -> tuple[ImagePath, ...]:
-        named = self._rows(ImagePathRow).filter(name=name.rpartition("/")[2]).order_by("source", "path")
-        exact = named.filter(path=name)[:MAX_PATHS_FOUND]
-        return tuple(to_path(row) for row in exact or ([] if "/" in name else named[:MAX_PATHS_FOUND]))
+        return self.find_paths_many([name]).get(name, ())
+
+    @translating()
+    def find_paths_many(self, names: Collection[str]) -> dict[str, tuple[ImagePath, ...]]:
+        found: dict[str, list[ImagePath]] = defaultdict(list)
+        rows = self._rows(ImagePathRow)
+        for chunk in chunks(names):
+            last_parts = {name.rpartition("/")[2] for name in chunk}  # these have an index
+            for row in _first_of_each("path", rows.filter(path__in=chunk, name__in=last_parts)):
+                found[row.path].append(to_path(row))
+            for row in _first_of_each("name", rows.filter(name__in=last_parts & set(chunk) - set(found))):
+                found[row.name].append(to_path(row))
+        return {name: tuple(paths) for name, paths in found.items()}
 
     @translating()
     def images(self, *, cursor: str | None = None, limit: int = 100) -> Slice[Image]:

@@ -45,7 +45,7 @@ class MeanEmbedder:
 def test_a_face_is_extracted_whole(extractor: FaceExtractor) -> None:
     extraction = extractor.extract(png(drawn_face()))
     assert (extraction.width, extraction.height, extraction.format) == (250, 250, "PNG")
-    assert extraction.detector == "yunet 2023mar-int8bq+steady"
+    assert extraction.detector == "yunet 2023mar-int8bq+steady2"
     assert extraction.embedder == "sface 2021dec-int8bq"
     (face,) = extraction.faces
     assert (face.embedding.shape, face.embedding.dtype) == ((128,), np.float32)

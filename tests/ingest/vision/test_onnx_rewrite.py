@@ -32,6 +32,25 @@ def test_quantised_weights_are_baked_and_prelu_computes_the_same() -> None:
     np.testing.assert_allclose(session.run(None, {"x": x})[0], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("steepest", [0.5, 1.5])
+def test_prelu_before_a_depthwise_convolution_computes_the_same_in_batches_too(stride: int, steepest: float) -> None:
+    import onnxruntime
+
+    model = _deep_model(stride, steepest)
+    proto = onnx.load_model_from_string(model)
+    x = np.random.default_rng(0).normal(size=(3, 4, 6, 6)).astype(np.float32)
+    published = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    expected = np.vstack([published.run(None, {"x": item[None]})[0] for item in x])
+    for one_by_one in (False, True):
+        content = rewrite(model, free={"x": {0: "N"}, "y": {0: "N"}}, one_by_one=one_by_one)
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        np.testing.assert_allclose(session.run(None, {"x": x})[0], expected, atol=1e-5)
+        types = {node.op_type for node in onnx.load_model_from_string(content).graph.node}
+        assert ("Scan" in types) == one_by_one
+    assert {"PRelu", "BatchNormalization"} <= {node.op_type for node in proto.graph.node}
+
+
 def test_prelu_can_be_kept_and_constants_are_no_inputs() -> None:
     graph = onnx.load_model_from_string(rewrite(_small_model()[0], free=FREE, keep_prelu=True)).graph
     assert [node.op_type for node in graph.node] == ["Conv", "PRelu"]
@@ -75,7 +94,8 @@ def test_processes_that_race_for_the_cache_all_get_a_whole_file(tmp_path: Path) 
 
 @pytest.mark.parametrize("damage", [b"", b"not a model", None], ids=["empty", "rubbish", "half"])
 def test_a_broken_cached_file_is_made_anew(tmp_path: Path, damage: bytes | None) -> None:
-    path = rewritten(find_weights(SFACE), cache_dir=tmp_path, free={"data": {0: "N"}, "fc1": {0: "N"}})
+    free = {"data": {0: "N"}, "fc1": {0: "N"}}
+    path = rewritten(find_weights(SFACE), cache_dir=tmp_path, free=free, one_by_one=True)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
     embedder = sface_on_onnxruntime(find_weights(SFACE), cache_dir=tmp_path)
@@ -117,3 +137,31 @@ def _small_model() -> tuple[bytes, Floats, Floats]:
     wide = np.repeat(scale, 2, 1)
     weight: Floats = (quantised.astype(np.float32) - np.repeat(zero, 2, 1)) * wide
     return model.SerializeToString(), weight, slope
+
+
+def _deep_model(stride: int, steepest: float) -> bytes:
+    """x (1, 4, 6, 6) -> PRelu -> depthwise 3x3 -> BatchNormalization -> PRelu -> Flatten -> Gemm -> y (1, 2)."""
+    random = np.random.default_rng(2)
+    flat = 4 * (6 // stride) ** 2
+
+    def floats(*shape: int) -> Floats:
+        return random.normal(size=shape).astype(np.float32)
+
+    slope = np.array([-0.3, 0.2, 0.9, steepest], np.float32).reshape(4, 1, 1)
+    constants = {"a": slope, "w": floats(4, 1, 3, 3), "g": floats(4), "b": floats(4), "m": floats(4)}
+    constants |= {"v": np.abs(floats(4)), "f": floats(2, flat), "h": floats(2)}
+    make, value = helper.make_node, helper.make_tensor_value_info
+    nodes = [
+        make("PRelu", ["x", "a"], ["p"]),
+        make("Conv", ["p", "w"], ["c"], group=4, kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[stride, stride]),
+        make("BatchNormalization", ["c", "g", "b", "m", "v"], ["n"]),
+        make("PRelu", ["n", "a"], ["q"]),
+        make("Flatten", ["q"], ["r"]),
+        make("Gemm", ["r", "f", "h"], ["y"], transB=1),
+    ]
+    tensors = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    x, y = value("x", TensorProto.FLOAT, [1, 4, 6, 6]), value("y", TensorProto.FLOAT, [1, 2])
+    graph = helper.make_graph(nodes, "deep", [x], [y], tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    content: bytes = model.SerializeToString()
+    return content

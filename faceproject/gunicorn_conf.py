@@ -1,0 +1,33 @@
+"""gunicorn's settings for the web role: `gunicorn -c python:faceproject.gunicorn_conf faceproject.wsgi`.
+
+What gunicorn itself says goes through the product's log format, so that LOG_FORMAT=json holds for every line.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from faceproject.logs import FORMATTERS
+
+worker_class = "gthread"
+workers = 1  # one process, so that caches are shared; scale by more replicas
+threads = 8  # pages wait for disk and store, not for the CPU
+timeout = 120
+graceful_timeout = 5
+control_socket_disable = True  # nothing uses it, and it would lie in a home folder that containers may not write
+
+_log_format = os.environ.get("LOG_FORMAT", "line")
+_formatter = _log_format if _log_format in FORMATTERS else "line"
+_level = os.environ.get("LOG_LEVEL", "INFO")
+logconfig_dict: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": FORMATTERS,
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": _formatter}},
+    "root": {"handlers": ["stderr"], "level": _level},
+    "loggers": {
+        "gunicorn.error": {"handlers": ["stderr"], "level": _level, "propagate": False},
+        "gunicorn.access": {"level": "WARNING"},  # silent: addresses hold what people search for
+    },
+}

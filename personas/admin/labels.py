@@ -1,0 +1,90 @@
+"""Administration of labels and rejections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from personas import models
+from personas.admin.choices import parse_key, persona_choices
+from personas.entities import LABELS, Slice, Verdict
+from personas.errors import NotFoundError
+from personas.selectors.faces import view_keys
+from personas.selectors.gallery import persona_labelled, persona_name
+from personas.services.labelling import label_faces
+from personas.store import Store
+from personas.store_admin import PAGE, Action, Details, Filter, Row, StoreAdmin, command_of
+
+
+@admin.register(models.Label)
+class LabelAdmin(StoreAdmin):
+    columns = ("Person", "Says", "By", "At", "Event")
+    has_pictures = True
+
+    def _chosen(self, store: Store, request: HttpRequest) -> str:
+        choices = persona_choices(store)
+        return request.GET.get("persona", "") or choices[0][0]
+
+    def filters(self, store: Store, request: HttpRequest) -> Sequence[Filter]:
+        verdicts = [("belongs", "belongs"), ("rejected", "does not belong")]
+        says = request.GET.get("says", "belongs")
+        return (
+            Filter(name="persona", title="Person", choices=persona_choices(store), chosen=self._chosen(store, request)),
+            Filter(name="says", title="Says", choices=verdicts, chosen=says),
+        )
+
+    def rows(self, store: Store, request: HttpRequest, cursor: str | None) -> Slice[Row]:
+        persona_id = self._chosen(store, request)
+        belongs = request.GET.get("says", "belongs") != "rejected"
+        page = persona_labelled(store, persona_id, belongs=belongs, cursor=cursor, limit=PAGE)
+        name = persona_name(store.personas_by_id([persona_id]), persona_id)
+        rows = [
+            Row(
+                pk=f"{item.face.key}:{persona_id}",
+                face=item.face,
+                cells=(
+                    name,
+                    "belongs" if item.label.belongs else "does not belong",
+                    item.label.actor,
+                    item.label.at,
+                    item.label.seq,
+                ),
+            )
+            for item in page.items
+        ]
+        return Slice(items=tuple(rows), next_cursor=page.next_cursor)
+
+    def details(self, store: Store, pk: str) -> Details:
+        face_pk, _, persona_id = pk.rpartition(":")
+        key = parse_key(face_pk)
+        said = store.labels_of_images([key.image_id]).get(key, ())
+        label = next((label for label in said if label.persona_id == persona_id), None)
+        views = view_keys(store, [key])
+        if label is None or not views:
+            raise NotFoundError("There is no such label; it may have been taken back.")
+        name = persona_name(store.personas_by_id([persona_id]), persona_id)
+        return Details(
+            title=f"{'This is' if label.belongs else 'This is not'} {name}",
+            face=views[0].face,
+            facts=(("By", label.actor), ("At", label.at), ("Event", f"{LABELS}:{label.seq}")),
+            links=(("Picture", reverse("image", args=[key.image_id])),),
+            actions=(Action(name="clear", title="Take it back"),),
+        )
+
+    def run(self, store: Store, request: HttpRequest, action: str, pk: str) -> str:
+        face_pk, _, persona_id = pk.rpartition(":")
+        label_faces(
+            store=store,
+            persona_id=persona_id,
+            faces=[parse_key(face_pk)],
+            verdict=Verdict.CLEARED,
+            actor=request.user.get_username(),
+            at=timezone.now(),
+            command_id=command_of(request),
+        )
+        self.log(request, [pk], "taken back")
+        return "Taken back."

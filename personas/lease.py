@@ -1,0 +1,83 @@
+"""A lease held while a block runs: one fit at a time, one worker an upload, however many processes there are."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from personas.errors import TransientError
+from personas.store.base import Store
+
+logger = logging.getLogger(__name__)
+
+#: A killed holder blocks others this long. The holder renews three times as often.
+LEASE_SECONDS = 9.0
+#: Between two tries to take a lease, and to renew one when the store was busy.
+RETRY_SECONDS = 0.1
+
+
+class LeaseBusyError(TransientError):
+    """Somebody else holds the lease."""
+
+
+class LeaseLostError(TransientError):
+    """The lease ran out while its holder was at work, and somebody else took it."""
+
+
+class Lease:
+    """A lease in hand."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lost = threading.Event()
+
+    def require(self) -> None:
+        """Before a step that only the holder may take. Raises LeaseLostError."""
+        if self.lost.is_set():
+            raise LeaseLostError(f"The lease {self.name!r} ran out during the work; what was begun is begun again.")
+
+
+@contextmanager
+def held_lease(store: Store, name: str, *, clock: Callable[[], datetime], wait_seconds: float = 0.0) -> Iterator[Lease]:
+    """Hold the lease while the block runs, renewing it from a thread. Raises LeaseBusyError after `wait_seconds`."""
+    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    deadline = time.monotonic() + wait_seconds
+    while not store.acquire_lease(name, owner=owner, seconds=LEASE_SECONDS, now=clock()):
+        if time.monotonic() >= deadline:
+            raise LeaseBusyError(
+                f"Another process holds the lease {name!r}; try again when it is done "
+                f"(one that was killed blocks others for {LEASE_SECONDS:.0f} s)."
+            )
+        time.sleep(RETRY_SECONDS)
+    lease, done = Lease(name), threading.Event()
+    renewing = threading.Thread(
+        target=_renew, args=(store, lease, owner, clock, done), name=f"lease {name}", daemon=True
+    )
+    renewing.start()
+    try:
+        yield lease
+    finally:
+        done.set()
+        renewing.join()
+        store.release_lease(name, owner=owner)
+
+
+def _renew(store: Store, lease: Lease, owner: str, clock: Callable[[], datetime], done: threading.Event) -> None:
+    pause = LEASE_SECONDS / 3
+    while not done.wait(pause):
+        try:
+            if not store.acquire_lease(lease.name, owner=owner, seconds=LEASE_SECONDS, now=clock()):
+                lease.lost.set()
+                break
+            pause = LEASE_SECONDS / 3
+        except TransientError as error:
+            logger.warning("a lease could not be renewed yet: %s", error)
+            pause = RETRY_SECONDS
+    store.close()  # this thread's connection

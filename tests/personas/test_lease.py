@@ -1,0 +1,81 @@
+"""Leases: held, renewed, lost, and busy stores ridden out."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from django.utils import timezone
+
+from personas import lease as leases
+from personas.errors import TransientError
+from personas.lease import LeaseBusyError, LeaseLostError, held_lease
+
+
+class OneLease:
+    """The part of the store port that leases need; a clock decides who owns the lease."""
+
+    def __init__(self) -> None:
+        self.owner, self.until, self.failures, self.asked = "", 0.0, 0, 0
+
+    def acquire_lease(self, name, *, owner, seconds, now):
+        self.asked += 1
+        if self.failures:
+            self.failures -= 1
+            raise TransientError("busy")
+        if self.owner not in ("", owner) and time.monotonic() < self.until:
+            return False
+        self.owner, self.until = owner, time.monotonic() + seconds
+        return True
+
+    def release_lease(self, name, *, owner):
+        if self.owner == owner:
+            self.owner = ""
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def store(monkeypatch):
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 0.15)
+    monkeypatch.setattr(leases, "RETRY_SECONDS", 0.01)
+    return OneLease()
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_lease_is_renewed_while_its_block_runs_and_free_afterwards(store):
+    with held_lease(store, "work", clock=timezone.now) as lease:
+        wait_until(lambda: store.asked > 3)
+        lease.require()
+        with pytest.raises(LeaseBusyError, match="work"), held_lease(store, "work", clock=timezone.now):
+            pass
+    assert store.owner == ""
+
+
+def test_a_waiting_process_gets_the_lease_of_one_that_was_killed(store):
+    store.owner, store.until = "killed", time.monotonic() + 0.1
+    with held_lease(store, "work", clock=timezone.now, wait_seconds=5):
+        assert store.owner != "killed"
+
+
+def test_a_busy_store_does_not_end_the_renewing(store):
+    with held_lease(store, "work", clock=timezone.now) as lease:
+        store.failures = 2
+        wait_until(lambda: not store.failures and store.asked > 4)
+        lease.require()
+
+
+def test_a_holder_whose_lease_somebody_took_is_told(store):
+    with held_lease(store, "work", clock=timezone.now) as lease:
+        store.owner, store.until = "somebody else", time.monotonic() + 60
+        wait_until(lease.lost.is_set)
+        with pytest.raises(LeaseLostError):
+            lease.require()
+    assert store.owner == "somebody else"
