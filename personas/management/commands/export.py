@@ -65,5 +65,4 @@ class Command(ProductCommand):
 
     def show(self, result: Mapping[str, Any]) -> None:
         if result["output"] is not None:  # else the lines themselves went to standard output
-            lines = "line" if result["lines"] == 1 else "lines"
-            self.stdout.write(f"{result['lines']} {lines} written to {result['output']}")
+            self.stdout.write(f"{result['lines']} lines written to {result['output']}")
