@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+from django.db import OperationalError
+
+from personas.store.base import StoreError
+from personas.store.sql.connection import translating
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -40,3 +47,31 @@ def test_served_the_schema_is_left_to_migrate(tmp_path):
     assert done.returncode == 1
     assert "manage.py migrate" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("place", ["a file", "below a file", "in /proc"])
+def test_a_home_that_cannot_be_used_is_named_in_one_line(tmp_path, place):
+    (tmp_path / "file").touch()
+    home = {"a file": tmp_path / "file", "below a file": tmp_path / "file" / "x", "in /proc": Path("/proc/none")}[place]
+    done = manage(home, "state_hash")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert str(home) in done.stderr
+    assert "FACEPROJECT_HOME" in done.stderr
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("said", "hinted"),
+    [
+        ("no such column: kind", True),
+        ('relation "event" does not exist', True),
+        ("attempt to write a readonly database", False),
+    ],
+)
+def test_migrate_is_only_advised_for_another_schema(said, hinted):
+    cause = sqlite3.OperationalError(said)
+    cause.sqlite_errorname = "SQLITE_ERROR"
+    with pytest.raises(StoreError) as caught, translating():
+        raise OperationalError(said) from cause
+    assert ("migrate" in str(caught.value)) is hinted
