@@ -216,6 +216,10 @@ def test_the_label_command_tells_what_it_did(filled: Store, tmp_path: Path) -> N
     told = json.loads(out.getvalue())
     assert (told["n_changed"], told["personas_added"], told["refused"]) == (1, ["Zoe"], [])
 
+    out = StringIO()
+    call_command("label", str(file), stdout=out)
+    assert "1 line: 0 labelled, 1 known before, 0 refused." in out.getvalue()
+
 
 def test_a_file_that_is_absent_is_named(store: Store, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="cannot be read"):
@@ -281,3 +285,11 @@ def test_what_an_export_wrote_can_be_read_back(filled: Store, name: str, no_cham
     filled.record(LABELS, [make.labelled("formula", [make.key("a")], Verdict.CLEARED)])
     result = label_from_file(store=filled, content=file.getvalue().encode(), actor="tester", at=make.NOW)
     assert (result.refused, said(filled, "a")) == ((), {"formula": True})
+
+
+def test_strangers_of_an_export_can_be_read_back(filled: Store, no_champion: None) -> None:
+    make.label(filled, STRANGER, make.key(0))
+    file = StringIO(newline="")
+    write_lines(export(filled, ExportKind.LABELS), COLUMNS[ExportKind.LABELS], file, ExportFormat.CSV)
+    result = label_from_file(store=filled, content=file.getvalue().encode(), actor="tester", at=make.NOW)
+    assert (result.n_unchanged, result.refused) == (1, ())
