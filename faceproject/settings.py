@@ -7,6 +7,8 @@ loopback only. *Served*: set EMBEDDED=false, and every secret must be given; `ch
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import environ
@@ -35,11 +37,24 @@ def _embedded_secret(home: Path) -> str:
     return path.read_text().strip()
 
 
+@contextmanager
+def _usable(name: str, path: Path | str) -> Iterator[None]:
+    """A folder that cannot be used ends the process with one line: Django would show a traceback instead."""
+    try:
+        yield
+    except OSError as error:
+        raise SystemExit(
+            f"{path} cannot be used ({error.strerror or error}). "
+            f"Set {name} to a folder that you may write to, or make this one so."
+        ) from None
+
+
 # ---- where and how it runs -------------------------------------------------------------------------------------------
 EMBEDDED = env.bool("EMBEDDED", default=True)
 DEBUG = env.bool("DEBUG", default=False)
 FACEPROJECT_HOME = Path(env.str("FACEPROJECT_HOME", default=str(BASE_DIR / "var"))).resolve()
-claim(FACEPROJECT_HOME)  # before anything else is written there
+with _usable("FACEPROJECT_HOME", FACEPROJECT_HOME):
+    claim(FACEPROJECT_HOME)  # before anything else is written there
 MEDIA_ROOT = str(Path(env.str("MEDIA_ROOT", default=str(FACEPROJECT_HOME / MEDIA))).absolute())
 # Rebuildable; local disk.
 CACHE_ROOT = str(Path(env.str("CACHE_ROOT", default=str(FACEPROJECT_HOME / CACHE))).absolute())
@@ -48,7 +63,8 @@ SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY:
     if not EMBEDDED:
         raise ImproperlyConfigured("SECRET_KEY (or SECRET_KEY_FILE) must be set when EMBEDDED=false.")
-    SECRET_KEY = _embedded_secret(FACEPROJECT_HOME)
+    with _usable("FACEPROJECT_HOME", FACEPROJECT_HOME):
+        SECRET_KEY = _embedded_secret(FACEPROJECT_HOME)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"] if EMBEDDED else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -172,7 +188,8 @@ STATIC_ROOT = str(Path(env.str("STATIC_ROOT", default=str(FACEPROJECT_HOME / STA
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Embedded, static files come straight from where they lie, so there is nothing to collect; else `run` collects them.
 WHITENOISE_USE_FINDERS = EMBEDDED
-Path(STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+with _usable("FACEPROJECT_HOME (or STATIC_ROOT)", STATIC_ROOT):
+    Path(STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -199,7 +216,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 FILE_UPLOAD_TEMP_DIR = str(Path(MEDIA_ROOT) / "receiving")  # the disk the files stay on, not /tmp, which may be memory
-Path(FILE_UPLOAD_TEMP_DIR).mkdir(parents=True, exist_ok=True)
+with _usable("FACEPROJECT_HOME (or MEDIA_ROOT)", FILE_UPLOAD_TEMP_DIR):
+    Path(FILE_UPLOAD_TEMP_DIR).mkdir(parents=True, exist_ok=True)
 FILE_UPLOAD_HANDLERS = [
     "ingest.upload_handler.LimitingUploadHandler",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
@@ -231,7 +249,8 @@ if CELERY_BROKER_URL == "filesystem://":
     }
     QUEUE_FOLDERS = [_queue_folder / name for name in ("messages", "processed", "control")]
     for _folder in QUEUE_FOLDERS:
-        _folder.mkdir(parents=True, exist_ok=True)
+        with _usable("FACEPROJECT_HOME", _folder):
+            _folder.mkdir(parents=True, exist_ok=True)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_ROUTES = {"ingest.*": {"queue": "ingest"}, "training.*": {"queue": "training"}}

@@ -127,6 +127,7 @@ class IngestRun:
                 self._flush()
             if idle and not self._batch and not self._flights:
                 break
+        self._tell()  # what was rejected after the last batch
         return self._tally.summary(self.source.name, time.perf_counter() - began)
 
     # -- listing -------------------------------------------------------------------------------------------------------
@@ -275,6 +276,9 @@ class IngestRun:
         for flight in flights:
             self._tally.add_image(images[flight.image_id])
         self._tally.taken += len(flights)
+        self._tell()
+
+    def _tell(self) -> None:
         if self._report:
             self._report(self._tally.progress(self._total()))
 

@@ -23,6 +23,7 @@ from personas.sign_in import one_time_link
 
 #: How long the web process may take to answer its first request.
 START_SECONDS = 60.0
+MAX_PORT = 65_535
 
 
 class UnableToServeError(FaceProjectError):
@@ -75,7 +76,9 @@ def serve(*, host: str, port: int, say: Callable[[str], None]) -> int:
 
 
 def _require_free(host: str, port: int) -> None:
-    if settings.EMBEDDED and host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+    if not 0 <= port <= MAX_PORT:
+        raise UnableToServeError(f"{port} is no port; pick one from 1 to {MAX_PORT} with --port.")
+    if settings.EMBEDDED and not _is_loopback(host):
         raise UnableToServeError(
             f"Embedded mode signs in without a password, so it listens on loopback only, not on {host}. "
             "Set EMBEDDED=false (see README, settings) to serve others."
@@ -89,6 +92,15 @@ def _require_free(host: str, port: int) -> None:
             raise UnableToServeError(
                 f"Port {port} on {host} cannot be used ({error.strerror}); pick another with --port."
             ) from error
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError as error:
+        raise UnableToServeError(f"{host!r} is no address; pick one with --host, such as 127.0.0.1 or ::1.") from error
 
 
 def _answers(url: str, supervisor: Supervisor) -> bool:

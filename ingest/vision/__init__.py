@@ -5,6 +5,11 @@ for outcome in extractor.extract_many(contents):  # Extraction | PictureError
     ...
 """
 
+import os
+
+# ONNX Runtime reports to its maker unless told not to before it is imported. Nothing leaves this machine.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 from ingest.vision.extractor import ExtractorConfig, FaceExtractor, build_detector, build_embedder, build_extractor
 from ingest.vision.pictures import Picture, PictureError, decode
 from ingest.vision.protocols import DetectedFace, ExtractedFace, Extraction, FaceDetector, FaceEmbedder, tag

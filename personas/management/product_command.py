@@ -8,9 +8,12 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import IO, Any, cast
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
 from personas.errors import FaceProjectError
+from personas.management.schema import bring_up_to_date
 
 
 class ProductCommand(BaseCommand):
@@ -19,6 +22,14 @@ class ProductCommand(BaseCommand):
     Exit codes: 0 done, 1 an error (named on stderr, what to do next in its message), 2 wrong usage, 3 done but
     something was refused or rejected (`run` returns a mapping with "exit_code").
     """
+
+    #: Embedded, from the command line: bring the schema to this version's first. Not for what does so itself.
+    needs_schema = True
+    _from_command_line = False
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        self._from_command_line = True
+        super().run_from_argv(argv)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
@@ -43,11 +54,17 @@ class ProductCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         as_json = options.get("json", False)
         try:
+            if self._from_command_line and self.needs_schema and settings.EMBEDDED:
+                bring_up_to_date()
             result = dict(self.run(progress=not as_json and sys.stderr.isatty(), **options))
         except FaceProjectError as error:
             if as_json:
                 self.stdout.write(json.dumps({"error": str(error), "kind": type(error).__name__}))
             raise CommandError(str(error)) from error
+        except DatabaseError as error:  # what no store has translated
+            if as_json:
+                self.stdout.write(json.dumps({"error": str(error), "kind": type(error).__name__}))
+            raise CommandError(f"The database refused: {error}.") from error
         exit_code = int(result.pop("exit_code", 0))
         if as_json:
             self.stdout.write(json.dumps(result))

@@ -1,9 +1,9 @@
 """Labels from a CSV file: `image,persona,belongs[,face]`, a line a face.
 
-`image` is a path below its source, a unique base name, or an image id; `persona` an id or a unique name, and empty or
+`image` is a path below its source, a unique base name, or an image id; `persona` an id or a unique name, and
 "Stranger" for nobody we know; `belongs` true or false; `face` the number of the face, and where it is empty the face
-that `personas.which_face` finds the picture to be of. What could mean several things is refused with its candidates;
-the other lines are applied all the same.
+that `personas.which_face` finds the picture to be of. What could mean several things is refused with its candidates,
+and lines that contradict each other are all refused; the other lines are applied all the same.
 
 Only what changes something becomes an event, all faces of one persona and verdict together. So a file applied twice
 changes nothing the second time, and brings back what was taken back in between.
@@ -72,22 +72,51 @@ class _Line:
     face: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Meant:
+    """A line whose picture, face and persona are known."""
+
+    line: int
+    key: FaceKey
+    persona_id: str
+    belongs: bool
+
+
 @dataclass(slots=True)
 class _Plan:
     """What the file says, line by line, before anything is written."""
 
     said: dict[tuple[FaceKey, str], bool] = field(default_factory=dict)
-    owner: dict[FaceKey, str] = field(default_factory=dict)
     new_personas: dict[str, str] = field(default_factory=dict)  #: id -> name
     refused: list[RefusedLine] = field(default_factory=list)
 
-    def add(self, key: FaceKey, persona_id: str, belongs: bool) -> None:
-        """Raises UnableToLabelError when an earlier line says something else."""
-        if self.said.get((key, persona_id), belongs) != belongs:
-            raise UnableToLabelError("An earlier line says the opposite of this face; remove one of the two.")
-        if belongs and self.owner.setdefault(key, persona_id) != persona_id:
-            raise UnableToLabelError("An earlier line gives this face to somebody else; remove one of the two.")
-        self.said[key, persona_id] = belongs
+    def add(self, meant: Sequence[_Meant], names: Mapping[str, str]) -> None:
+        """Take what all lines say; of a face that two lines contradict each other about, take nothing.
+
+        names: of the personas that would be new, by id.
+        """
+        by_face: dict[FaceKey, list[_Meant]] = defaultdict(list)
+        for each in meant:
+            by_face[each.key].append(each)
+        for key, lines in by_face.items():
+            if reason := _contradiction(lines):
+                self.refused += [RefusedLine(line=each.line, reason=reason) for each in lines]
+                continue
+            for each in lines:
+                self.said[key, each.persona_id] = each.belongs
+                if each.persona_id in names:
+                    self.new_personas[each.persona_id] = names[each.persona_id]
+        self.refused.sort(key=lambda refused: refused.line)
+
+
+def _contradiction(lines: Sequence[_Meant]) -> str:
+    """Why the lines about one face cannot all be true; empty when they can."""
+    numbers = ", ".join(str(each.line) for each in lines)
+    if len({each.persona_id for each in lines if each.belongs}) > 1:
+        return f"Lines {numbers} give one face to different people; keep the one that is true."
+    if len({(each.persona_id, each.belongs) for each in lines}) > len({each.persona_id for each in lines}):
+        return f"Lines {numbers} say opposite things of one face; keep those that are true."
+    return ""
 
 
 def label_from_file(
@@ -143,6 +172,7 @@ def _plan(store: Store, lines: Sequence[_Line], *, create_personas: bool) -> _Pl
     plan = _Plan()
     pictures = _Pictures(store, [line.image for line in lines])
     personas = _Personas(store, [line.persona for line in lines], create=create_personas)
+    meant: list[_Meant] = []
     for line in lines:
         try:
             belongs = _BELONGS.get(line.belongs.lower())
@@ -151,12 +181,12 @@ def _plan(store: Store, lines: Sequence[_Line], *, create_personas: bool) -> _Pl
             persona_id = personas.meant(line.persona)
             if persona_id == STRANGER and not belongs:
                 raise UnableToLabelError("A face cannot be rejected as a stranger; name the person.")
-            plan.add(pictures.face(line.image, line.face), persona_id, belongs)
-            if persona_id in personas.new:
-                plan.new_personas[persona_id] = personas.new[persona_id]
+            key = pictures.face(line.image, line.face)
+            meant.append(_Meant(line=line.number, key=key, persona_id=persona_id, belongs=belongs))
         except FaceProjectError as error:
             candidates = error.candidates if isinstance(error, AmbiguousError) else ()
             plan.refused.append(RefusedLine(line=line.number, reason=str(error), candidates=candidates))
+    plan.add(meant, personas.new)
     return plan
 
 
@@ -227,7 +257,9 @@ class _Personas:
         return meant
 
     def _look_up(self, text: str) -> str:
-        if not text or text.lower() == STRANGER:
+        if not text:
+            raise UnableToLabelError("No persona is named; write an id, a name, or Stranger for nobody we know.")
+        if text.lower() == STRANGER:
             return STRANGER
         if text in self._known:
             return text

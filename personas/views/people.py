@@ -21,6 +21,7 @@ from personas.selectors.gallery import (
     persona_labelled,
     persona_predicted,
 )
+from personas.selectors.learning import learning_state
 from personas.services.personas import add_persona, choose_cover, rename_persona
 from personas.store import Store, get_store
 from personas.views.http import PageRequest, cursor_of, done, more_url, page, page_size, safe_next, wants_partial
@@ -76,7 +77,9 @@ def add(request: PageRequest) -> HttpResponseBase:
 def persona(request: PageRequest, persona_id: str) -> HttpResponse:
     """One persona as face crops: labelled, predicted or rejected."""
     store = get_store()
-    context = persona_context(store, persona_id, request.GET.get("show", ""))
+    # Read before the faces: of a version that comes in between, the page learns by its next look, and refreshes.
+    context: dict[str, Any] = {} if wants_partial(request) else {"learning": learning_state(store)}
+    context |= persona_context(store, persona_id, request.GET.get("show", ""))
     context |= tiles(request, store, persona_id, context["tab"])
     if wants_partial(request):
         return render(request, "people/_tiles.html", context)
@@ -86,7 +89,10 @@ def persona(request: PageRequest, persona_id: str) -> HttpResponse:
 
 
 def persona_context(store: Store, persona_id: str, show: str) -> dict[str, Any]:
-    """What the head of a persona's page shows; also sent along after a label changed the counts."""
+    """What the head of a persona's page shows; also sent along after a label changed the counts.
+
+    Without `show` the tab is chosen anew each time, so a page that refreshes itself opens the first predictions.
+    """
     summary = get_persona(store, persona_id)
     counts = {"predicted": summary.n_predicted, "labelled": summary.n_labelled, "rejected": summary.n_rejected}
     tab = show if show in TABS else "predicted" if summary.n_predicted else "labelled"

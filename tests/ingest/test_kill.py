@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -103,9 +104,10 @@ def state_hash(env: Environment) -> str:
 def descendants(pid: int) -> Iterator[int]:
     """Of a Linux process, by /proc."""
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            yield child
-            yield from descendants(child)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread ended in between
+            for child in map(int, task.read_text().split()):
+                yield child
+                yield from descendants(child)
 
 
 def is_running(pid: int) -> bool:

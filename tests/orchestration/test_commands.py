@@ -66,6 +66,28 @@ def test_models_of_an_empty_store_say_what_to_do(db):
     assert "manage.py train" in run("models")
 
 
+def test_models_fit_eighty_columns(capsys, monkeypatch):
+    from training.management.commands.models import Command
+
+    monkeypatch.setenv("COLUMNS", "80")
+    version = {
+        "version": 123,
+        "champion": True,
+        "status": "publishing",
+        "n_labels": 123456,
+        "n_personas": 12345,
+        "n_scored": 1234567,
+        "metrics": {"macro_f1": 1.0, "strangers_named": 0.0123},
+        "created_at": "2025-11-22T10:30:59.123456+00:00",
+    }
+    Command().show({"versions": [version]})
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    for text in ("strangers", "publishing", "1234567", "100.0%", "11-22 10:30"):
+        assert text in shown
+
+
 def test_an_error_is_one_line_and_json_says_its_kind(world):
     out = StringIO()
     with pytest.raises(CommandError, match="no version 9"):
@@ -83,6 +105,24 @@ def test_a_refused_version_gives_exit_code_three(db, tmp_path, settings):
     with pytest.raises(SystemExit) as exit_info:
         run("train")
     assert exit_info.value.code == 3
+    refused = json.loads(run("models", "--json"))["versions"][0]
+    assert refused["status"] == "refused"
+    out, err = StringIO(), StringIO()
+    call_command("promote", str(refused["version"]), stdout=out, stderr=err)
+    assert "is champion." in out.getvalue()
+    assert "the gate had refused it" in err.getvalue()
+    assert json.loads(run("promote", "1", "--json"))["reasons"] == []
+
+
+def test_ingest_of_no_folder_is_wrong_usage():
+    with pytest.raises(CommandError, match="name a folder"):
+        run("ingest", "")
+
+
+@pytest.mark.parametrize(("host", "port", "said"), [("foo", 8000, "no address"), ("127.0.0.1", 99999, "no port")])
+def test_an_address_that_is_none_is_named(host, port, said):
+    with pytest.raises(UnableToServeError, match=said):
+        serve(host=host, port=port, say=print)
 
 
 def test_evaluate_without_truth_says_where_it_comes_from(world):

@@ -42,7 +42,12 @@ def said(store: Store, name: str | int, face_no: int = 0) -> dict[str, bool]:
 
 def test_lines_become_labels_and_rejections(filled: Store) -> None:
     result = apply(
-        filled, "0.jpg,Ann,true,", "1.jpg,ann,TRUE,0", "1.jpg,Bob,false,0", "2.jpg,Stranger,true,", "3.jpg,,true,"
+        filled,
+        "0.jpg,Ann,true,",
+        "1.jpg,ann,TRUE,0",
+        "1.jpg,Bob,false,0",
+        "2.jpg,Stranger,true,",
+        "3.jpg,stranger,true,",
     )
     assert (result.n_lines, result.n_changed, result.n_unchanged, result.refused) == (5, 5, 0, ())
     assert said(filled, 0) == {"ann": True}
@@ -121,10 +126,33 @@ def test_a_picture_of_two_equal_faces_needs_the_number(filled: Store) -> None:
     assert said(filled, "pair", 1) == {"ann": True}
 
 
-def test_lines_that_contradict_an_earlier_one_are_refused(filled: Store) -> None:
-    result = apply(filled, "0.jpg,Ann,true,", "0.jpg,Bob,true,", "0.jpg,Ann,false,0", "0.jpg,Ann,true,0")
-    assert [refused.line for refused in result.refused] == [3, 4]
+def test_an_empty_persona_overwrites_nothing(filled: Store) -> None:
+    make.label(filled, "ann", make.key(0))
+    (refused,) = apply(filled, "0.jpg,,true,").refused
+    assert "Stranger" in refused.reason
     assert said(filled, 0) == {"ann": True}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["0.jpg,Ann,true,", "0.jpg,Bob,true,0"],
+        ["0.jpg,Ann,true,", "0.jpg,Ann,false,0"],
+        ["0.jpg,Ann,true,", "0.jpg,Stranger,true,"],
+        ["0.jpg,Ann,true,", "0.jpg,Zoe,true,"],
+    ],
+)
+def test_lines_that_contradict_each_other_are_all_refused(filled: Store, lines: list[str]) -> None:
+    result = apply(filled, *lines, "1.jpg,Ann,true,", "absent.jpg,Ann,true,", create_personas=True)
+    assert [refused.line for refused in result.refused] == [2, 3, 5]
+    assert "Lines 2, 3" in result.refused[0].reason
+    assert (said(filled, 0), said(filled, 1)) == ({}, {"ann": True})
+    assert result.personas_added == ()
+
+
+def test_a_line_may_say_the_same_again_or_more(filled: Store) -> None:
+    assert apply(filled, "0.jpg,Ann,true,", "0.jpg,Ann,true,0", "0.jpg,Bob,false,").refused == ()
+    assert said(filled, 0) == {"ann": True, "bob": False}
 
 
 def test_new_names_become_personas_when_asked_for(filled: Store) -> None:
@@ -187,6 +215,10 @@ def test_the_label_command_tells_what_it_did(filled: Store, tmp_path: Path) -> N
     call_command("label", str(file), "--json", "--create-personas", stdout=out)
     told = json.loads(out.getvalue())
     assert (told["n_changed"], told["personas_added"], told["refused"]) == (1, ["Zoe"], [])
+
+    out = StringIO()
+    call_command("label", str(file), stdout=out)
+    assert "1 line: 0 labelled, 1 known before, 0 refused." in out.getvalue()
 
 
 def test_a_file_that_is_absent_is_named(store: Store, tmp_path: Path) -> None:
@@ -253,3 +285,11 @@ def test_what_an_export_wrote_can_be_read_back(filled: Store, name: str, no_cham
     filled.record(LABELS, [make.labelled("formula", [make.key("a")], Verdict.CLEARED)])
     result = label_from_file(store=filled, content=file.getvalue().encode(), actor="tester", at=make.NOW)
     assert (result.refused, said(filled, "a")) == ((), {"formula": True})
+
+
+def test_strangers_of_an_export_can_be_read_back(filled: Store, no_champion: None) -> None:
+    make.label(filled, STRANGER, make.key(0))
+    file = StringIO(newline="")
+    write_lines(export(filled, ExportKind.LABELS), COLUMNS[ExportKind.LABELS], file, ExportFormat.CSV)
+    result = label_from_file(store=filled, content=file.getvalue().encode(), actor="tester", at=make.NOW)
+    assert (result.n_unchanged, result.refused) == (1, ())

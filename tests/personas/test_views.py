@@ -577,3 +577,27 @@ def test_an_empty_stretch_of_the_unknown_is_not_followed_by_itself(
     page = text_of(web.get(reverse("unknown")))
     assert "Look further" in page
     assert 'hx-trigger="revealed"' not in page
+
+
+# ---- the tab of a persona's page -------------------------------------------------------------------------------------
+def current_tab(response: object) -> str:
+    found = re.search(r'aria-current="page">(\w+) <span class="count">', text_of(response))
+    assert found
+    return found[1]
+
+
+def test_a_page_without_a_chosen_tab_opens_predictions_when_they_come(web: Client, store: Store) -> None:
+    keys = add_pictures(store, 3)
+    factories.add_personas(store, "Ada")
+    factories.label(store, "ada", keys[0])
+    address, chosen = reverse("persona", args=["ada"]), {"show": "labelled"}
+    refreshing = {**HTMX, "HX-Target": "main"}
+    assert current_tab(web.get(address)) == "Labelled"
+    publish(store, {keys[1]: ("ada", 0.8)})
+    assert current_tab(web.get(address, headers=refreshing)) == "Predicted"
+    assert current_tab(web.get(address, chosen, headers=refreshing)) == "Labelled"
+
+
+def test_a_name_on_a_picture_leads_to_the_page_without_a_chosen_tab(web: Client, ada: list[FaceKey]) -> None:
+    picture = text_of(web.get(reverse("image", args=[ada[0].image_id])))
+    assert f'href="{reverse("persona", args=["ada"])}"' in picture

@@ -24,6 +24,7 @@ class Command(ProductCommand):
         "Ingest a folder, learn from its labels, show what was found, and serve it until Ctrl-C "
         "(--no-serve and --json end after the summary)."
     )
+    needs_schema = False  # `prepare` does it
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

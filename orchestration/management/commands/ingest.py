@@ -22,6 +22,12 @@ def _workers(text: str) -> int:
     return number
 
 
+def _folder(text: str) -> Path:
+    if not text.strip():  # Path("") would be the folder we stand in
+        raise argparse.ArgumentTypeError("name a folder; . is the current one")
+    return Path(text)
+
+
 class Command(ProductCommand):
     help = (
         "Find the faces in a folder's pictures (recursively; abc.json beside abc.jpg says who it is) and store them. "
@@ -30,7 +36,7 @@ class Command(ProductCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("source", type=Path, metavar="SOURCE", help="folder that holds pictures")
+        parser.add_argument("source", type=_folder, metavar="SOURCE", help="folder that holds pictures")
         parser.add_argument(
             "--workers", type=_workers, metavar="N", help="extraction processes (default: one a core; 0: in this one)"
         )

@@ -12,6 +12,7 @@ from personas.management.product_command import ProductCommand
 
 class Command(ProductCommand):
     help = "Run web, workers and dispatcher on this machine; Ctrl-C ends all."
+    needs_schema = False  # `prepare` does it
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

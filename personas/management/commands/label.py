@@ -21,7 +21,7 @@ SOME_REFUSED = 3
 class Command(ProductCommand):
     help = (
         "Label faces from a CSV file with the columns image,persona,belongs[,face]. image: a path below its source, a "
-        "unique base name or an image id; persona: an id or a unique name, empty or Stranger for nobody we know; "
+        "unique base name or an image id; persona: an id or a unique name, or Stranger for nobody we know; "
         "belongs: true or false; face: its number, empty for the face nearest the centre. Lines that could mean "
         "several things are refused with their candidates and the others applied; exit code 3 says that this happened."
     )
@@ -54,7 +54,8 @@ class Command(ProductCommand):
                 self.stderr.write(f"    {candidate}")
         for name in result["personas_added"]:
             self.stdout.write(f"Added {name}.")
+        lines = "line" if result["n_lines"] == 1 else "lines"
         self.stdout.write(
-            f"{result['n_lines']} lines: {result['n_changed']} labelled, {result['n_unchanged']} known before, "
+            f"{result['n_lines']} {lines}: {result['n_changed']} labelled, {result['n_unchanged']} known before, "
             f"{len(result['refused'])} refused."
         )

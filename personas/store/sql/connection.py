@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -23,6 +24,8 @@ E = TypeVar("E")
 
 #: Values in one IN list; SQLite takes 999 variables in a statement.
 CHUNK = 500
+#: How SQLite and PostgreSQL say that a table or column is missing.
+_OTHER_SCHEMA = re.compile(r"no such (table|column)|has no column|(relation|column) .* does not exist")
 
 
 @contextmanager
@@ -36,9 +39,15 @@ def translating() -> Iterator[None]:
                 connection.close_if_unusable_or_obsolete()  # a server that went away must not fail the next call too
         if _may_pass(error):
             raise TransientError(f"The database is busy or away ({error}); try again in a moment.") from error
-        raise StoreError(f"The database refused: {error}. Has `manage.py migrate` been run?") from error
+        raise StoreError(_refusal(error)) from error
     except DatabaseError as error:
-        raise StoreError(f"The database refused: {error}.") from error
+        raise StoreError(_refusal(error)) from error
+
+
+def _refusal(error: Exception) -> str:
+    """What the driver said, and what to do about a schema that is not this version's."""
+    hint = " Has `manage.py migrate` been run?" if _OTHER_SCHEMA.search(str(error)) else ""
+    return f"The database refused: {error}.{hint}"
 
 
 def _may_pass(error: Exception) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandParser
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from personas.management.product_command import ProductCommand
@@ -27,9 +28,9 @@ class Command(ProductCommand):
         if not result["versions"]:
             self.stdout.write("There is no version yet; `manage.py train` makes the first.")
             return
-        table = Table()
-        for column in ("version", "status", "labels", "personas", "named", "macro F1", "strangers named", "made"):
-            table.add_column(column)
+        table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)  # 80 columns hold it
+        for column in ("version", "status", "labels", "personas", "named", "F1", "strangers", "made"):
+            table.add_column(column, no_wrap=True)
         for version in result["versions"]:
             metrics = version["metrics"]
             table.add_row(
@@ -40,7 +41,7 @@ class Command(ProductCommand):
                 str(version["n_scored"]),
                 _share(metrics.get("macro_f1")),
                 _share(metrics.get("strangers_named")),
-                version["created_at"][:19],
+                version["created_at"][5:16].replace("T", " "),
             )
         self.print_rich(table)
         self.stdout.write("* champion")

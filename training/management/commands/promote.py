@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
+from personas.entities import VersionStatus
 from personas.management.product_command import ProductCommand
 
 
@@ -20,10 +21,20 @@ class Command(ProductCommand):
 
     def run(self, *, progress: bool, **options: Any) -> Mapping[str, Any]:
         from personas.store import get_store
+        from training.report import with_names
         from training.services import promote
 
-        champion = promote(store=get_store(), version=options["version"], actor="command", at=timezone.now())
-        return {"champion": champion.version, "revision": champion.revision}
+        store = get_store()
+        version = store.model_version(options["version"])  # as the gate left it
+        refused = version is not None and version.status is VersionStatus.REFUSED
+        champion = promote(store=store, version=options["version"], actor="command", at=timezone.now())
+        reasons = [with_names(store, reason) for reason in version.reasons] if version and refused else []
+        return {"champion": champion.version, "revision": champion.revision, "reasons": reasons}
 
     def show(self, result: Mapping[str, Any]) -> None:
         self.stdout.write(f"Version {result['champion']} is champion.")
+        if result["reasons"]:
+            self.stderr.write(
+                self.style.WARNING(f"Warning: the gate had refused it. {' '.join(result['reasons'])}"),
+                lambda line: line,
+            )
