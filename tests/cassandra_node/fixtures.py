@@ -29,6 +29,11 @@ except ModuleNotFoundError:
 KEPT = {"layout"}
 
 
+def cassandra_is_asked_for() -> bool:
+    """Tests on a node run when one is named (CASSANDRA_CONTACT_POINTS) or wished for (TEST_CASSANDRA=1)."""
+    return any(os.environ.get(name, "") not in ("", "0") for name in ("CASSANDRA_CONTACT_POINTS", "TEST_CASSANDRA"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """Where a node is, as the product's environment says it."""
@@ -61,8 +66,6 @@ def cassandra_server() -> Iterator[Server]:
             password=os.environ.get("CASSANDRA_PASSWORD", PASSWORD),
         )
         return
-    if os.environ.get("TEST_CASSANDRA", "") in ("", "0"):
-        pytest.skip("no Cassandra: set CASSANDRA_CONTACT_POINTS, or TEST_CASSANDRA=1 to start a node (Java 17, Maven)")
     with tempfile.TemporaryDirectory(prefix="cassandra-", ignore_cleanup_errors=True) as folder:
         try:
             node = start(Path(folder))
