@@ -18,6 +18,7 @@ from orchestration.home import held
 from orchestration.roles import all_roles
 from orchestration.supervisor import Supervisor
 from personas.errors import FaceProjectError
+from personas.management.schema import create_private
 from personas.sign_in import one_time_link
 
 #: How long the web process may take to answer its first request.
@@ -31,6 +32,7 @@ class UnableToServeError(FaceProjectError):
 
 def prepare() -> None:
     """Bring the database to this version's schema; unless embedded, collect the static files that pages name."""
+    create_private()
     call_command("migrate", interactive=False, verbosity=0)
     if not settings.EMBEDDED:
         call_command("collectstatic", interactive=False, verbosity=0)
