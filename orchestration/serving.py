@@ -19,6 +19,7 @@ from orchestration.home import held
 from orchestration.roles import all_roles
 from orchestration.supervisor import Supervisor
 from personas.errors import FaceProjectError
+from personas.management.schema import create_private
 from personas.sign_in import one_time_link
 
 #: How long the web process may take to answer its first request.
@@ -32,6 +33,7 @@ class UnableToServeError(FaceProjectError):
 
 def prepare() -> None:
     """Bring database and state repository to this version's schema; unless embedded, collect static files."""
+    create_private()
     call_command("migrate", interactive=False, verbosity=0)
     if settings.STATE_STORE == "cassandra":
         call_command("migrate_store", stdout=io.StringIO())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
@@ -11,11 +13,20 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 
+def create_private() -> None:
+    """An SQLite file that is not there yet, for its owner only; SQLite gives the files beside it the same mode."""
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite" and name != ":memory:":
+        with contextlib.suppress(OSError):  # there already, or for the driver to refuse by name
+            Path(name).touch(mode=0o600, exist_ok=False)
+
+
 def bring_up_to_date() -> None:
     """Apply what is pending, if anything; of several processes that come at once, one does it and the others wait.
 
     Raises django.db.DatabaseError, as when the database cannot be written.
     """
+    create_private()
     if not _is_pending():
         return
     folder = os.open(settings.FACEPROJECT_HOME, os.O_RDONLY)

@@ -33,6 +33,8 @@ def test_a_command_on_a_fresh_home_just_works(tmp_path):
     done = manage(tmp_path / "state", "sign_in_link")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("http://127.0.0.1:8000/")
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "state" / "faceproject.sqlite3").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_home_of_an_older_version_is_brought_up_to_date(tmp_path):
