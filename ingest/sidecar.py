@@ -77,7 +77,7 @@ def _name(value: object) -> str:
     try:
         return clean_name(value)
     except UnableToNameError as error:
-        raise _wrong(f'"persona" cannot be a name: {error}') from error
+        raise _wrong(f'"persona" cannot be a name: {str(error).rstrip(".")}') from error
 
 
 def _category(value: object) -> str:

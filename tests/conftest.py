@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.cassandra_node.fixtures import cassandra_is_asked_for
+from tests.cassandra_node import cassandra_is_asked_for
 
 pytest_plugins = ["tests.cassandra_node.fixtures"]
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -16,7 +16,7 @@ from django.conf import settings
 
 from personas.store.base import Store
 from personas.store.sql.adapter import SqlStore
-from tests.cassandra_node.fixtures import cassandra_is_asked_for
+from tests.cassandra_node import cassandra_is_asked_for
 
 STORES = ("sqlite", "postgres", *(["cassandra"] if cassandra_is_asked_for() else []))
 

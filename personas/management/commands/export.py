@@ -65,4 +65,6 @@ class Command(ProductCommand):
 
     def show(self, result: Mapping[str, Any]) -> None:
         if result["output"] is not None:  # else the lines themselves went to standard output
-            self.stdout.write(f"{result['lines']} lines written to {result['output']}")
+            self.stdout.write(
+                f"{result['lines']} line{'' if result['lines'] == 1 else 's'} written to {result['output']}"
+            )
