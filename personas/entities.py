@@ -318,10 +318,24 @@ class JobStatus(enum.StrEnum):
     DONE = "done"
     FAILED = "failed"
 
+    @property
+    def ended(self) -> bool:
+        return self in (JobStatus.DONE, JobStatus.FAILED)
+
+
+class JobWish(enum.StrEnum):
+    """What a person asked of a job; its workers look before each share."""
+
+    NONE = ""
+    PAUSE = "pause"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A piece of background work with progress that a person may watch."""
+    """A piece of background work with progress that a person may watch.
+
+    Its worker writes everything but `wish`; a person writes `wish` alone, so that neither undoes the other.
+    """
 
     job_id: str
     kind: str  #: "ingest", "upload", "train", …
@@ -333,6 +347,28 @@ class Job:
     total: int = 0
     message: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    wish: JobWish = JobWish.NONE
+
+
+class ShareStatus(enum.StrEnum):
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A part of a job that one worker does from beginning to end, and any other may do again with the same result."""
+
+    job_id: str
+    number: int  #: from 0, within the job
+    status: ShareStatus
+    updated_at: datetime
+    attempts: int = 0  #: times a worker began it
+    total: int = 0  #: things in it (pictures, faces)
+    message: str = ""
+    work: Mapping[str, Any] = field(default_factory=dict)  #: what is to be done
+    result: Mapping[str, Any] = field(default_factory=dict)  #: what came of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

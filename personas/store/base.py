@@ -29,12 +29,14 @@ from personas.entities import (
     Image,
     ImagePath,
     Job,
+    JobWish,
     Label,
     ModelVersion,
     NewEvent,
     Persona,
     RankedFace,
     RankedKind,
+    Share,
     Slice,
     Truth,
 )
@@ -248,14 +250,29 @@ class ModelStore(Protocol):
 
 
 class WorkStore(Protocol):
-    """Jobs, cursors, leases and the audit log."""
+    """Jobs and their shares, cursors, leases and the audit log."""
 
-    def put_job(self, job: Job) -> None: ...
+    def put_job(self, job: Job) -> None:
+        """Upsert by id. `job.wish` is not written: it belongs to `set_wish`."""
+
+    def set_wish(self, job_id: str, wish: JobWish) -> None:
+        """What a person asks of a job that exists; nothing else of it changes."""
 
     def job(self, job_id: str) -> Job | None: ...
 
     def jobs(self, *, cursor: str | None = None, limit: int = 50) -> Slice[Job]:
         """Newest first."""
+
+    def unfinished_jobs(self) -> tuple[Job, ...]:
+        """Jobs that are neither done nor failed, oldest first: those a sweep looks after."""
+
+    def put_shares(self, shares: Sequence[Share]) -> None:
+        """Upsert by (job_id, number). A job's shares are written before the job that counts on them."""
+
+    def share(self, job_id: str, number: int) -> Share | None: ...
+
+    def shares(self, job_id: str) -> tuple[Share, ...]:
+        """All shares of a job, by number."""
 
     def cursor(self, name: str) -> int:
         """How far a follower of a stream has come; 0 at first."""

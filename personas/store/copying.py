@@ -289,7 +289,10 @@ def _all_ranked(read: Callable[[RankedFace | None], tuple[RankedFace, ...]]) -> 
 
 def _jobs(source: Store, target: Store) -> Progress:
     for done, job in enumerate(every(lambda cursor: source.jobs(cursor=cursor, limit=BATCH)), start=1):
+        target.put_shares(source.shares(job.job_id))
         target.put_job(job)
+        if job.wish:
+            target.set_wish(job.job_id, job.wish)
         yield done, done
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from personas.entities import AuditEntry, Job, JobStatus
+from personas.entities import AuditEntry, Job, JobStatus, JobWish, Share, ShareStatus
 from personas.errors import NotFoundError
 from personas.store.base import Store
 from tests import factories as make
@@ -39,6 +39,56 @@ def test_a_job_reads_back_as_it_was_last_put(store: Store) -> None:
     store.put_job(changed)
     assert store.job("job-1") == changed
     assert store.jobs().items == (changed,)
+
+
+def test_a_wish_is_a_persons_and_what_a_worker_puts_is_the_workers(store: Store) -> None:
+    store.put_job(job(1))
+    store.set_wish("job-1", JobWish.PAUSE)
+    moved = replace(job(1), status=JobStatus.RUNNING, done=4)
+    store.put_job(moved)  # by a worker that read the job before the wish
+    assert store.job("job-1") == replace(moved, wish=JobWish.PAUSE)
+    store.set_wish("job-1", JobWish.NONE)
+    assert store.job("job-1") == moved
+    assert store.jobs().items == (moved,)
+
+
+def test_unfinished_jobs_are_those_that_have_not_ended_oldest_first(store: Store) -> None:
+    assert store.unfinished_jobs() == ()
+    for number, status in enumerate(JobStatus):
+        store.put_job(replace(job(number, seconds=100 - number), status=status))
+    found = store.unfinished_jobs()
+    assert [one.status for one in found] == [JobStatus.PAUSED, JobStatus.RUNNING, JobStatus.QUEUED]
+    for one in found:
+        store.put_job(replace(one, status=JobStatus.DONE))
+    assert store.unfinished_jobs() == ()
+    store.put_job(found[0])  # begun again
+    assert store.unfinished_jobs() == (found[0],)
+
+
+def test_shares_read_back_by_number_as_they_were_last_put(store: Store) -> None:
+    assert store.shares("job-1") == ()
+    assert store.share("job-1", 0) is None
+    first = [
+        Share(
+            job_id="job-1",
+            number=number,
+            status=ShareStatus.WAITING,
+            updated_at=make.at(0),
+            total=100,
+            work={"files": ["a.jpg", number]},
+        )
+        for number in (2, 0, 1)
+    ]
+    store.put_shares(first)
+    store.put_shares([replace(first[0], job_id="job-2")])
+    done = replace(
+        first[2], status=ShareStatus.DONE, updated_at=make.at(9), attempts=2, message="done", result={"faces": 3}
+    )
+    store.put_shares([done])
+    assert store.shares("job-1") == (first[1], done, first[0])
+    assert store.share("job-1", 1) == done
+    store.put_shares([])
+    assert [share.number for share in store.shares("job-2")] == [2]
 
 
 def test_jobs_page_newest_first_even_when_made_at_once(store: Store) -> None:

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,11 +27,14 @@ from personas.entities import (
     ImageStatus,
     Job,
     JobStatus,
+    JobWish,
     ModelVersion,
     NewEvent,
     NewFace,
     RankedFace,
     RankedKind,
+    Share,
+    ShareStatus,
     Truth,
     Verdict,
     VersionStatus,
@@ -223,13 +226,20 @@ def _exercise_work(store: CassandraStore, number: int) -> None:
     job = Job(
         job_id=f"job {number}",
         kind="check",
-        status=JobStatus.DONE,
+        status=JobStatus.RUNNING,
         created_at=NOW,
         updated_at=NOW,
         actor="check",
     )
     store.put_job(job)
     store.jobs()
+    store.set_wish(job.job_id, JobWish.PAUSE)
+    share = Share(job_id=job.job_id, number=0, status=ShareStatus.WAITING, updated_at=NOW)
+    store.put_shares([share])
+    store.share(job.job_id, 0)
+    store.shares(job.job_id)
+    store.unfinished_jobs()
+    store.put_job(replace(job, status=JobStatus.DONE))
     store.advance_cursor("check", number + 1)
     store.add_audit(AuditEntry(at=NOW, actor="check", action="check", target="check"))
     store.audits()

@@ -233,6 +233,15 @@ DROP_PUBLICATION = Statement("DELETE FROM publication WHERE version = :version I
 _JOB = "job_id, kind, status, created_at, updated_at, actor, done, total, message, detail"
 PUT_JOB = Statement(_insert("job", _JOB.replace(",", "")))
 JOB = Statement(f"SELECT {_JOB} FROM job WHERE job_id = :job_id")
+PUT_WISH = Statement(_insert("job_wish", "job_id wish"))
+WISH = Statement("SELECT wish FROM job_wish WHERE job_id = :job_id")
+PUT_UNFINISHED = Statement(_insert("job_unfinished", "space job_id"))
+DROP_UNFINISHED = Statement("DELETE FROM job_unfinished WHERE space = :space AND job_id = :job_id")
+UNFINISHED = Statement("SELECT job_id FROM job_unfinished WHERE space = :space")
+_SHARE = "job_id, number, status, updated_at, attempts, total, message, work, result"
+PUT_SHARE = Statement(_insert("share", _SHARE.replace(",", "")))
+SHARE = Statement(f"SELECT {_SHARE} FROM share WHERE job_id = :job_id AND number = :number")
+SHARES = Statement(f"SELECT {_SHARE} FROM share WHERE job_id = :job_id", fetch_rows=500)
 PUT_ENTRY = Statement(_insert("timeline", "list day at id body"))
 PUT_DAY = Statement(_insert("timeline_day", "list day"))
 DAYS = Statement("SELECT day FROM timeline_day WHERE list = :list AND day <= :day")

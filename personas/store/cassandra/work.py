@@ -1,15 +1,17 @@
-"""Jobs and the audit log: timelines, newest first, a partition a day."""
+"""Jobs and their shares, and the audit log. Jobs and audits are timelines: newest first, a partition a day."""
 
 from __future__ import annotations
 
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 
-from personas.entities import AuditEntry, Job, JobStatus, Slice
+from personas.entities import AuditEntry, Job, JobStatus, JobWish, Share, ShareStatus, Slice
 from personas.store.cassandra import statements as cql
+from personas.store.cassandra.base import SPACE
 from personas.store.cassandra.leases import CassandraLeases
 from personas.store.cassandra.session import CqlRow
 from personas.store.cassandra.values import from_micros, to_json, to_micros, unknown_cursor
@@ -24,7 +26,7 @@ ENTRIES_A_PAGE = 500
 Place = tuple[int, str]
 
 
-def to_job(row: CqlRow) -> Job:
+def to_job(row: CqlRow, wish: str) -> Job:
     return Job(
         job_id=row.job_id,
         kind=row.kind,
@@ -36,6 +38,21 @@ def to_job(row: CqlRow) -> Job:
         total=row.total,
         message=row.message,
         detail=json.loads(row.detail),
+        wish=JobWish(wish),
+    )
+
+
+def to_share(row: CqlRow) -> Share:
+    return Share(
+        job_id=row.job_id,
+        number=row.number,
+        status=ShareStatus(row.status),
+        updated_at=from_micros(row.updated_at),
+        attempts=row.attempts,
+        total=row.total,
+        message=row.message,
+        work=json.loads(row.work),
+        result=json.loads(row.result),
     )
 
 
@@ -52,6 +69,8 @@ class CassandraWork(CassandraLeases):
 
     def put_job(self, job: Job) -> None:
         created_at = to_micros(job.created_at)
+        if not job.status.ended:
+            self._session.run(cql.PUT_UNFINISHED, space=SPACE, job_id=job.job_id)
         self._put_entry(JOBS, created_at, job.job_id, "")
         self._session.run(
             cql.PUT_JOB,
@@ -66,22 +85,65 @@ class CassandraWork(CassandraLeases):
             message=job.message,
             detail=to_json(dict(job.detail)),
         )
+        if job.status.ended:
+            self._session.run(cql.DROP_UNFINISHED, space=SPACE, job_id=job.job_id)
+
+    def set_wish(self, job_id: str, wish: JobWish) -> None:
+        self._session.run(cql.PUT_WISH, job_id=job_id, wish=wish.value)
 
     def job(self, job_id: str) -> Job | None:
-        row = self._session.row(cql.JOB, job_id=job_id)
-        return to_job(row) if row else None
+        return next(self._jobs_by_id([job_id]), None)
+
+    def _jobs_by_id(self, job_ids: Sequence[str]) -> Iterator[Job]:
+        """Those that exist, in this order."""
+        which = [{"job_id": job_id} for job_id in job_ids]
+        found = self._session.rows_many(cql.JOB, which)
+        wishes = self._session.rows_many(cql.WISH, which)
+        for rows, wish in zip(found, wishes, strict=True):
+            if rows:
+                yield to_job(rows[0], wish[0].wish if wish else "")
 
     def jobs(self, *, cursor: str | None = None, limit: int = 50) -> Slice[Job]:
         found: list[Job] = []
-        for entry in self._entries(JOBS, cursor, limit + 1):
-            job = self.job(entry.id)
-            if job is not None and to_micros(job.created_at) == entry.at:  # else a write that was cut short
-                found.append(job)
-            if len(found) > limit:
-                break
+        entries = self._entries(JOBS, cursor, limit + 1)
+        while len(found) <= limit and (some := list(islice(entries, limit + 1 - len(found)))):
+            at = {entry.id: entry.at for entry in some}
+            jobs = self._jobs_by_id([entry.id for entry in some])
+            found.extend(job for job in jobs if to_micros(job.created_at) == at[job.job_id])  # else cut short
         page = tuple(found[:limit])
         more = len(found) > limit
         return Slice(items=page, next_cursor=f"{page[-1].created_at.isoformat()}~{page[-1].job_id}" if more else None)
+
+    def unfinished_jobs(self) -> tuple[Job, ...]:
+        ids = [row.job_id for row in self._session.rows(cql.UNFINISHED, space=SPACE)]
+        unfinished = [job for job in self._jobs_by_id(ids) if not job.status.ended]
+        return tuple(sorted(unfinished, key=lambda job: (job.created_at, job.job_id)))
+
+    def put_shares(self, shares: Sequence[Share]) -> None:
+        self._session.run_many(
+            cql.PUT_SHARE,
+            [
+                {
+                    "job_id": share.job_id,
+                    "number": share.number,
+                    "status": share.status.value,
+                    "updated_at": to_micros(share.updated_at),
+                    "attempts": share.attempts,
+                    "total": share.total,
+                    "message": share.message,
+                    "work": to_json(dict(share.work)),
+                    "result": to_json(dict(share.result)),
+                }
+                for share in shares
+            ],
+        )
+
+    def share(self, job_id: str, number: int) -> Share | None:
+        row = self._session.row(cql.SHARE, job_id=job_id, number=number)
+        return to_share(row) if row else None
+
+    def shares(self, job_id: str) -> tuple[Share, ...]:
+        return tuple(map(to_share, self._session.rows(cql.SHARES, job_id=job_id)))
 
     def add_audit(self, entry: AuditEntry) -> None:
         body = {"actor": entry.actor, "action": entry.action, "target": entry.target, "detail": dict(entry.detail)}

@@ -267,10 +267,30 @@ class JobRow(Row):
     total = models.PositiveBigIntegerField()
     message = models.TextField(blank=True)
     detail = models.TextField()  #: JSON
+    wish = models.CharField(max_length=20, default="", blank=True)
 
     class Meta:
         db_table = "store_job"
-        indexes = (models.Index(fields=["-created_at", "-job_id"], name="jobs_newest_first"),)
+        indexes = (
+            models.Index(fields=["-created_at", "-job_id"], name="jobs_newest_first"),
+            models.Index(fields=["status"], name="jobs_by_status"),
+        )
+
+
+class ShareRow(Row):
+    pk = models.CompositePrimaryKey("job_id", "number")
+    job_id = models.CharField(max_length=100)
+    number = models.PositiveIntegerField()
+    status = models.CharField(max_length=20)
+    updated_at = models.DateTimeField()
+    attempts = models.PositiveIntegerField()
+    total = models.PositiveBigIntegerField()
+    message = models.TextField(blank=True)
+    work = models.TextField()  #: JSON
+    result = models.TextField()  #: JSON
+
+    class Meta:
+        db_table = "store_share"
 
 
 class CursorRow(Row):

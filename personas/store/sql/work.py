@@ -1,18 +1,21 @@
-"""Jobs, cursors, leases and the audit log, in SQL."""
+"""Jobs and their shares, cursors, leases and the audit log, in SQL."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from django.db import IntegrityError
 from django.db.models import QuerySet
 
-from personas.entities import AuditEntry, Job, JobStatus, Slice
+from personas.entities import AuditEntry, Job, JobStatus, JobWish, Share, ShareStatus, Slice
 from personas.store.sql.connection import R, SqlConnection, as_slice, to_json, translating, unknown_cursor
-from personas.store.sql.models import AuditRow, CursorRow, JobRow, LeaseRow
+from personas.store.sql.models import AuditRow, CursorRow, JobRow, LeaseRow, ShareRow
 
 JOB_FIELDS = ("kind", "status", "created_at", "updated_at", "actor", "done", "total", "message", "detail")
+SHARE_FIELDS = ("status", "updated_at", "attempts", "total", "message", "work", "result")
+UNFINISHED = [status.value for status in JobStatus if not status.ended]
 
 
 def to_job(row: JobRow) -> Job:
@@ -27,6 +30,7 @@ def to_job(row: JobRow) -> Job:
         total=row.total,
         message=row.message,
         detail=json.loads(row.detail),
+        wish=JobWish(row.wish),
     )
 
 
@@ -42,6 +46,34 @@ def to_job_row(job: Job) -> JobRow:
         total=job.total,
         message=job.message,
         detail=to_json(dict(job.detail)),
+    )
+
+
+def to_share(row: ShareRow) -> Share:
+    return Share(
+        job_id=row.job_id,
+        number=row.number,
+        status=ShareStatus(row.status),
+        updated_at=row.updated_at,
+        attempts=row.attempts,
+        total=row.total,
+        message=row.message,
+        work=json.loads(row.work),
+        result=json.loads(row.result),
+    )
+
+
+def to_share_row(share: Share) -> ShareRow:
+    return ShareRow(
+        job_id=share.job_id,
+        number=share.number,
+        status=share.status.value,
+        updated_at=share.updated_at,
+        attempts=share.attempts,
+        total=share.total,
+        message=share.message,
+        work=to_json(dict(share.work)),
+        result=to_json(dict(share.result)),
     )
 
 
@@ -81,6 +113,34 @@ class SqlWork(SqlConnection):
         return as_slice(
             list(rows[: limit + 1]), limit, to_job, lambda row: f"{row.created_at.isoformat()}~{row.job_id}"
         )
+
+    @translating()
+    def set_wish(self, job_id: str, wish: JobWish) -> None:
+        self._rows(JobRow).filter(job_id=job_id).update(wish=wish.value)
+
+    @translating()
+    def unfinished_jobs(self) -> tuple[Job, ...]:
+        rows = self._rows(JobRow).filter(status__in=UNFINISHED).order_by("created_at", "job_id")
+        return tuple(map(to_job, rows))
+
+    @translating()
+    def put_shares(self, shares: Sequence[Share]) -> None:
+        with self._transaction():
+            self._rows(ShareRow).bulk_create(
+                [to_share_row(share) for share in shares],
+                update_conflicts=True,
+                unique_fields=["job_id", "number"],
+                update_fields=SHARE_FIELDS,
+            )
+
+    @translating()
+    def share(self, job_id: str, number: int) -> Share | None:
+        row = self._rows(ShareRow).filter(job_id=job_id, number=number).first()
+        return to_share(row) if row else None
+
+    @translating()
+    def shares(self, job_id: str) -> tuple[Share, ...]:
+        return tuple(map(to_share, self._rows(ShareRow).filter(job_id=job_id).order_by("number")))
 
     @translating()
     def cursor(self, name: str) -> int:
