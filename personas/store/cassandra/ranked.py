@@ -16,7 +16,7 @@ from personas.entities import FaceKey, RankedFace, RankedKind
 from personas.store.base import RANKED_PAGE_SIZE, rank_of
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.base import CassandraBase
-from personas.store.cassandra.session import UncertainError
+from personas.store.cassandra.failures import UncertainError
 from personas.store.cassandra.values import chunks
 from personas.store.packing import KEY_BYTES, RankedPage, pack_keys, pack_ranked
 

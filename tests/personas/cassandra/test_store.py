@@ -25,8 +25,9 @@ from personas.store.cassandra import claims, projecting
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.adapter import CassandraStore
 from personas.store.cassandra.checking import MeasuringSession, exercise
+from personas.store.cassandra.failures import UncertainError
 from personas.store.cassandra.schema import LockedError, Schema, migrations
-from personas.store.cassandra.session import StoreSession, UncertainError
+from personas.store.cassandra.session import StoreSession
 from personas.store.copying import copy_store
 from personas.store.sql.adapter import SqlStore
 from tests import factories as make
