@@ -14,6 +14,7 @@ import pytest
 
 from tests.cassandra_node.keeper import Keeper
 from tests.cassandra_node.node import PASSWORD, USER, Node, NoNodeError, Server, start
+from tests.cassandra_node.watching import Sent
 
 try:
     from cassandra.auth import PlainTextAuthProvider
@@ -112,8 +113,12 @@ def connected(server: Server, **options: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def cassandra_driver(cassandra_server: Server) -> Iterator[Any]:
+    """The run's session. What all tests sent by it is looked at when they are done."""
     with connected(cassandra_server) as driver:
+        sent = Sent()
+        driver.add_request_init_listener(sent.look)
         yield driver
+        assert not list(sent.offences())
 
 
 @pytest.fixture(scope="session")

@@ -114,8 +114,8 @@ def as_port_error(error: Exception, where: str) -> FaceProjectError:
             )
         if "CERTIFICATE_VERIFY_FAILED" in str(cause):  # the driver raises an OSError with the text of TLS's own
             return StoreError(
-                f"The certificate of {cluster} is not trusted ({_said(cause)}). Look at CASSANDRA_TLS_CA (who signs) and"
-                " CASSANDRA_TLS_HOSTNAME (whom it names)."
+                f"The certificate of {cluster} is not trusted ({_said(cause)}). Look at CASSANDRA_TLS_CA (who signs it)"
+                " and CASSANDRA_TLS_HOSTNAME (whom it names)."
             )
         if "[SSL" in str(cause):
             return StoreError(f"{cluster} does not speak TLS as asked ({_said(cause)}); look at CASSANDRA_TLS.")
