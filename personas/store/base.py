@@ -219,7 +219,8 @@ class ModelStore(Protocol):
     def put_ranked(self, version: int, kind: RankedKind, ranked: Mapping[str, Sequence[RankedFace]]) -> None:
         """Write a version's ranked faces; replaces the pages of the personas given, of this kind.
 
-        Faces are kept in the order of `rank_of`, ties by key, whatever the order given.
+        Faces are kept in the order of `rank_of`, ties by key, whatever the order given. `RankedFaces` are written
+        without a Python object a face.
         """
 
     def ranked(

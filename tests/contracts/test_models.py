@@ -9,6 +9,7 @@ import pytest
 
 from personas.entities import Champion, RankedFace, RankedKind, VersionStatus
 from personas.errors import NotFoundError
+from personas.face_arrays import RankedFaces
 from personas.store.base import Store, rank_of
 from tests import factories as make
 from tests.contracts.paging import all_ranked, everything
@@ -119,6 +120,22 @@ def test_ranked_faces_come_in_order_with_ties_by_key(store: Store, kind: RankedK
     store.put_ranked(1, kind, {"ann": ranked})
     assert list(store.ranked(1, "ann", kind, limit=1000)) == by_rank(ranked, kind)
     assert all_ranked(lambda after: store.ranked(1, "ann", kind, after=after, limit=3)) == by_rank(ranked, kind)
+
+
+@pytest.mark.parametrize("kind", list(RankedKind))
+def test_ranked_faces_given_as_arrays_are_kept_like_those_given_one_by_one(store: Store, kind: RankedKind) -> None:
+    ranked = with_ties(2100)
+    store.put_ranked(1, kind, {"ann": ranked, "bob": RankedFaces.of(ranked), "cid": RankedFaces.of([])})
+    for name in ("ann", "bob"):
+        kept = all_ranked(lambda after, name=name: store.ranked(1, name, kind, after=after, limit=300))  # type: ignore[misc]
+        assert kept == by_rank(ranked, kind)
+    assert store.ranked(1, "cid", kind) == ()
+
+
+def test_fresh_rows_given_as_arrays_are_kept_like_those_given_one_by_one(store: Store) -> None:
+    ranked = with_ties(40)
+    store.add_fresh(1, {"ann": ranked, "bob": RankedFaces.of(ranked)}, scored_through=4)
+    assert store.fresh(1, "bob", limit=50) == store.fresh(1, "ann", limit=50) == tuple(by_rank(ranked))
 
 
 def test_reading_goes_on_over_page_borders_inside_a_tie(store: Store) -> None:
