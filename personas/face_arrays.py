@@ -78,7 +78,7 @@ class FaceKeys(Sequence[FaceKey]):
 class RankedFaces(Sequence[RankedFace]):
     """Ranked faces, in any order."""
 
-    keys: FaceKeys
+    face_keys: FaceKeys
     probabilities: Doubles  #: float64 (n,)
 
     @classmethod
@@ -98,31 +98,31 @@ class RankedFaces(Sequence[RankedFace]):
     def __getitem__(self, index: slice) -> RankedFaces: ...
     def __getitem__(self, index: int | slice) -> RankedFace | RankedFaces:
         if isinstance(index, slice):
-            return RankedFaces(self.keys[index], self.probabilities[index])
-        return RankedFace(self.keys[index], float(self.probabilities[index]))
+            return RankedFaces(self.face_keys[index], self.probabilities[index])
+        return RankedFace(self.face_keys[index], float(self.probabilities[index]))
 
     def __iter__(self) -> Iterator[RankedFace]:
-        return map(RankedFace, self.keys, self.probabilities.tolist())
+        return map(RankedFace, self.face_keys, self.probabilities.tolist())
 
     def in_order(self, kind: RankedKind) -> RankedFaces:
         """By ascending rank, ties by key."""
-        rank, words = ranks(kind, self.probabilities), self.keys.words()
+        rank, words = ranks(kind, self.probabilities), self.face_keys.words()
         order = np.lexsort((words, rank))
         undecided = np.diff(rank[order]) == 0
         undecided &= np.diff(words[order]) == 0
         if undecided.any():  # several faces of one picture, equally probable
-            order = np.lexsort((self.keys.texts(), rank))
+            order = np.lexsort((self.face_keys.texts(), rank))
         return self.take(order)
 
     def last_of_each(self) -> RankedFaces:
         """Each face once, with the probability that stands last; by key."""
-        texts = self.keys.texts()[::-1]
+        texts = self.face_keys.texts()[::-1]
         _, first = np.unique(texts, return_index=True)
         return self.take(len(texts) - 1 - first)
 
     def take(self, rows: npt.NDArray[Any]) -> RankedFaces:
         """The faces at these places, in this order."""
-        return RankedFaces(FaceKeys(self.keys.packed[rows]), self.probabilities[rows])
+        return RankedFaces(FaceKeys(self.face_keys.packed[rows]), self.probabilities[rows])
 
 
 def ranks(kind: RankedKind, probabilities: Doubles) -> Doubles:

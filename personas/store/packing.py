@@ -84,7 +84,7 @@ class PackedPage:
 def pack_ranked(kind: RankedKind, ranked: Sequence[RankedFace]) -> tuple[bytes, bytes]:
     """Packed keys and probabilities, by ascending rank, ties by key, whatever the order given."""
     ordered = RankedFaces.of(ranked).in_order(kind)
-    return ordered.keys.tobytes(), ordered.probabilities.astype("<f8", copy=False).tobytes()
+    return ordered.face_keys.tobytes(), ordered.probabilities.astype("<f8", copy=False).tobytes()
 
 
 def pack_pages(kind: RankedKind, ranked: Sequence[RankedFace]) -> Iterator[PackedPage]:

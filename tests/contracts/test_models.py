@@ -10,7 +10,7 @@ import pytest
 from personas.entities import Champion, RankedFace, RankedKind, VersionStatus
 from personas.errors import NotFoundError
 from personas.face_arrays import RankedFaces
-from personas.store.base import Store, rank_of
+from personas.store.base import OutdatedError, Store, rank_of
 from tests import factories as make
 from tests.contracts.paging import all_ranked, everything
 
@@ -59,6 +59,17 @@ def test_a_version_is_updated_by_number(store: Store) -> None:
     assert store.model_version(1) == changed
     with pytest.raises(NotFoundError):
         store.update_model_version(replace(changed, version=12))
+
+
+def test_a_version_is_not_updated_by_a_writer_who_thinks_it_has_another_status(store: Store) -> None:
+    publishing = store.add_model_version(make.model_version(status=VersionStatus.PUBLISHING))
+    ready = replace(publishing, status=VersionStatus.READY, n_scored=7)
+    store.update_model_version(ready, expected=VersionStatus.PUBLISHING)
+    with pytest.raises(OutdatedError, match="version 1"):
+        store.update_model_version(replace(publishing, n_scored=5), expected=VersionStatus.PUBLISHING)
+    assert store.model_version(1) == ready
+    with pytest.raises(NotFoundError):
+        store.update_model_version(replace(ready, version=12), expected=VersionStatus.READY)
 
 
 def test_versions_added_at_once_get_different_numbers(

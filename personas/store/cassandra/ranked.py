@@ -169,7 +169,7 @@ class CassandraRanked(CassandraBase):
 def fresh_row(version: int, persona_id: str, faces: RankedFaces) -> dict[str, Any]:
     """The same faces make the same row, so a call that is repeated replaces what it wrote."""
     keys, probabilities = pack_ranked(PREDICTED, faces)
-    digest = hashlib.sha256(np.sort(faces.keys.texts()).tobytes()).hexdigest()
+    digest = hashlib.sha256(np.sort(faces.face_keys.texts()).tobytes()).hexdigest()
     return {
         "persona_id": persona_id,
         "version": version,

@@ -19,7 +19,7 @@ from personas.entities import (
     VersionStatus,
 )
 from personas.errors import NotFoundError
-from personas.store.base import RANKED_PAGE_SIZE, rank_of
+from personas.store.base import RANKED_PAGE_SIZE, outdated, rank_of
 from personas.store.packing import RankedPage, pack_pages
 from personas.store.sql.connection import SqlConnection, as_slice, chunks, to_json, translating, unknown_cursor
 from personas.store.sql.models import ChampionRow, FreshRow, ModelVersionRow, PublicationRow, RankedPageRow
@@ -110,8 +110,9 @@ class SqlModels(SqlConnection):
         return numbered
 
     @translating()
-    def update_model_version(self, version: ModelVersion) -> None:
-        changed = self._rows(ModelVersionRow).filter(version=version.version)
+    def update_model_version(self, version: ModelVersion, *, expected: VersionStatus | None = None) -> None:
+        standing = self._rows(ModelVersionRow).filter(version=version.version)
+        changed = standing.filter(status=expected.value) if expected else standing
         found = changed.update(
             status=version.status.value,
             scored_through=version.scored_through,
@@ -121,6 +122,8 @@ class SqlModels(SqlConnection):
             reasons=to_json(list(version.reasons)),
             metrics=to_json(dict(version.metrics)),
         )
+        if not found and standing.exists():
+            raise outdated(version)
         if not found:
             raise NotFoundError(f"There is no version {version.version}.")
 
