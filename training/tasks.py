@@ -1,4 +1,4 @@
-"""Celery tasks of the trainer-worker: thin, without arguments, safe to run twice."""
+"""Celery tasks of the trainer-worker: thin, ids for arguments, safe to run twice."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from personas.lease import LeaseBusyError
 from personas.selectors.learning import TRAINER_CURSOR
 from personas.store import get_store
 from training import services
+from training.attempts import SetAsideError
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ def train() -> str:
         outcome = services.train(actor="trainer", only_new_labels=True, wait_seconds=0)
     except LeaseBusyError:
         return "Another trainer is at work; the dispatcher asks again."
-    except NotFoundError as error:
+    except (NotFoundError, SetAsideError) as error:
         return str(error)
     logger.info(
         "training attempt ended",
@@ -42,3 +43,13 @@ def score_new_faces() -> str:
         return f"{services.score_new_faces()} faces scored."
     except LeaseBusyError:
         return "A trainer is at work; the dispatcher asks again."
+
+
+@shared_task(name="training.do_share")  # type: ignore[untyped-decorator]
+def do_share(job_id: str, number: int) -> str:
+    """Score a share of the faces that a version is published over, while the trainer does others."""
+    try:
+        share = services.do_share(job_id, number)
+    except LeaseBusyError:
+        return "Another worker is at it."
+    return f"share {number}: {share.status.value}" if share else "There is nothing to do now."
