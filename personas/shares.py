@@ -24,6 +24,11 @@ MAX_ATTEMPTS = 3
 Doer = Callable[[Share, Lease], Mapping[str, Any]]
 
 
+def lease_of(job_id: str, number: int) -> str:
+    """Name of the lease under which a share is done."""
+    return f"share:{job_id}:{number}"
+
+
 def do_share(
     store: Store, job_id: str, number: int, *, do: Doer, clock: Callable[[], datetime], attempts: int = MAX_ATTEMPTS
 ) -> Share | None:
@@ -37,7 +42,7 @@ def do_share(
     job = store.job(job_id)
     if job is None or job.status.ended or job.wish is JobWish.PAUSE:
         return None
-    with held_lease(store, f"share:{job_id}:{number}", clock=clock) as lease:
+    with held_lease(store, lease_of(job_id, number), clock=clock) as lease:
         share = store.share(job_id, number)
         if share is None or share.status is not ShareStatus.WAITING:
             return None
@@ -51,20 +56,25 @@ def do_share(
         if share.attempts >= attempts:
             why = f"It was begun {share.attempts} times and never ended: it seems to end the worker that does it."
             return put(share, status=ShareStatus.FAILED, message=share.message or why)
-        begun = put(share, attempts=share.attempts + 1)
+        started = put(share, attempts=share.attempts + 1)
         try:
-            result = do(begun, lease)
+            result = do(started, lease)
         except TransientError:
             put(share)
             raise
         except FaceProjectError as error:
-            return put(begun, status=ShareStatus.FAILED, message=str(error))
-        return put(begun, status=ShareStatus.DONE, message="", result=result)
+            return put(started, status=ShareStatus.FAILED, message=str(error))
+        return put(started, status=ShareStatus.DONE, message="", result=result)
 
 
 def waiting(shares: Iterable[Share]) -> list[Share]:
     """Shares nobody has ended yet."""
     return [share for share in shares if share.status is ShareStatus.WAITING]
+
+
+def begun(shares: Iterable[Share]) -> list[Share]:
+    """Shares that are in a worker's hand, or in that of one that died."""
+    return [share for share in shares if share.status is ShareStatus.WAITING and share.attempts]
 
 
 def n_done(shares: Iterable[Share]) -> int:
