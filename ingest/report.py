@@ -13,8 +13,9 @@ from typing import Any
 from django.conf import settings
 
 from ingest.rejections import Rejection
-from personas.entities import Share
+from personas.entities import Job
 from personas.media import MediaFolder
+from personas.store.base import Store
 
 #: Rejections kept in the result of a share; paths may be long, and a row of the store must stay small.
 SHOWN_A_SHARE = 10
@@ -47,7 +48,8 @@ def rejected_in(result: Mapping[str, Any]) -> Iterator[Rejection]:
         yield Rejection(**line)
 
 
-def rejected_of(shares: Iterable[Share]) -> Iterator[Rejection]:
-    """All that the shares of a job refused, share by share."""
-    for share in shares:
-        yield from rejected_in(share.result)
+def rejected_by(store: Store, job: Job) -> Iterator[Rejection]:
+    """All that a job refused, share by share; of one that has no shares, what it says itself."""
+    shares = store.shares(job.job_id)
+    for result in [share.result for share in shares] if shares else [job.detail]:
+        yield from rejected_in(result)

@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from ingest.words import count_of
 from personas.entities import Job, JobStatus, Share, ShareStatus
-from personas.shares import n_done
+from personas.shares import n_done, per_second
+from personas.words import count_of
 
 #: Numbers that are summed over shares. A content that lies in two shares counts in both.
 COUNTS = ("pictures", "new", "known", "faces", "no_face", "labels", "truths", "labels_kept")
@@ -28,7 +28,14 @@ def moved(job: Job, shares: Sequence[Share], at: datetime) -> Job:
         f"Listing {job.detail['folder']}: {count_of(total, 'picture')} so far." if listing else "Looking for faces."
     )
     message += f" {count_of(n_failed, 'part')} failed so far." if n_failed else ""
-    detail = {**job.detail, "listing": listing, "parts": len(shares) - 1, "n_failed": n_failed, **totals(shares)}
+    detail = {
+        **job.detail,
+        "listing": listing,
+        "parts": len(shares) - 1,
+        "n_failed": n_failed,
+        "per_second": per_second(shares, at=at),
+        **totals(shares),
+    }
     return replace(job, status=JobStatus.RUNNING, done=done, total=total, message=message, detail=detail)
 
 

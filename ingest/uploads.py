@@ -32,13 +32,13 @@ from ingest.rejections import CRASHED_EXTRACTION, TOO_MANY_BYTES, Rejection
 from ingest.services import work_order
 from ingest.sources.folder import UNFINISHED_SUFFIX, FolderSource
 from ingest.summary import IngestSummary, Progress
-from ingest.words import count_of
 from ingest.worker import WorkOrder
 from personas.entities import Job, JobStatus
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease, held_lease
 from personas.media import write_atomically
 from personas.store.base import Store
+from personas.words import count_of
 
 KIND: Final = "upload"
 SOURCE: Final = "upload"

@@ -18,7 +18,7 @@ from ingest import settling as ingest
 from personas.entities import Job, JobStatus, JobWish, Share
 from personas.errors import TransientError
 from personas.lease import LeaseBusyError, held_lease, is_held
-from personas.shares import begun, lease_of, waiting
+from personas.shares import begun, lease_of, settling_lease, waiting
 from personas.store.base import Store
 
 logger = logging.getLogger(__name__)
@@ -169,8 +169,3 @@ class ShareSweep:
             watched.moved_at = now
             return False
         return True
-
-
-def settling_lease(job_id: str) -> str:
-    """Name of the lease under which a job ends, or is made to go on after its end."""
-    return f"job:{job_id}"

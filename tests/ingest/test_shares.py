@@ -11,7 +11,7 @@ import pytest
 from django.apps import apps
 
 from ingest.pool import InlinePool
-from ingest.report import rejected_of
+from ingest.report import rejected_by
 from ingest.settling import settled
 from ingest.shares import KIND, LISTING, do_ingest_share, queue_ingest
 from personas.entities import Job, JobStatus, Share
@@ -81,7 +81,7 @@ def test_in_shares_the_state_is_that_of_a_direct_ingest(store: Store, pictures: 
     assert (done.status, done.done, done.total) == (JobStatus.DONE, 13, 13)
     for name in ("pictures", "new", "known", "labels", "truths", "categories", "reasons"):
         assert done.detail[name] == getattr(summary, name), name
-    assert sorted(rejected_of(shares), key=lambda each: each.path) == list(summary.rejected)
+    assert sorted(rejected_by(store, job), key=lambda each: each.path) == list(summary.rejected)
     assert "12 pictures with" in done.message
     assert "2 files rejected." in done.message
 
