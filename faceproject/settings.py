@@ -244,7 +244,7 @@ TASK_LIMIT_SECONDS = {  # by queue; a worker whose task takes longer is ended an
     "training": env.float("TASK_LIMIT_SECONDS_TRAINING", default=7200.0),
 }
 STOP_GRACE_SECONDS = env.float("STOP_GRACE_SECONDS", default=8.0)  # less than whoever stops the process allows it
-CELERY_BROKER_URL = env.str("REDIS_URL", default=FOLDER_URL)
+CELERY_BROKER_URL = env.str("REDIS_URL", default="") or FOLDER_URL
 QUEUE_FOLDERS: list[Path] = []
 if CELERY_BROKER_URL == FOLDER_URL:
     CELERY_BROKER_TRANSPORT = "orchestration.folder_transport:Transport"

@@ -12,7 +12,7 @@ import signal
 from types import FrameType
 from typing import Any
 
-from celery import bootsteps
+from celery import bootsteps, signals
 from celery.worker import state
 from django.conf import settings
 
@@ -28,6 +28,7 @@ def stop(number: int, frame: FrameType | None) -> None:
         os._exit(SIGNALLED + number)
     state.should_stop = os.EX_OK
     WATCHDOG.stop_within(settings.STOP_GRACE_SECONDS)
+    signals.worker_shutting_down.send(sender=None, sig=signal.Signals(number).name, how="Warm", exitcode=os.EX_OK)
 
 
 class StopInOrder(bootsteps.StartStopStep):  # type: ignore[misc]  # celery ships no types
