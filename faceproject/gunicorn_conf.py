@@ -14,7 +14,7 @@ worker_class = "gthread"
 workers = 1  # one process, so that caches are shared; scale by more replicas
 threads = 8  # pages wait for disk and store, not for the CPU
 timeout = 120
-graceful_timeout = 5
+graceful_timeout = 25  # requests in hand when told to end; below the 30 s that Kubernetes gives
 control_socket_disable = True  # nothing uses it, and it would lie in a home folder that containers may not write
 
 _log_format = os.environ.get("LOG_FORMAT", "line")
@@ -31,3 +31,14 @@ logconfig_dict: dict[str, Any] = {
         "gunicorn.access": {"level": "WARNING"},  # silent: addresses hold what people search for
     },
 }
+
+
+def post_worker_init(worker: Any) -> None:
+    """The process with the pages answers probes too, on PROBE_PORT; pages go on where it cannot."""
+    from orchestration.probes import UnableToProbeError, probes_of, serve_probes
+    from orchestration.roles import ROLE_VARIABLE, ROLES, WEB
+
+    try:
+        serve_probes(probes_of(ROLES[os.environ.get(ROLE_VARIABLE, WEB)], heartbeat=None))
+    except UnableToProbeError as error:
+        worker.log.error("%s", error)

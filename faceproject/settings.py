@@ -259,6 +259,11 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 
+# ---- roles -----------------------------------------------------------------------------------------------------------
+PROBE_PORT = env.int("PROBE_PORT", default=0)  # /healthz, /readyz and /metrics of each role, without sign-in; 0: none
+PROBE_HOST = env.str("PROBE_HOST", default="127.0.0.1")
+INIT_SOURCE = env.str("INIT_SOURCE", default="")  # folder of pictures that `manage.py role init` takes in and learns
+
 # ---- logs: never image bytes, vectors, names of people or keys -------------------------------------------------------
 LOG_FORMAT = env.str("LOG_FORMAT", default="line")  # or "json": one object a line, for containers
 LOGGING = {

@@ -128,3 +128,11 @@ def send_by_celery(task: str, arguments: tuple[str, ...]) -> None:
         current_app.send_task(task, args=arguments)
     except (OperationalError, OSError) as error:
         raise TransientError(f"The broker cannot be reached ({error}); tasks wait in the store.") from error
+
+
+def product_dispatcher() -> Dispatcher:
+    """The dispatcher of this installation."""
+    from ingest.uploads import pending_uploads
+    from personas.store import get_store
+
+    return Dispatcher(get_store(), send_by_celery, pending_uploads)
