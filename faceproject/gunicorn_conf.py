@@ -8,16 +8,17 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from faceproject.logs import FORMATTERS
+from faceproject.logs import FORMATTERS, format_of
+from personas.log_context import ROLE_VARIABLE
 
 worker_class = "gthread"
 workers = 1  # one process, so that caches are shared; scale by more replicas
 threads = 8  # pages wait for disk and store, not for the CPU
 timeout = 120
-graceful_timeout = 25  # requests in hand when told to end; below the 30 s that Kubernetes gives
+graceful_timeout = max(int(float(os.environ.get("STOP_GRACE_SECONDS", "8"))), 1)  # for requests in hand at SIGTERM
 control_socket_disable = True  # nothing uses it, and it would lie in a home folder that containers may not write
 
-_log_format = os.environ.get("LOG_FORMAT", "line")
+_log_format = format_of(os.environ)
 _formatter = _log_format if _log_format in FORMATTERS else "line"
 _level = os.environ.get("LOG_LEVEL", "INFO")
 logconfig_dict: dict[str, Any] = {
@@ -36,7 +37,7 @@ logconfig_dict: dict[str, Any] = {
 def post_worker_init(worker: Any) -> None:
     """The process with the pages answers probes too, on PROBE_PORT; pages go on where it cannot."""
     from orchestration.probes import UnableToProbeError, probes_of, serve_probes
-    from orchestration.roles import ROLE_VARIABLE, ROLES, WEB
+    from orchestration.roles import ROLES, WEB
 
     try:
         serve_probes(probes_of(ROLES[os.environ.get(ROLE_VARIABLE, WEB)], heartbeat=None))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from personas.entities import INGEST, LABELS
 from personas.errors import TransientError
+from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
 from personas.selectors.learning import TRAINER_CURSOR
 from personas.store.base import Store
 
@@ -103,6 +104,7 @@ class Dispatcher:
                 return
             patience = RESEND_SECONDS if news else min(last.patience * 2, LONGEST_RESEND_SECONDS)
         self.send(task, arguments)
+        TASKS_SENT.labels(task).inc()
         self._outstanding[task, *arguments] = _Outstanding(
             gap=gap, follower=follower, sent_at=self.monotonic(), patience=patience
         )
@@ -113,7 +115,9 @@ class Dispatcher:
         while not should_stop():
             try:
                 self.look()
+                DISPATCHER_LOOKS.labels("done").inc()
             except TransientError as error:
+                DISPATCHER_LOOKS.labels("put_off").inc()
                 logger.warning("the dispatcher waits: %s", error)
                 time.sleep(1.0)
             time.sleep(LOOK_SECONDS)

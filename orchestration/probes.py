@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connections
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from orchestration.broker import check_broker
 from orchestration.heartbeat import Heartbeat
@@ -122,6 +124,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     probes: Probes
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """The asker went away, as a rule; one line instead of the standard library's traceback."""
+        logger.info("a probe was not answered: %s", sys.exception())
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
@@ -134,8 +140,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._say(*self.server.probes.health(), bad="unhealthy")
             elif path == "/readyz":
                 self._say(*self.server.probes.readiness(), bad="not ready")
+            elif path == "/metrics":
+                self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest())
             else:
-                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"/healthz, /readyz\n")
+                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"/healthz, /readyz, /metrics\n")
         finally:
             connections.close_all()  # this thread's
 

@@ -14,9 +14,10 @@ from typing import NoReturn
 
 from orchestration.heartbeat import Heartbeat
 from orchestration.probes import Probes, probes_of, serve_probes
-from orchestration.roles import DISPATCHER, INIT, ROLE_VARIABLE, ROLES, SCORER, WEB, Role
+from orchestration.roles import DISPATCHER, INIT, ROLES, SCORER, WEB, Role
 from orchestration.serving import require_free
 from personas.errors import FaceProjectError
+from personas.log_context import ROLE_VARIABLE
 from personas.management.schema import create_private
 from personas.readiness import NotReadyError, check_schema
 
@@ -73,9 +74,13 @@ def _run(role: Role) -> int:
             if not _schema_comes(probes, heartbeat):
                 return 0
             if role.name == DISPATCHER:
+                from prometheus_client import REGISTRY
+
                 from orchestration.dispatcher import product_dispatcher
+                from orchestration.state_metrics import StateMetrics
 
                 dispatcher = product_dispatcher()
+                REGISTRY.register(StateMetrics())
                 probes.working.set()
                 dispatcher.run(_beating(heartbeat, probes.ending))
                 return 0

@@ -18,8 +18,6 @@ TRAINER_WORKER: Final = "trainer-worker"
 DISPATCHER: Final = "dispatcher"
 SCORER: Final = "scorer"
 INIT: Final = "init"
-#: The environment variable in which a process of a role, and what it starts, find its name: for logs and probes.
-ROLE_VARIABLE: Final = "FACEPROJECT_ROLE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
