@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from orchestration.jobs import LONGEST_RESEND_SECONDS, RESEND_SECONDS, Send, ShareSweep
 from personas.entities import INGEST, LABELS
 from personas.errors import TransientError
 from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
@@ -23,15 +24,13 @@ logger = logging.getLogger(__name__)
 
 #: Between two looks; part of what a person waits for after labelling.
 LOOK_SECONDS = 0.1
-#: A follower that has not moved this long after its task was sent is sent another one: the task was lost, or it failed.
-#: Doubled each time as long as nothing else changes.
-RESEND_SECONDS, LONGEST_RESEND_SECONDS = 5.0, 300.0
+#: Between two looks at jobs in shares, and the largest share of time spent on them.
+JOBS_SECONDS, JOBS_SHARE = 0.5, 0.1
 #: Between two looks for uploads, which read a folder and a job each, and the largest share of time spent on them.
 UPLOADS_SECONDS, UPLOADS_SHARE = 1.0, 0.05
 #: Between two looks for projections a killed process left half done.
 REPAIR_SECONDS = 60.0
 
-Send = Callable[[str, tuple[str, ...]], None]
 TRAIN, SCORE, UPLOAD = "training.train", "training.score_new_faces", "ingest.process_upload"
 
 
@@ -55,7 +54,12 @@ class Dispatcher:
     monotonic: Callable[[], float] = time.monotonic
     _outstanding: dict[tuple[str, ...], _Outstanding] = field(default_factory=dict)
     _uploads_at: float = float("-inf")
+    _jobs_at: float = float("-inf")
     _repaired_at: float = float("-inf")
+    _shares: ShareSweep = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._shares = ShareSweep(self.store, self.send, self.monotonic)
 
     def look(self) -> None:
         """Compare the logs with their followers once."""
@@ -63,6 +67,8 @@ class Dispatcher:
         self._look_at_pictures()
         if self.monotonic() >= self._uploads_at:
             self._look_at_uploads()
+        if self.monotonic() >= self._jobs_at:
+            self._look_at_jobs()
         if self.monotonic() - self._repaired_at > REPAIR_SECONDS:
             self._repaired_at = self.monotonic()
             if repaired := self.store.repair():
@@ -93,8 +99,18 @@ class Dispatcher:
         for job_id in pending:
             self._offer(UPLOAD, job_id, gap=None, follower=None)
 
+    def _look_at_jobs(self) -> None:
+        began = self.monotonic()
+        self._shares.look(self.store.unfinished_jobs())
+        took = self.monotonic() - began
+        self._jobs_at = self.monotonic() + max(JOBS_SECONDS, took / JOBS_SHARE)
+
     def _offer(self, task: str, *arguments: str, gap: object, follower: object) -> None:
-        """Send, unless the last one sent for this is still on its way or at work."""
+        """Send, unless the last one sent for this is still on its way or at work.
+
+        A follower that has not moved for RESEND_SECONDS after its task was sent is sent another one: the task was lost,
+        or it failed. Doubled each time as long as nothing else changes.
+        """
         last = self._outstanding.get((task, *arguments))
         patience = RESEND_SECONDS
         if last and last.follower == follower:
@@ -123,7 +139,7 @@ class Dispatcher:
             time.sleep(LOOK_SECONDS)
 
 
-def send_by_celery(task: str, arguments: tuple[str, ...]) -> None:
+def send_by_celery(task: str, arguments: tuple[str | int, ...]) -> None:
     """Put a task on its queue. Raises TransientError when the broker is away."""
     from celery import current_app
     from kombu.exceptions import OperationalError
