@@ -29,7 +29,6 @@ from typing import Any, Self, TypeVar
 import pytest
 
 from tests import processes
-from tests.cassandra_node import cassandra_is_asked_for
 from tests.processes import PATIENCE_SECONDS, free_port, last_lines
 from tests.servers import PostgresServer, RedisServer
 from tests.visitor import Visitor
@@ -37,7 +36,7 @@ from tests.visitor import Visitor
 T = TypeVar("T")
 REPOSITORY = Path(__file__).resolve().parent.parent
 #: What tests of whole installations run on.
-STORES = ("sqlite", "postgres", *(["cassandra"] if cassandra_is_asked_for() else []))
+STORES = ("sqlite", "postgres", "cassandra")
 #: Settings of whoever runs the tests that must not reach the installation.
 _FOREIGN = re.compile(
     r"(FACEPROJECT_HOME|MEDIA_ROOT|CACHE_ROOT|STATIC_ROOT|DATABASE_URL|REDIS_URL|STATE_STORE|STORES|STORE_BUCKETS|"
