@@ -19,6 +19,7 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 app = Celery("faceproject")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["worker"].add("orchestration.worker:StopInOrder")
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]  # celery ships no types
