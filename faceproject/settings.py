@@ -14,7 +14,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from faceproject.logs import FORMATTERS
+from faceproject.logs import FORMATTERS, format_of
 from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim
 from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options
 
@@ -128,6 +128,9 @@ FACE_EMBEDDER_WEIGHTS_SHA256 = env.str("FACE_EMBEDDER_WEIGHTS_SHA256", default="
 MAX_IMAGE_PIXELS = env.int("MAX_IMAGE_PIXELS", default=120_000_000)
 MAX_IMAGE_BYTES = env.int("MAX_IMAGE_BYTES", default=100 * 2**20)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=2 * 2**30)  # in one form; scripts send it in smaller parts
+INGEST_SHARE_PICTURES = env.int("INGEST_SHARE_PICTURES", default=500)  # of a queued ingest, at most
+# Extraction processes of one ingest-worker; 0: one a core. Served, workers are added instead.
+INGEST_PROCESSES = env.int("INGEST_PROCESSES", default=0 if EMBEDDED else 1)
 
 # ---- applications ----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -147,6 +150,7 @@ INSTALLED_APPS = [
     "faceproject",
 ]
 MIDDLEWARE = [
+    "personas.middleware.RequestIdMiddleware",  # first: what the others log belongs to the request too
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -241,7 +245,7 @@ TASK_LIMIT_SECONDS = {  # by queue; a worker whose task takes longer is ended an
     "training": env.float("TASK_LIMIT_SECONDS_TRAINING", default=7200.0),
 }
 STOP_GRACE_SECONDS = env.float("STOP_GRACE_SECONDS", default=8.0)  # less than whoever stops the process allows it
-CELERY_BROKER_URL = env.str("REDIS_URL", default=FOLDER_URL)
+CELERY_BROKER_URL = env.str("REDIS_URL", default="") or FOLDER_URL
 QUEUE_FOLDERS: list[Path] = []
 if CELERY_BROKER_URL == FOLDER_URL:
     CELERY_BROKER_TRANSPORT = "orchestration.folder_transport:Transport"
@@ -277,8 +281,13 @@ CELERY_WORKER_SEND_TASK_EVENTS = CELERY_TASK_SEND_SENT_EVENT = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 
+# ---- roles -----------------------------------------------------------------------------------------------------------
+PROBE_PORT = env.int("PROBE_PORT", default=0)  # /healthz, /readyz and /metrics of each role, without sign-in; 0: none
+PROBE_HOST = env.str("PROBE_HOST", default="127.0.0.1")
+INIT_SOURCE = env.str("INIT_SOURCE", default="")  # folder of pictures that `manage.py role init` takes in and learns
+
 # ---- logs: never image bytes, vectors, names of people or keys -------------------------------------------------------
-LOG_FORMAT = env.str("LOG_FORMAT", default="line")  # or "json": one object a line, for containers
+LOG_FORMAT = env.str("LOG_FORMAT", default="") or format_of(env.ENVIRON)  # "line", or "json": one object a line
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils import timezone
 
+from ingest.shares import do_ingest_share
 from ingest.uploads import process_upload as process
 from personas.store import get_store
 from personas.tasks import task
@@ -13,3 +14,10 @@ from personas.tasks import task
 def process_upload(job_id: str) -> str:
     """Take in an upload; returns a sentence that says what happened."""
     return process(store=get_store(), job_id=job_id, clock=timezone.now).message
+
+
+@task("ingest.do_share")
+def do_share(job_id: str, number: int) -> str:
+    """List a source, or take in a share of it; returns a sentence that says what happened."""
+    share = do_ingest_share(store=get_store(), job_id=job_id, number=number, clock=timezone.now)
+    return f"share {number}: {share.status.value}" if share else f"share {number}: nothing to do now"

@@ -10,6 +10,7 @@ product uses none.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 import uuid
@@ -20,6 +21,8 @@ from typing import Any
 from kombu.exceptions import ChannelError
 from kombu.transport import filesystem, virtual
 from kombu.utils.json import dumps, loads
+
+from personas.watchdog import WATCHDOG
 
 logger = logging.getLogger(__name__)
 
@@ -68,3 +71,19 @@ class Transport(filesystem.Transport):  # type: ignore[misc]  # kombu ships no t
     Channel = Channel
     driver_type = "filesystem"
     global_state = virtual.BrokerState()
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+        """Deliver one message. Raises TimeoutError; at once when the process was asked to stop.
+
+        Celery drains once more after that, for up to two seconds, and would begin another task.
+        """
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        while not WATCHDOG.stopping:
+            try:
+                self.cycle.get(self._deliver, timeout=timeout)
+                return
+            except Empty:
+                if time.monotonic() >= until:
+                    break
+                time.sleep(self.polling_interval)
+        raise TimeoutError

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from celery import Task, shared_task
+from celery.exceptions import Reject
 from celery.utils.time import get_exponential_backoff_interval
 from django.conf import settings
 from kombu.exceptions import OperationalError
@@ -48,11 +49,17 @@ class ProductTask(Task):  # type: ignore[misc]  # celery ships no types
     abstract = True
     max_retries = MAX_RETRIES
 
+    @property
+    def time_limit(self) -> float:
+        """Seconds; the watchdog holds it, for Celery's solo pool has no limits."""
+        return float(settings.TASK_LIMIT_SECONDS[queue_of(self.name)])
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.request.called_directly:
             return super().__call__(*args, **kwargs)
-        limit = settings.TASK_LIMIT_SECONDS[queue_of(self.name)]
-        with WATCHDOG.hand(name=self.name, task_id=self.request.id, limit_seconds=limit):
+        if WATCHDOG.stopping:  # it was on its way when the stop came: another worker's
+            raise Reject("The worker ends.", requeue=True)
+        with WATCHDOG.hand(name=self.name, task_id=self.request.id, limit_seconds=self.time_limit):
             return self._attempt(args, kwargs)
 
     def _attempt(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:

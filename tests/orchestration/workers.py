@@ -7,19 +7,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from celery import Celery
+
+from orchestration.queues import FOLDER_URL, folder_options, redis_options
 from tests.processes import end, last_lines, start, wait_until
 
 REPO = Path(__file__).resolve().parents[2]
-SEND = """
-import sys
-import django
-django.setup()
-from orchestration.dispatcher import send_by_celery
-for name in sys.argv[2:]:
-    send_by_celery("ingest.sample", (sys.argv[1], name))
-"""
 
 
 @dataclass
@@ -37,7 +33,7 @@ class Workers:
     @property
     def environment(self) -> dict[str, str]:
         mine = {"FACEPROJECT_HOME": str(self.folder / "home"), "DJANGO_SETTINGS_MODULE": "faceproject.settings"}
-        return {**os.environ, "DATABASE_URL": "", "REDIS_URL": "", "PYTHONPATH": str(REPO), **mine, **self.settings}
+        return {**os.environ, "REDIS_URL": "", "PYTHONPATH": str(REPO), **mine, **self.settings}
 
     def start(self) -> subprocess.Popen[bytes]:
         """One more worker; returns when it takes tasks, or when it says that it cannot reach its broker."""
@@ -58,9 +54,23 @@ class Workers:
         return last_lines(self.log, 10_000).count(" ready.")
 
     def send(self, *names: str) -> None:
-        """As the dispatcher does; fails when that does."""
-        command = [sys.executable, "-c", SEND, str(self.folder), *names]
-        subprocess.run(command, cwd=REPO, env=self.environment, check=True, timeout=180)
+        """A task each."""
+        for name in names:
+            self.app.send_task("ingest.sample", args=(str(self.folder), name), queue="ingest")
+
+    @cached_property
+    def app(self) -> Celery:
+        """Speaks to the installation's broker as its dispatcher does."""
+        app = Celery("sender", set_as_current=False)
+        url = self.settings.get("REDIS_URL", FOLDER_URL)
+        if url == FOLDER_URL:
+            app.conf.broker_transport = "orchestration.folder_transport:Transport"
+            app.conf.broker_transport_options = folder_options(self.folder / "home" / "queue")
+        else:
+            prefix = self.settings.get("REDIS_KEY_PREFIX", "faceproject:")
+            app.conf.broker_transport_options = redis_options(key_prefix=prefix, limits={"ingest": 1.0})
+        app.conf.broker_url = url
+        return app
 
     def hold(self) -> None:
         """Tasks do not end until `let_go`."""
