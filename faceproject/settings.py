@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from faceproject.logs import FORMATTERS, format_of
 from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim
-from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options
+from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options, redis_tls
 
 env = environ.FileAwareEnv()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -258,8 +258,8 @@ else:
     CELERY_BROKER_TRANSPORT_OPTIONS = redis_options(
         key_prefix=env.str("REDIS_KEY_PREFIX", default="faceproject:"), limits=TASK_LIMIT_SECONDS
     )
-    if _redis_ca := env.str("REDIS_TLS_CA", default=""):  # PEM file of a private authority, for rediss://
-        CELERY_BROKER_USE_SSL = {"ssl_ca_certs": _redis_ca, "ssl_cert_reqs": "required"}
+    if CELERY_BROKER_URL.startswith("rediss://"):
+        CELERY_BROKER_USE_SSL = redis_tls(env.str("REDIS_TLS_CA", default=""))  # PEM file of a private authority
 CELERY_TASK_ROUTES = {f"{queue}.*": {"queue": queue} for queue in QUEUES}
 CELERY_TASK_IGNORE_RESULT = True  # outcomes are in the store
 CELERY_TASK_SERIALIZER = "json"
@@ -302,7 +302,9 @@ LOGGING = {
     "loggers": {
         "cassandra": {"level": "WARNING"},  # the driver tells of every host it finds
         "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},  # its "succeeded" line would print what a task returned
+        "celery.app.trace": {
+            "level": "ERROR"
+        },  # personas/tasks.py tells how tasks ended; this would print what they returned
         "kombu.connection": {"level": "ERROR"},  # warns that filesystem:// has no host
     },
 }

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from orchestration.jobs import LONGEST_RESEND_SECONDS, RESEND_SECONDS, Send, ShareSweep
+from orchestration.queues import away
 from personas.entities import INGEST, LABELS, Job, JobStatus
 from personas.errors import TransientError
 from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
@@ -156,14 +157,14 @@ class Dispatcher:
 
 
 def send_by_celery(task: str, arguments: tuple[str | int, ...]) -> None:
-    """Put a task on its queue. Raises TransientError when the broker is away."""
+    """Put a task on its queue. Raises TransientError, within some seconds, when the broker is away."""
     from celery import current_app
     from kombu.exceptions import OperationalError
 
     try:
         current_app.send_task(task, args=arguments)
     except (OperationalError, OSError) as error:
-        raise TransientError(f"The broker cannot be reached ({error}); tasks wait in the store.") from error
+        raise away(error) from error
 
 
 def product_dispatcher() -> Dispatcher:
