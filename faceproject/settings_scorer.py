@@ -36,7 +36,8 @@ FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler
 DATA_UPLOAD_MAX_NUMBER_FILES = SCORER_MAX_PICTURES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10
 # Refusals are answers, not errors of this process; what broke is logged with its traceback.
-LOGGING["filters"] = {
-    "broken": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: bool(record.exc_info)}
+LOGGING = {
+    **LOGGING,
+    "filters": {"broken": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: bool(record.exc_info)}},
+    "loggers": {**LOGGING["loggers"], "django.request": {"filters": ["broken"]}},
 }
-LOGGING["loggers"]["django.request"] = {"filters": ["broken"]}
