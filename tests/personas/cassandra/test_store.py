@@ -52,11 +52,12 @@ class FailingSession(StoreSession):
             self._count()
         return super()._execute(statement, params, *args)
 
-    def _execute_all(self, statements: Any) -> list[Any]:
+    def _execute_all(self, statements: Any) -> Iterator[Any]:
         for one in statements:
             self._count()
-            super()._execute_all([one])
-        return []
+            for future in super()._execute_all([one]):
+                future.result()
+                yield future
 
 
 @pytest.fixture
