@@ -65,7 +65,7 @@ class ProductTask(Task):  # type: ignore[misc]  # celery ships no types
             return self._attempt(args, kwargs)
 
     def _attempt(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        """Returns a sentence without names. Raises celery.exceptions.Retry (or Reject, when the broker is away)."""
+        """Returns a sentence without names. Raises celery.exceptions.Retry."""
         began = time.monotonic()
         transient: Exception | None = None
         said = ""
@@ -104,7 +104,15 @@ class ProductTask(Task):  # type: ignore[misc]  # celery ships no types
             FIRST_PAUSE_SECONDS, self.request.retries, LONGEST_PAUSE_SECONDS, full_jitter=True
         )
         logger.warning("the task is tried again in %d s: %s", pause, error, extra=self._about(outcome))
-        raise self.retry(exc=error, countdown=pause)
+        try:
+            raise self.retry(exc=error, countdown=pause)
+        except Reject as unsent:
+            logger.warning(
+                "the retry cannot be sent, the dispatcher asks again: %s",
+                unsent.reason,
+                extra=self._about(Outcome.GIVEN_UP),
+            )
+            return "Given up after a transient error."
 
     def _about(self, outcome: Outcome) -> dict[str, str]:
         return {"task": self.name, "task_id": self.request.id, "outcome": outcome.value}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from personas.entities import INGEST, AuditEntry, Champion, ModelVersion, VersionStatus
 from personas.errors import FaceProjectError, NotFoundError, TransientError
-from personas.lease import Lease, held_lease
+from personas.lease import Lease, LeaseLostError, held_lease
 from personas.store.base import Store
 from training.champion import recogniser_of
 from training.matrix import EmbeddingMatrix, MatrixFolder
@@ -72,6 +72,18 @@ class Publisher:
         """After the switch, never before: a kill in between leaves a version that the next attempt finishes."""
         ready = dataclasses.replace(version, status=VersionStatus.READY, replaced=replaced)
         self.store.update_model_version(ready)
+
+    def settle(self, version: int) -> bool:
+        """After an attempt that came too late: is the version in use all the same, by another attempt that finished it?
+
+        Then it is ready, whatever this one has written of it since.
+        """
+        champion, standing = self.store.champion(), self.store.model_version(version)
+        if champion is None or standing is None or champion.version != version:
+            return False
+        if standing.status is not VersionStatus.READY:
+            self.mark_ready(standing, replaced=standing.replaced)
+        return True
 
     def switch(self, version: int, *, champion: Champion | None, actor: str, why: str) -> Champion | None:
         """Compare-and-set from `champion` as it was read before, with a line in the audit log.
@@ -165,9 +177,14 @@ class Publisher:
             raise UnableToPromoteError(f"Version {number} is the champion already.")
         published = dataclasses.replace(self.publish(version, self.open_matrix(version.embedder)), replaced=replaced)
         self.store.update_model_version(published)
-        lease.require()
+        try:
+            lease.require()
+        except LeaseLostError:
+            self.settle(number)
+            raise
         switched = self.switch(number, champion=champion, actor=actor, why=why)
         if switched is None:
+            self.settle(number)
             raise TransientError("Somebody else switched the champion meanwhile; look again, and try again.")
         self.mark_ready(published, replaced=replaced)
         return switched

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from personas.entities import LABELS, Champion, Job, JobStatus, Label, ModelVersion, VersionStatus
 from personas.errors import FaceProjectError, NotFoundError
-from personas.lease import Lease, held_lease
+from personas.lease import Lease, LeaseLostError, held_lease
 from personas.media import MediaFolder
 from personas.metrics import FIT_SECONDS
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
@@ -173,7 +173,10 @@ class Trainer(Publisher):
         *,
         actor: str,
     ) -> TrainingOutcome:
-        """Publish and switch, unless the gate refused."""
+        """Publish and switch, unless the gate refused.
+
+        Another attempt may finish the same version while this one stands still: what it did stays.
+        """
         number = candidate.version
         if candidate.status is VersionStatus.REFUSED:
             kept = f"version {champion.version} stays" if champion else "there is no champion yet"
@@ -183,8 +186,14 @@ class Trainer(Publisher):
         replaced = champion.version if champion else 0
         published = dataclasses.replace(self.publish(candidate, matrix), replaced=replaced)
         self.store.update_model_version(published)
-        lease.require()
+        try:
+            lease.require()
+        except LeaseLostError:
+            self.settle(number)
+            raise
         if self.switch(number, champion=champion, actor=actor, why="passed the gate") is None:
+            if self.settle(number):
+                return _outcome(candidate, f"Version {number} is champion; another attempt finished it.", promoted=True)
             reasons = ("It passed the gate, but another version was made champion meanwhile.",)
             beaten = dataclasses.replace(published, status=VersionStatus.REFUSED, reasons=reasons)
             self.store.update_model_version(beaten)
