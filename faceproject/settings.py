@@ -133,6 +133,9 @@ SCORER_CONCURRENCY = env.int(
 )  # requests worked on at once; others are told to come back
 SCORER_EXTRACTORS = env.int("SCORER_EXTRACTORS", default=0)  # pictures looked at at once; 0: one a core
 
+# ---- training --------------------------------------------------------------------------------------------------------
+RESCORE_SPLIT_FACES = env.int("RESCORE_SPLIT_FACES", default=200_000)  # from so many faces on, trainer-workers share
+
 # ---- applications ----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -18,7 +18,6 @@ import re
 import signal
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -37,10 +36,12 @@ T = TypeVar("T")
 REPOSITORY = Path(__file__).resolve().parent.parent
 #: What tests of whole installations run on.
 STORES = ("sqlite", "postgres", "cassandra")
+#: What the scorer asks for.
+SCORER_TOKEN = "a token of the tests, which guards nothing"
 #: Settings of whoever runs the tests that must not reach the installation.
 _FOREIGN = re.compile(
     r"(FACEPROJECT_HOME|MEDIA_ROOT|CACHE_ROOT|STATIC_ROOT|DATABASE_URL|REDIS_URL|STATE_STORE|STORES|STORE_BUCKETS|"
-    r"CASSANDRA_|FACE_|AZURE|SECRET_KEY|EMBEDDED|DJANGO_|DEBUG|LOG_|SCORER_|FACEPROJECT_TEST_HOME|PYTEST_)"
+    r"CASSANDRA_|FACE_|AZURE|SECRET_KEY|EMBEDDED|DJANGO_|DEBUG|LOG_|SCORER_|INGEST_|PROBE_|INIT_|FACEPROJECT_TEST_HOME|PYTEST_)"
 )
 
 
@@ -97,6 +98,7 @@ class Installation:
         self.settings = dict(environment or {})
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
+        self.scorer_port = free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._probe: subprocess.Popen[bytes] | None = None
 
@@ -110,6 +112,7 @@ class Installation:
             "DJANGO_SETTINGS_MODULE": "faceproject.settings",
             "PYTHONPATH": str(REPOSITORY),
             "PYTHONUNBUFFERED": "1",
+            "SCORER_TOKEN": SCORER_TOKEN,
             **self.settings,
         }
 
@@ -141,29 +144,26 @@ class Installation:
         return [json.loads(line) for line in self.run("export", kind, "--format", "jsonl").splitlines()]
 
     def prepare(self) -> None:
-        """Bring both databases to this version's schema."""
-        self.run("migrate", "--verbosity", "0")
-        if self.settings.get("STATE_STORE") == "cassandra":
-            self.run("migrate_store")
+        """Bring database and state repository to this version's schema, as `init` does before the others start."""
+        self.run("role", "init")
 
     # ---- processes ---------------------------------------------------------------------------------------------------
     def start(self, *roles: str) -> None:
-        """Start a process a role: "web", "ingest-worker", "trainer-worker", "dispatcher" …; a number behind a colon
+        """A process each: "web", "ingest-worker", "trainer-worker", "dispatcher", "scorer". A number behind a colon
         tells two of one role apart ("ingest-worker:2")."""
         for name in roles:
             if name in self.running():
                 raise ValueError(f"{name} runs already")
-            role = name.partition(":")[0]
             self._processes[name] = processes.start(
-                self._command(role),
+                self._command(name.partition(":")[0]),
                 environment=self.environment,
                 folder=REPOSITORY,
                 log=self._log(name),
             )
 
     def _command(self, role: str) -> list[str]:
-        address = ["--host", "127.0.0.1", "--port", str(self.port)] if role == "web" else []
-        return [sys.executable, "manage.py", "role", role, *address]
+        port = {"web": self.port, "scorer": self.scorer_port}.get(role)
+        return [sys.executable, "manage.py", "role", role, *(["--port", str(port)] if port else [])]
 
     def _log(self, name: str) -> Path:
         return self.home.with_name(f"{self.home.name}.{name.replace(':', '-')}.log")
@@ -192,18 +192,10 @@ class Installation:
         self.kill(name)
         self.start(name)
 
-    def wait_for_web(self) -> None:
-        """Until /healthz answers."""
-        self.wait_until(self._answers, "the web answers")
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.base_url}/healthz", timeout=10):
-                return True
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
-            return False
+    def wait_for(self, role: str) -> None:
+        """Until "web" or "scorer" says that it is ready."""
+        port = {"web": self.port, "scorer": self.scorer_port}[role]
+        self.wait_until(lambda: _answers(f"http://127.0.0.1:{port}/readyz"), f"the {role} is ready")
 
     def visitor(self) -> Visitor:
         """The owner, signed in by a one-time link."""
@@ -307,3 +299,11 @@ class Installation:
                     with contextlib.suppress(BrokenPipeError):
                         pipe.close()
                 self._probe = None
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=10):
+            return True
+    except OSError:  # HTTPError is one
+        return False

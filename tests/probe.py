@@ -178,6 +178,7 @@ def _job(job: Job) -> dict[str, Any]:
         "done": job.done,
         "total": job.total,
         "message": job.message,
+        "detail": dict(job.detail),
     }
 
 

@@ -81,7 +81,7 @@ def run(
     with Installation(home, {**settings, **on_redis(redis), "LOG_LEVEL": "INFO"}) as installation:
         installation.prepare()
         installation.start(*ROLES)
-        client = Client(installation, rounds, queued=False)
+        client = Client(installation, rounds, queued=True)
         client.start()
         run = _Run(installation, client, rng=random.Random(seed), say=say)
         run.kill_and_restart(_targets(installation, client, redis, node), kills)

@@ -24,9 +24,6 @@ LABELS_EACH = 3
 #: Pictures that are kept back from the folder and come by the upload page, of a persona that is easy to recognise.
 UPLOADED = 3
 
-#: Exit code of `ingest` when some sidecars were refused, as two of these are: two faces are as near the centre.
-SOME_REJECTED = 3
-
 Report = Mapping[str, Any]
 
 
@@ -85,13 +82,13 @@ def installation(
     ):
         opened.prepare()
         opened.start("web", "ingest-worker", "trainer-worker", "dispatcher")
-        opened.wait_for_web()
+        opened.wait_for("web")
         yield opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class First:
-    ingest: Report
+    job: Report
     images: Mapping[str, int]
     evaluation: Report
 
@@ -99,10 +96,14 @@ class First:
 @pytest.fixture(scope="module")
 def first(installation: Installation, pictures: Pictures) -> First:
     """The folder is in, what its sidecars say is learnt, and the version that learnt it is in use."""
-    summary = installation.manage("ingest", pictures.folder, exit_codes=(0, SOME_REJECTED))
-    assert installation.ask("progress")["said"] > 0
+    job_id = installation.manage("ingest", pictures.folder, "--queue")["job_id"]
     installation.wait_until(installation.is_quiet, "the sidecars' labels are learnt and every face is scored")
-    return First(ingest=summary, images=installation.ask("images"), evaluation=installation.manage("evaluate"))
+    assert installation.ask("progress")["learnt"] > 0
+    return First(
+        job=installation.ask("job", job_id=job_id),
+        images=installation.ask("images"),
+        evaluation=installation.manage("evaluate"),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -203,6 +203,7 @@ def _exercise_models(store: CassandraStore, number: int) -> None:
         )
     )
     store.update_model_version(version)
+    store.update_model_version(version, expected=version.status)
     store.model_versions()
     champion = store.champion()
     revision = champion.revision if champion else 0
@@ -243,7 +244,7 @@ def _exercise_work(store: CassandraStore, number: int) -> None:
     store.audits()
     lease = f"lease {number}"
     store.acquire_lease(lease, owner="one", seconds=1, now=NOW)
-    store.acquire_lease(lease, owner="one", seconds=1, now=NOW)
+    store.renew_lease(lease, owner="one", seconds=1, now=NOW)
     store.acquire_lease(lease, owner="two", seconds=1, now=datetime(2027, 1, 1, tzinfo=UTC))
     store.release_lease(lease, owner="two")
 

@@ -170,12 +170,13 @@ _VERSION = (
     " fit_seconds, n_labels, n_personas, n_scored, said_through, replaced"
 )
 ADD_VERSION = Statement(_insert("model_version", f"space {_VERSION.replace(',', '')}", _IF_NEW), idempotent=False)
-CHANGE_VERSION = Statement(
+_CHANGE_VERSION = (
     "UPDATE model_version SET status = :status, scored_through = :scored_through, n_scored = :n_scored,"
     " said_through = :said_through, replaced = :replaced,"
-    " reasons = :reasons, metrics = :metrics WHERE space = :space AND version = :version IF EXISTS",
-    idempotent=False,
+    " reasons = :reasons, metrics = :metrics WHERE space = :space AND version = :version"
 )
+CHANGE_VERSION = Statement(f"{_CHANGE_VERSION} IF EXISTS", idempotent=False)
+CHANGE_VERSION_FROM = Statement(f"{_CHANGE_VERSION} IF status = :expected", idempotent=False)
 VERSION_AT = Statement(f"SELECT {_VERSION} FROM model_version WHERE space = :space AND version = :version")
 VERSIONS = Statement(f"SELECT {_VERSION} FROM model_version WHERE space = :space AND version < :before LIMIT :rows")
 LAST_VERSION = Statement("SELECT version FROM model_version WHERE space = :space LIMIT 1")
