@@ -18,6 +18,7 @@ from celery.utils.time import get_exponential_backoff_interval
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
+from personas import log_context, metrics
 from personas.errors import FaceProjectError, TransientError
 from personas.lease import LeaseBusyError, LeaseLostError
 from personas.watchdog import WATCHDOG
@@ -59,11 +60,12 @@ class ProductTask(Task):  # type: ignore[misc]  # celery ships no types
             return super().__call__(*args, **kwargs)
         if WATCHDOG.stopping:  # it was on its way when the stop came: another worker's
             raise Reject("The worker ends.", requeue=True)
-        with WATCHDOG.hand(name=self.name, task_id=self.request.id, limit_seconds=self.time_limit):
+        about = {"task": self.name, "task_id": self.request.id}
+        with WATCHDOG.hand(**about, limit_seconds=self.time_limit), log_context.bound(**about):
             return self._attempt(args, kwargs)
 
     def _attempt(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        """Returns a sentence without names. Raises celery.exceptions.Retry (or Reject, when the broker is away)."""
+        """Returns a sentence without names. Raises celery.exceptions.Retry."""
         began = time.monotonic()
         transient: Exception | None = None
         said = ""
@@ -82,6 +84,8 @@ class ProductTask(Task):  # type: ignore[misc]  # celery ships no types
             outcome = Outcome.ERRORED
             logger.exception("the task ended with an error", extra=self._about(outcome))
         seconds = round(time.monotonic() - began, 3)
+        metrics.TASKS.labels(self.name, outcome.value).inc()
+        metrics.TASK_SECONDS.labels(self.name).observe(seconds)
         if transient is not None:
             return self._after_transient(transient, outcome)
         logger.info("task ended", extra={**self._about(outcome), "seconds": seconds})
@@ -100,7 +104,15 @@ class ProductTask(Task):  # type: ignore[misc]  # celery ships no types
             FIRST_PAUSE_SECONDS, self.request.retries, LONGEST_PAUSE_SECONDS, full_jitter=True
         )
         logger.warning("the task is tried again in %d s: %s", pause, error, extra=self._about(outcome))
-        raise self.retry(exc=error, countdown=pause)
+        try:
+            raise self.retry(exc=error, countdown=pause)
+        except Reject as unsent:
+            logger.warning(
+                "the retry cannot be sent, the dispatcher asks again: %s",
+                unsent.reason,
+                extra=self._about(Outcome.GIVEN_UP),
+            )
+            return "Given up after a transient error."
 
     def _about(self, outcome: Outcome) -> dict[str, str]:
         return {"task": self.name, "task_id": self.request.id, "outcome": outcome.value}
