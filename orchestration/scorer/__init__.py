@@ -14,6 +14,8 @@ __all__ = ["serve"]
 SPARE_THREADS = 4
 #: Requests in hand may finish after SIGTERM, in seconds.
 GRACEFUL_SECONDS = 30
+#: An idle connection is kept longer than proxies keep theirs (60 s), so that none sends into one that is just closed.
+KEEP_ALIVE_SECONDS = 75
 
 
 def serve(host: str, port: int) -> None:
@@ -31,7 +33,8 @@ def serve(host: str, port: int) -> None:
     command = [
         *(sys.executable, "-m", "gunicorn", "--config", "python:faceproject.gunicorn_conf"),
         *("--threads", str(settings.SCORER_CONCURRENCY + SPARE_THREADS)),
-        *("--graceful-timeout", str(GRACEFUL_SECONDS), "--bind", f"{f'[{host}]' if ':' in host else host}:{port}"),
+        *("--graceful-timeout", str(GRACEFUL_SECONDS), "--keep-alive", str(KEEP_ALIVE_SECONDS)),
+        *("--bind", f"{f'[{host}]' if ':' in host else host}:{port}"),
         "orchestration.scorer.wsgi:application",
     ]
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "faceproject.settings_scorer"}

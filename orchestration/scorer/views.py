@@ -79,7 +79,9 @@ def _embeddings(served: Served, asked: Embeddings) -> list[Json]:
 
 
 def _numbered(results: list[Json]) -> list[Json]:
-    return [{"index": number, **result} for number, result in enumerate(results)]
+    for number, result in enumerate(results):  # in place: a second ten thousand of objects would cost a tenth
+        result["index"] = number
+    return results
 
 
 @allows("GET", "HEAD")
