@@ -38,6 +38,7 @@ from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease, held_lease
 from personas.media import write_atomically
 from personas.store.base import Store
+from personas.words import count_of
 
 KIND: Final = "upload"
 SOURCE: Final = "upload"
@@ -122,7 +123,7 @@ def receive_upload(
             actor=actor,
             done=len(rejected),
             total=n_files,
-            message=f"{_count(n_files, 'file')} received; waiting for a worker.",
+            message=f"{count_of(n_files, 'file')} received; waiting for a worker.",
             detail={"rejected": [asdict(each) for each in rejected]},
         )
         patiently(store.put_job, job)
@@ -139,10 +140,6 @@ def receive_upload(
 def _too_large(name: str) -> Rejection:
     message = f"The file has over {settings.MAX_IMAGE_BYTES:,} bytes. Save a smaller copy."
     return Rejection(path=name, reason=TOO_MANY_BYTES, message=message)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _receive(folder: Path, name: str, chunks: Iterable[bytes]) -> bool:
@@ -233,7 +230,6 @@ class _Upload:
                     actor=self.job.actor,
                     clock=self.clock,
                     progress=self._progress,
-                    walk_known=False,
                 ).run()
         except TransientError:
             raise
@@ -255,9 +251,9 @@ class _Upload:
             "no_face": summary.no_face,
             "rejected": [asdict(each) for each in rejected],
         }
-        text = f"{_count(summary.pictures, 'picture')} with {_count(summary.faces, 'face')} taken in"
+        text = f"{count_of(summary.pictures, 'picture')} with {count_of(summary.faces, 'face')} taken in"
         text += f"; {summary.known} known before" if summary.known else ""
-        text += f"; {_count(len(rejected), 'file')} rejected." if rejected else "."
+        text += f"; {count_of(len(rejected), 'file')} rejected." if rejected else "."
         return self._end(JobStatus.DONE, text, detail)
 
     def _set_aside(self, path: str) -> None:

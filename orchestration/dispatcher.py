@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from orchestration.jobs import LONGEST_RESEND_SECONDS, RESEND_SECONDS, Send, ShareSweep
 from personas.entities import INGEST, LABELS
 from personas.errors import TransientError
+from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
 from personas.selectors.learning import TRAINER_CURSOR
 from personas.store.base import Store
 
@@ -22,15 +24,13 @@ logger = logging.getLogger(__name__)
 
 #: Between two looks; part of what a person waits for after labelling.
 LOOK_SECONDS = 0.1
-#: A follower that has not moved this long after its task was sent is sent another one: the task was lost, or it failed.
-#: Doubled each time as long as nothing else changes.
-RESEND_SECONDS, LONGEST_RESEND_SECONDS = 5.0, 300.0
+#: Between two looks at jobs in shares, and the largest share of time spent on them.
+JOBS_SECONDS, JOBS_SHARE = 0.5, 0.1
 #: Between two looks for uploads, which read a folder and a job each, and the largest share of time spent on them.
 UPLOADS_SECONDS, UPLOADS_SHARE = 1.0, 0.05
 #: Between two looks for projections a killed process left half done.
 REPAIR_SECONDS = 60.0
 
-Send = Callable[[str, tuple[str, ...]], None]
 TRAIN, SCORE, UPLOAD = "training.train", "training.score_new_faces", "ingest.process_upload"
 
 
@@ -54,7 +54,12 @@ class Dispatcher:
     monotonic: Callable[[], float] = time.monotonic
     _outstanding: dict[tuple[str, ...], _Outstanding] = field(default_factory=dict)
     _uploads_at: float = float("-inf")
+    _jobs_at: float = float("-inf")
     _repaired_at: float = float("-inf")
+    _shares: ShareSweep = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._shares = ShareSweep(self.store, self.send, self.monotonic)
 
     def look(self) -> None:
         """Compare the logs with their followers once."""
@@ -62,6 +67,8 @@ class Dispatcher:
         self._look_at_pictures()
         if self.monotonic() >= self._uploads_at:
             self._look_at_uploads()
+        if self.monotonic() >= self._jobs_at:
+            self._look_at_jobs()
         if self.monotonic() - self._repaired_at > REPAIR_SECONDS:
             self._repaired_at = self.monotonic()
             if repaired := self.store.repair():
@@ -92,8 +99,18 @@ class Dispatcher:
         for job_id in pending:
             self._offer(UPLOAD, job_id, gap=None, follower=None)
 
+    def _look_at_jobs(self) -> None:
+        began = self.monotonic()
+        self._shares.look(self.store.unfinished_jobs())
+        took = self.monotonic() - began
+        self._jobs_at = self.monotonic() + max(JOBS_SECONDS, took / JOBS_SHARE)
+
     def _offer(self, task: str, *arguments: str, gap: object, follower: object) -> None:
-        """Send, unless the last one sent for this is still on its way or at work."""
+        """Send, unless the last one sent for this is still on its way or at work.
+
+        A follower that has not moved for RESEND_SECONDS after its task was sent is sent another one: the task was lost,
+        or it failed. Doubled each time as long as nothing else changes.
+        """
         last = self._outstanding.get((task, *arguments))
         patience = RESEND_SECONDS
         if last and last.follower == follower:
@@ -103,6 +120,7 @@ class Dispatcher:
                 return
             patience = RESEND_SECONDS if news else min(last.patience * 2, LONGEST_RESEND_SECONDS)
         self.send(task, arguments)
+        TASKS_SENT.labels(task).inc()
         self._outstanding[task, *arguments] = _Outstanding(
             gap=gap, follower=follower, sent_at=self.monotonic(), patience=patience
         )
@@ -113,13 +131,15 @@ class Dispatcher:
         while not should_stop():
             try:
                 self.look()
+                DISPATCHER_LOOKS.labels("done").inc()
             except TransientError as error:
+                DISPATCHER_LOOKS.labels("put_off").inc()
                 logger.warning("the dispatcher waits: %s", error)
                 time.sleep(1.0)
             time.sleep(LOOK_SECONDS)
 
 
-def send_by_celery(task: str, arguments: tuple[str, ...]) -> None:
+def send_by_celery(task: str, arguments: tuple[str | int, ...]) -> None:
     """Put a task on its queue. Raises TransientError when the broker is away."""
     from celery import current_app
     from kombu.exceptions import OperationalError
@@ -128,3 +148,11 @@ def send_by_celery(task: str, arguments: tuple[str, ...]) -> None:
         current_app.send_task(task, args=arguments)
     except (OperationalError, OSError) as error:
         raise TransientError(f"The broker cannot be reached ({error}); tasks wait in the store.") from error
+
+
+def product_dispatcher() -> Dispatcher:
+    """The dispatcher of this installation."""
+    from ingest.uploads import pending_uploads
+    from personas.store import get_store
+
+    return Dispatcher(get_store(), send_by_celery, pending_uploads)

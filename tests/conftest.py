@@ -15,7 +15,7 @@ import pytest
 
 from tests.cassandra_node import cassandra_is_asked_for
 
-pytest_plugins = ["tests.cassandra_node.fixtures"]
+pytest_plugins = ["tests.cassandra_node.fixtures", "tests.servers"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 NO_DATA = "no data:"
 
