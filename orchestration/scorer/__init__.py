@@ -44,6 +44,7 @@ def serve(host: str, port: int) -> NoReturn:
         "orchestration.scorer.wsgi:application",
     ]
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "faceproject.settings_scorer", ROLE_VARIABLE: SCORER}
+    # Found from any folder, and in it: relative paths in the settings stay what they are.
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(settings.BASE_DIR), os.environ.get("PYTHONPATH")]))
     sys.stdout.flush()
-    os.chdir(settings.BASE_DIR)
     os.execve(sys.executable, command, environment)  # noqa: S606 - our own command
