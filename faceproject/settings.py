@@ -128,9 +128,7 @@ except OSError as _error:
 SCORER_MAX_BODY_BYTES = env.int("SCORER_MAX_BODY_BYTES", default=64 * 2**20)
 SCORER_MAX_PICTURES = env.int("SCORER_MAX_PICTURES", default=64)  # in one request
 SCORER_MAX_EMBEDDINGS = env.int("SCORER_MAX_EMBEDDINGS", default=10_000)  # in one request
-SCORER_CONCURRENCY = env.int(
-    "SCORER_CONCURRENCY", default=8
-)  # requests worked on at once; others are told to come back
+SCORER_CONCURRENCY = env.int("SCORER_CONCURRENCY", default=8)  # requests worked on at once; others get 429
 SCORER_EXTRACTORS = env.int("SCORER_EXTRACTORS", default=0)  # pictures looked at at once; 0: one a core
 
 # ---- training --------------------------------------------------------------------------------------------------------

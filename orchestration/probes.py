@@ -75,8 +75,12 @@ class Probes:
 
 def probes_of(role: Role, heartbeat: Heartbeat | None) -> Probes:
     """The checks that a role's work depends on."""
-    if role.name in (WEB, SCORER):
+    if role.name == WEB:
         return Probes(heartbeat, WEB_CHECKS)
+    if role.name == SCORER:  # the version in use; it may have neither database nor store
+        from orchestration.scorer.process import CHECKS
+
+        return Probes(heartbeat, CHECKS)
     checks = dict(STORE_CHECKS)
     if role.needs_broker:
         checks["broker"] = check_broker
