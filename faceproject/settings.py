@@ -14,7 +14,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from faceproject.logs import FORMATTERS
+from faceproject.logs import FORMATTERS, format_of
 from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim
 from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options, redis_tls
 
@@ -150,6 +150,7 @@ INSTALLED_APPS = [
     "faceproject",
 ]
 MIDDLEWARE = [
+    "personas.middleware.RequestIdMiddleware",  # first: what the others log belongs to the request too
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -280,8 +281,13 @@ CELERY_WORKER_SEND_TASK_EVENTS = CELERY_TASK_SEND_SENT_EVENT = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 
+# ---- roles -----------------------------------------------------------------------------------------------------------
+PROBE_PORT = env.int("PROBE_PORT", default=0)  # /healthz, /readyz and /metrics of each role, without sign-in; 0: none
+PROBE_HOST = env.str("PROBE_HOST", default="127.0.0.1")
+INIT_SOURCE = env.str("INIT_SOURCE", default="")  # folder of pictures that `manage.py role init` takes in and learns
+
 # ---- logs: never image bytes, vectors, names of people or keys -------------------------------------------------------
-LOG_FORMAT = env.str("LOG_FORMAT", default="line")  # or "json": one object a line, for containers
+LOG_FORMAT = env.str("LOG_FORMAT", default="") or format_of(env.ENVIRON)  # "line", or "json": one object a line
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

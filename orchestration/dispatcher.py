@@ -17,6 +17,7 @@ from orchestration.jobs import LONGEST_RESEND_SECONDS, RESEND_SECONDS, Send, Sha
 from orchestration.queues import away
 from personas.entities import INGEST, LABELS
 from personas.errors import TransientError
+from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
 from personas.selectors.learning import TRAINER_CURSOR
 from personas.store.base import Store
 
@@ -120,6 +121,7 @@ class Dispatcher:
                 return
             patience = RESEND_SECONDS if news else min(last.patience * 2, LONGEST_RESEND_SECONDS)
         self.send(task, arguments)
+        TASKS_SENT.labels(task).inc()
         self._outstanding[task, *arguments] = _Outstanding(
             gap=gap, follower=follower, sent_at=self.monotonic(), patience=patience
         )
@@ -130,7 +132,9 @@ class Dispatcher:
         while not should_stop():
             try:
                 self.look()
+                DISPATCHER_LOOKS.labels("done").inc()
             except TransientError as error:
+                DISPATCHER_LOOKS.labels("put_off").inc()
                 logger.warning("the dispatcher waits: %s", error)
                 time.sleep(1.0)
             time.sleep(LOOK_SECONDS)
@@ -145,3 +149,11 @@ def send_by_celery(task: str, arguments: tuple[str | int, ...]) -> None:
         current_app.send_task(task, args=arguments)
     except (OperationalError, OSError) as error:
         raise away(error) from error
+
+
+def product_dispatcher() -> Dispatcher:
+    """The dispatcher of this installation."""
+    from ingest.uploads import pending_uploads
+    from personas.store import get_store
+
+    return Dispatcher(get_store(), send_by_celery, pending_uploads)

@@ -14,6 +14,7 @@ from personas.entities import LABELS, Champion, Job, JobStatus, Label, ModelVers
 from personas.errors import FaceProjectError, NotFoundError
 from personas.lease import Lease, held_lease
 from personas.media import MediaFolder
+from personas.metrics import FIT_SECONDS
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
 from training.artefact import dump_classifier
 from training.champion import artefacts
@@ -148,6 +149,7 @@ class Trainer(Publisher):
         covers = {persona_id: str(key) for persona_id, key in typical_faces(training_set).items()}
         flagged = {"personas": list(judgement.personas), "faces": [str(key) for key in judgement.faces]}
         seconds = time.perf_counter() - started
+        FIT_SECONDS.observe(seconds)
         content = dump_classifier(classifier, metadata={"embedder": draft.embedder, "data_hash": draft.data_hash})
         return self.store.add_model_version(
             dataclasses.replace(

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from faceproject.celery import app as product_app
+from orchestration.broker import check_broker, queue_lengths
 from orchestration.dispatcher import send_by_celery
-from orchestration.queues import broker_answers, queue_lengths, redis_options
+from orchestration.queues import QUEUES, redis_options
 from personas.errors import TransientError
+from personas.readiness import NotReadyError
 from tests.orchestration.workers import Workers
 from tests.servers import RedisServer
 
@@ -37,31 +39,34 @@ def broker_of_redis(redis: RedisServer, tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.usefixtures("broker")
 def test_messages_that_wait_are_counted_by_queue():
-    assert queue_lengths() == {"ingest": 0, "training": 0}
+    assert queue_lengths(QUEUES) == {"ingest": 0, "training": 0}
     send_by_celery("ingest.do_share", ("a", 1))
     send_by_celery("ingest.do_share", ("a", 2))
     send_by_celery("training.train", ())
-    assert queue_lengths() == {"ingest": 2, "training": 1}
-    broker_answers()
+    assert queue_lengths(QUEUES) == {"ingest": 2, "training": 1}
+    check_broker()
 
 
 def test_a_redis_that_is_away_is_told_as_transient_and_is_used_again_when_it_is_back(broker_of_redis, redis):
     send_by_celery("training.train", ())
     redis.kill()
-    for ask in (lambda: send_by_celery("training.train", ()), broker_answers, queue_lengths):
+    for _ in range(2):
         with pytest.raises(TransientError, match="broker cannot be reached"):
-            ask()
+            send_by_celery("training.train", ())
+    with pytest.raises(NotReadyError):
+        check_broker()
     redis.start()
     send_by_celery("training.train", ())
-    assert queue_lengths()["training"] == 1
+    assert queue_lengths(QUEUES)["training"] == 1
 
 
 def test_a_redis_that_hangs_is_told_as_transient_too(broker_of_redis, redis):
     send_by_celery("training.train", ())
     with redis.frozen():
-        for ask in (lambda: send_by_celery("training.train", ()), broker_answers):
-            with pytest.raises(TransientError, match="broker cannot be reached"):
-                ask()
+        with pytest.raises(TransientError, match="broker cannot be reached"):
+            send_by_celery("training.train", ())
+        with pytest.raises(NotReadyError):
+            check_broker()
 
 
 def test_installations_with_prefixes_of_their_own_share_a_redis(redis, tmp_path):
@@ -71,7 +76,7 @@ def test_installations_with_prefixes_of_their_own_share_a_redis(redis, tmp_path)
             app.set_current()
             if prefix == "one:":
                 send_by_celery("training.train", ())
-            lengths.append(queue_lengths()["training"])
+            lengths.append(queue_lengths(QUEUES)["training"])
             product_app.set_current()
     assert lengths == [1, 0]
 
