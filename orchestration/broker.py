@@ -37,5 +37,5 @@ def check_broker() -> None:
 def queue_lengths(queues: tuple[str, ...]) -> dict[str, int]:
     """Messages that wait, a queue. Raises NotReadyError."""
     with _asked() as connection:
-        # Not `queue_declare(passive=True)`: of a Redis with a key prefix kombu asks for a key without it, and finds none.
+        # Not `queue_declare(passive=True)`: with a key prefix, kombu looks for a key without it and finds none.
         return {queue: int(connection.default_channel._size(queue)) for queue in queues}
