@@ -6,36 +6,20 @@ loopback only. *Served*: set EMBEDDED=false, and every secret must be given; `ch
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from faceproject.logs import FORMATTERS, format_of
-from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim
+from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim, own_secret
 from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options, redis_tls
 
 env = environ.FileAwareEnv()
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-def _embedded_secret(home: Path) -> str:
-    """A secret of this installation's own, made once and readable by its owner only."""
-    path = home / "secret_key"
-    if not path.exists():
-        fresh = path.with_name(f"secret_key.{secrets.token_hex(4)}")
-        fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_urlsafe(50))
-        try:
-            path.hardlink_to(fresh)  # the first of several processes wins
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    return path.read_text().strip()
 
 
 @contextmanager
@@ -65,7 +49,7 @@ if not SECRET_KEY:
     if not EMBEDDED:
         raise ImproperlyConfigured("SECRET_KEY (or SECRET_KEY_FILE) must be set when EMBEDDED=false.")
     with _usable("FACEPROJECT_HOME", FACEPROJECT_HOME):
-        SECRET_KEY = _embedded_secret(FACEPROJECT_HOME)
+        SECRET_KEY = own_secret(FACEPROJECT_HOME, "secret_key")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"] if EMBEDDED else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -131,6 +115,26 @@ MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=2 * 2**30)  # in one form
 INGEST_SHARE_PICTURES = env.int("INGEST_SHARE_PICTURES", default=500)  # of a queued ingest, at most
 # Extraction processes of one ingest-worker; 0: one a core. Served, workers are added instead.
 INGEST_PROCESSES = env.int("INGEST_PROCESSES", default=0 if EMBEDDED else 1)
+
+# ---- scorer ----------------------------------------------------------------------------------------------------------
+# A folder that `export_model` wrote: serve that version, with no store. Azure ML has a name of its own for it.
+SCORER_MODEL_DIR = env.str("SCORER_MODEL_DIR", default=env.str("AZUREML_MODEL_DIR", default=""))
+try:
+    SCORER_TOKEN = env.str("SCORER_TOKEN", default="")  # or several, with white space or commas between them
+except OSError as _error:
+    raise SystemExit(
+        f"SCORER_TOKEN_FILE cannot be read ({_error}). Point it at a file that this user may read."
+    ) from None
+SCORER_MAX_BODY_BYTES = env.int("SCORER_MAX_BODY_BYTES", default=64 * 2**20)
+SCORER_MAX_PICTURES = env.int("SCORER_MAX_PICTURES", default=64)  # in one request
+SCORER_MAX_EMBEDDINGS = env.int("SCORER_MAX_EMBEDDINGS", default=10_000)  # in one request
+SCORER_CONCURRENCY = env.int(
+    "SCORER_CONCURRENCY", default=8
+)  # requests worked on at once; others are told to come back
+SCORER_EXTRACTORS = env.int("SCORER_EXTRACTORS", default=0)  # pictures looked at at once; 0: one a core
+
+# ---- training --------------------------------------------------------------------------------------------------------
+RESCORE_SPLIT_FACES = env.int("RESCORE_SPLIT_FACES", default=200_000)  # from so many faces on, trainer-workers share
 
 # ---- applications ----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -288,7 +292,7 @@ INIT_SOURCE = env.str("INIT_SOURCE", default="")  # folder of pictures that `man
 
 # ---- logs: never image bytes, vectors, names of people or keys -------------------------------------------------------
 LOG_FORMAT = env.str("LOG_FORMAT", default="") or format_of(env.ENVIRON)  # "line", or "json": one object a line
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": FORMATTERS,
