@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import threading
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +27,6 @@ from personas.store.cassandra.session import StoreSession
 from personas.store.copying import copy_store
 from personas.store.sql.adapter import SqlStore
 from tests import factories as make
-from tests.conftest import REPOSITORY
 
 
 @pytest.fixture(autouse=True)
@@ -185,61 +180,3 @@ def test_a_copy_is_the_same_store_and_can_be_done_again(cassandra_store: Cassand
         ours, theirs = source.embeddings_of(keys, embedder=embedder), target.embeddings_of(keys, embedder=embedder)
         assert ours.keys() == theirs.keys()
         assert all(np.array_equal(ours[key], theirs[key]) for key in ours)
-
-
-#: A child of a process that is connected, as web servers and workers make them.
-FORKED = """
-import os, sys
-from personas.store import get_store
-store = get_store()
-store.head("labels")
-child = os.fork()
-if not child:
-    print("child", store.head("labels"), flush=True)
-    os._exit(0)
-os.waitpid(child, 0)
-print("parent", store.head("labels"), flush=True)
-"""
-
-
-# ---- as the settings say ---------------------------------------------------------------------------------------------
-
-
-def test_commands_run_on_the_alias_of_the_settings(cassandra_server: Any, tmp_path: Path) -> None:
-    keyspace = f"test_{uuid.uuid4().hex[:12]}"
-    environment = {
-        "PATH": "",
-        "PYTHONPATH": str(REPOSITORY),
-        "FACEPROJECT_HOME": str(tmp_path),
-        "STATE_STORE": "cassandra",
-        "CASSANDRA_KEYSPACE": keyspace,
-        **cassandra_server.environment,
-    }
-
-    def manage(*arguments: str) -> str:
-        run = subprocess.run(
-            [sys.executable, str(REPOSITORY / "manage.py"), *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert run.returncode == 0, run.stderr
-        return run.stdout
-
-    try:
-        assert "Applied 0001_initial" in manage("migrate_store")
-        assert "0 to be applied" in manage("migrate_store", "--plan")
-        manage("add_persona", "Ann Example")
-        assert '"personas": 1' in manage("state_hash", "--json")
-        assert json.loads(manage("check_store", "--rounds", "2", "--json"))["unused"] == []
-        environment["STORES"] = "sql,cassandra"
-        manage("migrate", "-v0")
-        assert "hash to" in manage("copy_store", "--from", "cassandra", "--to", "sql")
-        assert manage("shell", "-v0", "-c", FORKED).split() == ["child", "1", "parent", "1"]
-    finally:
-        drop = (
-            "from personas.store import get_store; from personas.store.cassandra.schema import Schema;"
-            "Schema(get_store()._session).drop_keyspace()"
-        )
-        manage("shell", "-c", drop)
