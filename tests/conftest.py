@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.cassandra_node.fixtures"]
+pytest_plugins = ["tests.cassandra_node.fixtures", "tests.servers"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 NO_DATA = "no data:"
 
