@@ -131,7 +131,7 @@ def jars() -> Path:
     return cache
 
 
-def start(folder: Path, *, forgetful: bool, unless: Callable[[], bool] = lambda: False) -> Node:
+def start(folder: Path, *, forgetful: bool = False, unless: Callable[[], bool] = lambda: False) -> Node:
     """A fresh node in a folder without one; returns when it serves. Raises NoNodeError."""
     port, storage_port = free_ports()
     conf = folder / "conf"
