@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -170,7 +170,7 @@ def _side_by_side(served: Served, paths: Sequence[Path], n_connections: int) -> 
     return Row(what=what, figure=len(paths) / min(times), unit="pictures/s")
 
 
-def _in_turns(things: dict[str, Callable[[], Any]], *, rounds: int, repeats: int) -> dict[str, list[float]]:
+def _in_turns(things: Mapping[str, Callable[[], Any]], *, rounds: int, repeats: int) -> dict[str, list[float]]:
     """Seconds of each call, by name; each round calls every thing `repeats` times."""
     times: dict[str, list[float]] = {name: [] for name in things}
     for thing in things.values():

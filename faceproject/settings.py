@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from faceproject.logs import FORMATTERS, format_of
 from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim, own_secret
-from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options
+from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options, redis_tls
 
 env = environ.FileAwareEnv()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -87,17 +87,25 @@ if "cassandra" in STORES:
         ) from error
 
     CASSANDRA_FLAVOUR = env.str("CASSANDRA_FLAVOUR", default="cassandra")  # or "cosmos"
-    DATABASES["cassandra"] = _cassandra(
-        contact_points=env.list("CASSANDRA_CONTACT_POINTS", default=["127.0.0.1"]),
-        port=env.int("CASSANDRA_PORT", default=0),  # 0: 9042, or 10350 on Cosmos
-        keyspace=env.str("CASSANDRA_KEYSPACE", default="faceproject"),
-        username=env.str("CASSANDRA_USERNAME", default=""),
-        password=env.str("CASSANDRA_PASSWORD", default=""),
-        tls=env.bool("CASSANDRA_TLS", default=False),
-        tls_ca=env.str("CASSANDRA_TLS_CA", default=""),  # PEM file of a private authority
-        flavour=CASSANDRA_FLAVOUR,
-        datacenter=env.str("CASSANDRA_DATACENTER", default=""),
-    )
+    # For a new keyspace: a number of copies, "datacenter:copies, …", or a CQL map.
+    CASSANDRA_REPLICATION = env.str("CASSANDRA_REPLICATION", default="1")
+    try:
+        DATABASES["cassandra"] = _cassandra(
+            contact_points=env.list("CASSANDRA_CONTACT_POINTS", default=["127.0.0.1"]),
+            port=env.int("CASSANDRA_PORT", default=0),  # 0: 9042, or 10350 on Cosmos
+            keyspace=env.str("CASSANDRA_KEYSPACE", default="faceproject"),
+            username=env.str("CASSANDRA_USERNAME", default=""),
+            password=env.str("CASSANDRA_PASSWORD", default=""),
+            tls=env.bool("CASSANDRA_TLS", default=False),
+            tls_ca=env.str("CASSANDRA_TLS_CA", default=""),  # PEM file of a private authority
+            tls_hostname=env.str("CASSANDRA_TLS_HOSTNAME", default=""),  # the name in every node's certificate
+            flavour=CASSANDRA_FLAVOUR,
+            datacenter=env.str("CASSANDRA_DATACENTER", default=""),
+            request_timeout=env.float("CASSANDRA_REQUEST_TIMEOUT", default=0),  # seconds; 0: 15, or 65 on Cosmos
+            connect_timeout=env.float("CASSANDRA_CONNECT_TIMEOUT", default=20),
+        )
+    except ValueError as error:
+        raise ImproperlyConfigured(str(error)) from error
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- extraction ------------------------------------------------------------------------------------------------------
@@ -130,6 +138,9 @@ SCORER_MAX_PICTURES = env.int("SCORER_MAX_PICTURES", default=64)  # in one reque
 SCORER_MAX_EMBEDDINGS = env.int("SCORER_MAX_EMBEDDINGS", default=10_000)  # in one request
 SCORER_CONCURRENCY = env.int("SCORER_CONCURRENCY", default=8)  # requests worked on at once; others get 429
 SCORER_EXTRACTORS = env.int("SCORER_EXTRACTORS", default=0)  # pictures looked at at once; 0: one a core
+
+# ---- training --------------------------------------------------------------------------------------------------------
+RESCORE_SPLIT_FACES = env.int("RESCORE_SPLIT_FACES", default=200_000)  # from so many faces on, trainer-workers share
 
 # ---- applications ----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -257,8 +268,8 @@ else:
     CELERY_BROKER_TRANSPORT_OPTIONS = redis_options(
         key_prefix=env.str("REDIS_KEY_PREFIX", default="faceproject:"), limits=TASK_LIMIT_SECONDS
     )
-    if _redis_ca := env.str("REDIS_TLS_CA", default=""):  # PEM file of a private authority, for rediss://
-        CELERY_BROKER_USE_SSL = {"ssl_ca_certs": _redis_ca, "ssl_cert_reqs": "required"}
+    if CELERY_BROKER_URL.startswith("rediss://"):
+        CELERY_BROKER_USE_SSL = redis_tls(env.str("REDIS_TLS_CA", default=""))  # PEM file of a private authority
 CELERY_TASK_ROUTES = {f"{queue}.*": {"queue": queue} for queue in QUEUES}
 CELERY_TASK_IGNORE_RESULT = True  # outcomes are in the store
 CELERY_TASK_SERIALIZER = "json"
@@ -291,9 +302,11 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": FORMATTERS,
+    "filters": {"driver": {"()": "faceproject.logs.WithoutDriverTraces"}},
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
+            "filters": ["driver"],
             "formatter": LOG_FORMAT if LOG_FORMAT in FORMATTERS else "line",  # checks.py refuses any other
         }
     },
@@ -301,7 +314,9 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "cassandra": {"level": "WARNING"},  # the driver tells of every host it finds
         "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},  # its "succeeded" line would print what a task returned
+        "celery.app.trace": {
+            "level": "ERROR"
+        },  # personas/tasks.py tells how tasks ended; this would print what they returned
         "kombu.connection": {"level": "ERROR"},  # warns that filesystem:// has no host
     },
 }

@@ -11,13 +11,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from orchestration.jobs import LONGEST_RESEND_SECONDS, RESEND_SECONDS, Send, ShareSweep
-from personas.entities import INGEST, LABELS
+from orchestration.queues import away
+from personas.entities import INGEST, LABELS, Job, JobStatus
 from personas.errors import TransientError
 from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
-from personas.selectors.learning import TRAINER_CURSOR
+from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
 from personas.store.base import Store
 
 logger = logging.getLogger(__name__)
@@ -52,14 +54,16 @@ class Dispatcher:
     send: Send
     pending_uploads: Callable[[Store], list[str]]
     monotonic: Callable[[], float] = time.monotonic
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _outstanding: dict[tuple[str, ...], _Outstanding] = field(default_factory=dict)
     _uploads_at: float = float("-inf")
     _jobs_at: float = float("-inf")
     _repaired_at: float = float("-inf")
+    _asked_again_at: datetime | None = None
     _shares: ShareSweep = field(init=False)
 
     def __post_init__(self) -> None:
-        self._shares = ShareSweep(self.store, self.send, self.monotonic)
+        self._shares = ShareSweep(self.store, self.send, self.monotonic, self.clock)
 
     def look(self) -> None:
         """Compare the logs with their followers once."""
@@ -101,9 +105,22 @@ class Dispatcher:
 
     def _look_at_jobs(self) -> None:
         began = self.monotonic()
-        self._shares.look(self.store.unfinished_jobs())
+        jobs = self.store.unfinished_jobs()
+        for job in jobs:
+            if job.job_id == TRAINER_JOB and job.status is JobStatus.QUEUED:
+                self._train_again(job)
+        self._shares.look(jobs)
         took = self.monotonic() - began
         self._jobs_at = self.monotonic() + max(JOBS_SECONDS, took / JOBS_SHARE)
+
+    def _train_again(self, job: Job) -> None:
+        """Somebody asked for a failed training once more: it need not wait as long as the failures would have it."""
+        if self.store.head(LABELS) <= self.store.cursor(TRAINER_CURSOR):
+            message = "Nothing was said since the last attempt."
+            self.store.put_job(replace(job, status=JobStatus.DONE, message=message, updated_at=self.clock()))
+        elif job.updated_at != self._asked_again_at:
+            self._asked_again_at = job.updated_at
+            self._outstanding.pop((TRAIN,), None)
 
     def _offer(self, task: str, *arguments: str, gap: object, follower: object) -> None:
         """Send, unless the last one sent for this is still on its way or at work.
@@ -120,7 +137,6 @@ class Dispatcher:
                 return
             patience = RESEND_SECONDS if news else min(last.patience * 2, LONGEST_RESEND_SECONDS)
         self.send(task, arguments)
-        TASKS_SENT.labels(task).inc()
         self._outstanding[task, *arguments] = _Outstanding(
             gap=gap, follower=follower, sent_at=self.monotonic(), patience=patience
         )
@@ -140,14 +156,15 @@ class Dispatcher:
 
 
 def send_by_celery(task: str, arguments: tuple[str | int, ...]) -> None:
-    """Put a task on its queue. Raises TransientError when the broker is away."""
+    """Put a task on its queue. Raises TransientError, within some seconds, when the broker is away."""
     from celery import current_app
     from kombu.exceptions import OperationalError
 
     try:
         current_app.send_task(task, args=arguments)
     except (OperationalError, OSError) as error:
-        raise TransientError(f"The broker cannot be reached ({error}); tasks wait in the store.") from error
+        raise away(error) from error
+    TASKS_SENT.labels(task).inc()
 
 
 def product_dispatcher() -> Dispatcher:

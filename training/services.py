@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from personas.entities import Champion
+from personas.entities import Champion, Share
 from personas.store import get_store
 from personas.store.base import Store
 from training.champion import load_recogniser
@@ -26,6 +26,7 @@ def trainer(store: Store | None = None) -> Trainer:
         media_root=Path(settings.MEDIA_ROOT),
         cache_root=Path(settings.CACHE_ROOT),
         clock=timezone.now,
+        split_faces=settings.RESCORE_SPLIT_FACES,
     )
 
 
@@ -38,6 +39,14 @@ def train(*, actor: str, only_new_labels: bool = False, wait_seconds: float = 60
         sentence=with_names(store, outcome.sentence),
         reasons=tuple(with_names(store, reason) for reason in outcome.reasons),
     )
+
+
+def do_share(job_id: str, number: int) -> Share | None:
+    """Score a share of the faces that a version is published over; None: there is nothing to do now.
+
+    Raises LeaseBusyError when another worker is at it.
+    """
+    return trainer().rescoring().do_share(job_id, number)
 
 
 def score_new_faces() -> int:

@@ -95,6 +95,12 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def grouped(number: int | None) -> str:
+    """A whole number with its thousands apart."""
+    return f"{number or 0:,}"
+
+
+@register.filter
 def bar_width(probability: float | None) -> str:
     """A probability as the width of a bar in a drawing that is 100 wide."""
     return f"{max(0.0, min(1.0, probability or 0.0)) * 100:.1f}"
