@@ -6,36 +6,20 @@ loopback only. *Served*: set EMBEDDED=false, and every secret must be given; `ch
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from faceproject.logs import FORMATTERS
-from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim
-from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options
+from faceproject.logs import FORMATTERS, format_of
+from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim, own_secret
+from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options, redis_tls
 
 env = environ.FileAwareEnv()
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-def _embedded_secret(home: Path) -> str:
-    """A secret of this installation's own, made once and readable by its owner only."""
-    path = home / "secret_key"
-    if not path.exists():
-        fresh = path.with_name(f"secret_key.{secrets.token_hex(4)}")
-        fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_urlsafe(50))
-        try:
-            path.hardlink_to(fresh)  # the first of several processes wins
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    return path.read_text().strip()
 
 
 @contextmanager
@@ -65,7 +49,7 @@ if not SECRET_KEY:
     if not EMBEDDED:
         raise ImproperlyConfigured("SECRET_KEY (or SECRET_KEY_FILE) must be set when EMBEDDED=false.")
     with _usable("FACEPROJECT_HOME", FACEPROJECT_HOME):
-        SECRET_KEY = _embedded_secret(FACEPROJECT_HOME)
+        SECRET_KEY = own_secret(FACEPROJECT_HOME, "secret_key")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"] if EMBEDDED else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -132,6 +116,26 @@ INGEST_SHARE_PICTURES = env.int("INGEST_SHARE_PICTURES", default=500)  # of a qu
 # Extraction processes of one ingest-worker; 0: one a core. Served, workers are added instead.
 INGEST_PROCESSES = env.int("INGEST_PROCESSES", default=0 if EMBEDDED else 1)
 
+# ---- scorer ----------------------------------------------------------------------------------------------------------
+# A folder that `export_model` wrote: serve that version, with no store. Azure ML has a name of its own for it.
+SCORER_MODEL_DIR = env.str("SCORER_MODEL_DIR", default=env.str("AZUREML_MODEL_DIR", default=""))
+try:
+    SCORER_TOKEN = env.str("SCORER_TOKEN", default="")  # or several, with white space or commas between them
+except OSError as _error:
+    raise SystemExit(
+        f"SCORER_TOKEN_FILE cannot be read ({_error}). Point it at a file that this user may read."
+    ) from None
+SCORER_MAX_BODY_BYTES = env.int("SCORER_MAX_BODY_BYTES", default=64 * 2**20)
+SCORER_MAX_PICTURES = env.int("SCORER_MAX_PICTURES", default=64)  # in one request
+SCORER_MAX_EMBEDDINGS = env.int("SCORER_MAX_EMBEDDINGS", default=10_000)  # in one request
+SCORER_CONCURRENCY = env.int(
+    "SCORER_CONCURRENCY", default=8
+)  # requests worked on at once; others are told to come back
+SCORER_EXTRACTORS = env.int("SCORER_EXTRACTORS", default=0)  # pictures looked at at once; 0: one a core
+
+# ---- training --------------------------------------------------------------------------------------------------------
+RESCORE_SPLIT_FACES = env.int("RESCORE_SPLIT_FACES", default=200_000)  # from so many faces on, trainer-workers share
+
 # ---- applications ----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -150,6 +154,7 @@ INSTALLED_APPS = [
     "faceproject",
 ]
 MIDDLEWARE = [
+    "personas.middleware.RequestIdMiddleware",  # first: what the others log belongs to the request too
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -257,8 +262,8 @@ else:
     CELERY_BROKER_TRANSPORT_OPTIONS = redis_options(
         key_prefix=env.str("REDIS_KEY_PREFIX", default="faceproject:"), limits=TASK_LIMIT_SECONDS
     )
-    if _redis_ca := env.str("REDIS_TLS_CA", default=""):  # PEM file of a private authority, for rediss://
-        CELERY_BROKER_USE_SSL = {"ssl_ca_certs": _redis_ca, "ssl_cert_reqs": "required"}
+    if CELERY_BROKER_URL.startswith("rediss://"):
+        CELERY_BROKER_USE_SSL = redis_tls(env.str("REDIS_TLS_CA", default=""))  # PEM file of a private authority
 CELERY_TASK_ROUTES = {f"{queue}.*": {"queue": queue} for queue in QUEUES}
 CELERY_TASK_IGNORE_RESULT = True  # outcomes are in the store
 CELERY_TASK_SERIALIZER = "json"
@@ -280,9 +285,14 @@ CELERY_WORKER_SEND_TASK_EVENTS = CELERY_TASK_SEND_SENT_EVENT = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 
+# ---- roles -----------------------------------------------------------------------------------------------------------
+PROBE_PORT = env.int("PROBE_PORT", default=0)  # /healthz, /readyz and /metrics of each role, without sign-in; 0: none
+PROBE_HOST = env.str("PROBE_HOST", default="127.0.0.1")
+INIT_SOURCE = env.str("INIT_SOURCE", default="")  # folder of pictures that `manage.py role init` takes in and learns
+
 # ---- logs: never image bytes, vectors, names of people or keys -------------------------------------------------------
-LOG_FORMAT = env.str("LOG_FORMAT", default="line")  # or "json": one object a line, for containers
-LOGGING = {
+LOG_FORMAT = env.str("LOG_FORMAT", default="") or format_of(env.ENVIRON)  # "line", or "json": one object a line
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": FORMATTERS,
@@ -296,7 +306,9 @@ LOGGING = {
     "loggers": {
         "cassandra": {"level": "WARNING"},  # the driver tells of every host it finds
         "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},  # its "succeeded" line would print what a task returned
+        "celery.app.trace": {
+            "level": "ERROR"
+        },  # personas/tasks.py tells how tasks ended; this would print what they returned
         "kombu.connection": {"level": "ERROR"},  # warns that filesystem:// has no host
     },
 }

@@ -26,6 +26,7 @@ from ingest.rejections import CRASHED_EXTRACTION, RejectedError, Rejection
 from ingest.sources.base import Source, SourcePicture
 from ingest.summary import IngestSummary, ProgressCallback, Tally
 from ingest.worker import Extracted, Seen, read_sidecar
+from personas import metrics
 from personas.entities import ExtractedImage, Face, Image, ImagePath, ImageStatus
 from personas.store.base import Store
 
@@ -290,6 +291,8 @@ class IngestRun:
         command_id = str(uuid.uuid5(_COMMANDS, "\n".join([self.source.name, *facts])))
         saved = patiently(self.store.save_extracted, batch, actor=self.actor, at=at, command_id=command_id)
         self._tally.new += len(saved.new_images)
+        metrics.PICTURES_TAKEN_IN.inc(len(saved.new_images))
+        metrics.FACES_TAKEN_IN.inc(sum(len(saved.faces.get(image_id, ())) for image_id in saved.new_images))
         self._tally.extracted += len(batch)
         faces = {item.image.image_id: saved.faces.get(item.image.image_id, ()) for item in batch}
         return {item.image.image_id: _with_faces(item.image, len(faces[item.image.image_id])) for item in batch}, faces

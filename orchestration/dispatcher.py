@@ -15,8 +15,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from orchestration.jobs import LONGEST_RESEND_SECONDS, RESEND_SECONDS, Send, ShareSweep
+from orchestration.queues import away
 from personas.entities import INGEST, LABELS, Job, JobStatus
 from personas.errors import TransientError
+from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
 from personas.store.base import Store
 
@@ -145,18 +147,29 @@ class Dispatcher:
         while not should_stop():
             try:
                 self.look()
+                DISPATCHER_LOOKS.labels("done").inc()
             except TransientError as error:
+                DISPATCHER_LOOKS.labels("put_off").inc()
                 logger.warning("the dispatcher waits: %s", error)
                 time.sleep(1.0)
             time.sleep(LOOK_SECONDS)
 
 
 def send_by_celery(task: str, arguments: tuple[str | int, ...]) -> None:
-    """Put a task on its queue. Raises TransientError when the broker is away."""
+    """Put a task on its queue. Raises TransientError, within some seconds, when the broker is away."""
     from celery import current_app
     from kombu.exceptions import OperationalError
 
     try:
         current_app.send_task(task, args=arguments)
     except (OperationalError, OSError) as error:
-        raise TransientError(f"The broker cannot be reached ({error}); tasks wait in the store.") from error
+        raise away(error) from error
+    TASKS_SENT.labels(task).inc()
+
+
+def product_dispatcher() -> Dispatcher:
+    """The dispatcher of this installation."""
+    from ingest.uploads import pending_uploads
+    from personas.store import get_store
+
+    return Dispatcher(get_store(), send_by_celery, pending_uploads)

@@ -10,13 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from kombu.exceptions import KombuError
+
 from personas.errors import TransientError
 
 #: Queues are named after the first word of their tasks, and each is one role's.
 QUEUES: Final = ("ingest", "training")
 FOLDER_URL: Final = "filesystem://"
-#: Seconds for a connection, and for an answer, of a Redis that is away without saying so.
-CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 5.0
+#: Seconds for a connection, and for an answer, of a Redis that is away without saying so; shorter where a probe asks.
+CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 3.0
+PROBE_SECONDS: Final = 1.5
 #: Of a worker's wait for messages: a connection whose answer is overdue by this is dropped and made anew.
 HEALTH_CHECK_SECONDS = 10
 #: A message that was taken and not acknowledged is offered again this long after the longest time limit.
@@ -48,21 +51,27 @@ def redis_options(*, key_prefix: str, limits: Mapping[str, float]) -> dict[str, 
     }
 
 
+def redis_tls(ca: str) -> dict[str, Any]:
+    """The server is who it says it is, or there is no connection: left alone, kombu would believe any certificate.
+
+    ca: file of the authority that signed it; empty: the system's authorities.
+    """
+    checked = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
+    return {**checked, "ssl_ca_certs": ca} if ca else checked
+
+
 @contextmanager
 def _channel() -> Iterator[Any]:
-    """A channel on a connection of its own, tried once. Raises TransientError."""
+    """A channel on a connection of its own. Raises TransientError."""
     from celery import current_app
 
-    try:
-        with current_app.connection_for_read() as connection:
-            errors = (*connection.connection_errors, *connection.channel_errors, OSError)
-            try:
-                connection.connect()
-                yield connection.default_channel
-            except errors as error:
-                raise away(error) from error
-    except OSError as error:
-        raise away(error) from error
+    brief = {"socket_connect_timeout": PROBE_SECONDS, "socket_timeout": PROBE_SECONDS}
+    with current_app.connection_for_read(transport_options=brief) as connection:
+        try:
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            yield connection.default_channel
+        except (KombuError, *connection.connection_errors, *connection.channel_errors, OSError) as error:
+            raise away(error) from error
 
 
 def away(error: BaseException) -> TransientError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -242,7 +242,7 @@ class EmbeddingBlock:
     bucket: int
     ingest_seq: int  #: sequence number of the ingest event that wrote it
     embedder: str
-    keys: tuple[FaceKey, ...]
+    keys: Sequence[FaceKey]
     vectors: FloatArray  #: float32 (n, 128), L2-normalised
 
 

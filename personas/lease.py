@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import secrets
 import socket
@@ -34,12 +35,29 @@ class LeaseLostError(TransientError):
 class Lease:
     """A lease in hand."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, renew: Callable[[], bool] = lambda: True) -> None:
+        """renew: asks the store for more time; False when the lease is somebody else's, or was in between."""
         self.name = name
         self.lost = threading.Event()
+        self._renew = renew
+        self.good_until = math.inf  #: by time.monotonic(); nobody else can have it before
+
+    def renew(self) -> None:
+        """Ask for more time; whoever is refused has lost the lease. Raises TransientError when the store is away."""
+        asked = time.monotonic()
+        if self._renew():
+            self.good_until = asked + LEASE_SECONDS
+        else:
+            self.lost.set()
 
     def require(self) -> None:
-        """Before a step that only the holder may take. Raises LeaseLostError."""
+        """Before a step that only the holder may take. Raises LeaseLostError, TransientError.
+
+        A process that was stopped for a while may come here before its renewing thread has looked: where the time has
+        run out, it looks itself.
+        """
+        if not self.lost.is_set() and time.monotonic() > self.good_until:
+            self.renew()
         if self.lost.is_set():
             raise LeaseLostError(f"The lease {self.name!r} ran out during the work; what was begun is begun again.")
 
@@ -48,7 +66,8 @@ class Lease:
 def held_lease(store: Store, name: str, *, clock: Callable[[], datetime], wait_seconds: float = 0.0) -> Iterator[Lease]:
     """Hold the lease while the block runs, renewing it from a thread. Raises LeaseBusyError after `wait_seconds`."""
     owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    deadline = time.monotonic() + wait_seconds
+    asked = time.monotonic()
+    deadline = asked + wait_seconds
     while not store.acquire_lease(name, owner=owner, seconds=LEASE_SECONDS, now=clock()):
         if time.monotonic() >= deadline:
             raise LeaseBusyError(
@@ -56,10 +75,11 @@ def held_lease(store: Store, name: str, *, clock: Callable[[], datetime], wait_s
                 f"(one that was killed blocks others for {LEASE_SECONDS:.0f} s)."
             )
         time.sleep(RETRY_SECONDS)
-    lease, done = Lease(name), threading.Event()
-    renewing = threading.Thread(
-        target=_renew, args=(store, lease, owner, clock, done), name=f"lease {name}", daemon=True
-    )
+        asked = time.monotonic()
+    done = threading.Event()
+    lease = Lease(name, lambda: store.renew_lease(name, owner=owner, seconds=LEASE_SECONDS, now=clock()))
+    lease.good_until = asked + LEASE_SECONDS
+    renewing = threading.Thread(target=_keep, args=(store, lease, done), name=f"lease {name}", daemon=True)
     renewing.start()
     try:
         yield lease
@@ -78,12 +98,12 @@ def is_held(store: Store, name: str, *, now: datetime) -> bool:
     return False
 
 
-def _renew(store: Store, lease: Lease, owner: str, clock: Callable[[], datetime], done: threading.Event) -> None:
+def _keep(store: Store, lease: Lease, done: threading.Event) -> None:
     pause = LEASE_SECONDS / 3
     while not done.wait(pause):
         try:
-            if not store.acquire_lease(lease.name, owner=owner, seconds=LEASE_SECONDS, now=clock()):
-                lease.lost.set()
+            lease.renew()
+            if lease.lost.is_set():
                 break
             pause = LEASE_SECONDS / 3
         except TransientError as error:

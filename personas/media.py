@@ -54,6 +54,10 @@ class MediaFolder:
             write_atomically(target, content)
         return sha256
 
+    def drop(self, sha256: str) -> None:
+        """Forget a file that nothing speaks of any more."""
+        self.path(sha256).unlink(missing_ok=True)
+
 
 def write_atomically(target: Path, content: bytes, *, durable: bool = True) -> None:
     """Write beside, flush to disk, rename. Not `durable`: for caches, which may lose a file to a power cut."""

@@ -95,6 +95,16 @@ class RedisServer:
             kill(self._process)
             self._process = None
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """While the block runs it takes connections and answers nothing, as behind a network that swallows packets."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def restart(self) -> None:
         self.kill()
         self.start()

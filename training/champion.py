@@ -27,6 +27,7 @@ class VersionRecogniser:
         self.version = version
         self.embedder = embedder
         self.classifier = classifier
+        self.names = tuple(str(name) for name in classifier.classes_)  #: persona ids, by class
 
     def predict(
         self,
@@ -39,7 +40,7 @@ class VersionRecogniser:
         claims = self.classifier.claims(
             embeddings, excluded=self.excluded(keys, rejected), n_candidates=max(n_candidates, 1)
         )
-        names = [str(name) for name in self.classifier.classes_]
+        names = self.names
         predictions = []
         for row, key in enumerate(keys):
             accepted = bool(claims.accepted[row])
@@ -60,7 +61,7 @@ class VersionRecogniser:
         self, keys: Sequence[FaceKey], rejected: Mapping[FaceKey, frozenset[str]]
     ) -> list[tuple[int, int]] | None:
         """(row, class) pairs that must not be claimed."""
-        index = {str(name): number for number, name in enumerate(self.classifier.classes_)}
+        index = {name: number for number, name in enumerate(self.names)}
         pairs = [
             (row, index[persona_id])
             for row, key in enumerate(keys)
@@ -79,7 +80,12 @@ def load_recogniser(store: Store, number: int, media_root: str | Path) -> Versio
 
 
 def recogniser_of(version: ModelVersion, media_root: str | Path) -> VersionRecogniser:
-    return _cached(version.version, version.embedder, version.artefact, str(media_root))
+    return recogniser_from(version.version, version.embedder, version.artefact, media_root)
+
+
+def recogniser_from(version: int, embedder: str, artefact: str, media_root: str | Path) -> VersionRecogniser:
+    """Of a version whose row need not be read. artefact: its SHA-256."""
+    return _cached(version, embedder, artefact, str(media_root))
 
 
 @lru_cache(maxsize=4)

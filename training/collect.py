@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from personas.entities import STRANGER, FaceKey, Label
+from personas.face_arrays import FaceKeys
 from training.dataset import TrainingSet
 from training.matrix import EmbeddingMatrix
 
@@ -58,11 +59,18 @@ def typical_faces(training_set: TrainingSet) -> dict[str, FaceKey]:
 
 def background_rows(matrix: EmbeddingMatrix, *, exclude: set[int]) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """Rows of the unlabelled faces to look at, in key order, whatever the order of arrival."""
-    identities = matrix.identities()
-    candidates = [(identity[24:], identity, row) for row, identity in enumerate(identities) if row not in exclude]
-    if len(candidates) > BACKGROUND_LIMIT:
-        candidates = sorted(candidates)[:BACKGROUND_LIMIT]
-    return np.array([row for _, _, row in sorted(candidates, key=lambda c: c[1])], np.intp)
+    open_rows = np.ones(len(matrix), np.bool_)
+    open_rows[list(exclude)] = False
+    rows = np.flatnonzero(open_rows)
+    if len(rows) > BACKGROUND_LIMIT:
+        packed = matrix.face_keys(rows).packed
+        ends = np.ascontiguousarray(packed[:, 24:32]).view(">u8").ravel().astype(np.uint64)
+        last = np.partition(ends, BACKGROUND_LIMIT - 1)[BACKGROUND_LIMIT - 1]
+        near = np.flatnonzero(ends <= last)  # a few more where pictures share their last bytes
+        numbers = np.ascontiguousarray(packed[near, 32:]).view(">u4").ravel()
+        lowest = np.lexsort((FaceKeys(packed[near]).texts(), numbers, ends[near]))[:BACKGROUND_LIMIT]
+        rows = rows[near[lowest]]
+    return rows[np.argsort(matrix.face_keys(rows).texts(), kind="stable")]
 
 
 def label_hash(labels: Iterable[Label], embedder: str) -> str:

@@ -10,16 +10,16 @@ from __future__ import annotations
 import fcntl
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from personas.entities import INGEST, FaceKey, FloatArray
+from personas.entities import INGEST, EmbeddingBlock, FaceKey, FloatArray
+from personas.face_arrays import KEY_BYTES, FaceKeys
 from personas.media import write_atomically
 from personas.store.base import Store
 
@@ -27,11 +27,16 @@ DIM = 128
 #: One row of the key file: the picture's SHA-256, the number of the face, the ingest event that brought it.
 KEY_DTYPE = np.dtype([("image_id", "V32"), ("face_no", "<u2"), ("ingest_seq", "<u8")])
 FORMAT_VERSION = 1  # 1: keys.bin of KEY_DTYPE, vectors.bin float32 (n, 128)
+#: Rows moved at a time where faces came twice: 32 MB of vectors.
+ROWS_AT_ONCE = 65_536
+
+Rows = npt.NDArray[np.intp]
+Words = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddingMatrix:
-    """All embeddings of one embedder up to an ingest event, in key order of arrival."""
+    """All embeddings of one embedder up to an ingest event, one row a face, in no order that means anything."""
 
     keys: npt.NDArray[np.void]  #: KEY_DTYPE (n,)
     vectors: FloatArray  #: float32 (n, 128), L2-normalised, memory-mapped
@@ -42,28 +47,35 @@ class EmbeddingMatrix:
         return len(self.keys)
 
     def face_key(self, row: int) -> FaceKey:
-        record = self.keys[row]
-        return FaceKey(record["image_id"].tobytes().hex(), int(record["face_no"]))
+        return self.face_keys([row])[0]
 
-    def face_keys(self, rows: Iterable[int]) -> list[FaceKey]:
-        return [self.face_key(row) for row in rows]
+    def face_keys(self, rows: Iterable[int] | Rows) -> FaceKeys:
+        """Keys of these rows."""
+        return _packed(self.keys[np.asarray(rows if isinstance(rows, np.ndarray) else list(rows), np.intp)])
 
-    def identities(self) -> list[bytes]:
-        """34 bytes a face that sort as face keys do."""
-        return _identities(self.keys)
+    def words(self) -> Words:
+        """The first eight bytes of each face's picture as a number, (n,)."""
+        return _words(self.keys)
 
-    def rows_of(self, keys: Collection[FaceKey]) -> dict[FaceKey, int]:
-        """Rows of those keys that are present."""
-        if not keys:
+    def rows_of(self, keys: Collection[FaceKey], *, among: Rows | None = None) -> dict[FaceKey, int]:
+        """Rows of those keys that are present, or present among these rows."""
+        if not len(keys):
             return {}
-        wanted = {bytes.fromhex(key.image_id) + key.face_no.to_bytes(2, "big"): key for key in keys}
-        ids = np.frombuffer(b"".join({identity[:32] for identity in wanted}), "S32")
-        rows = np.flatnonzero(np.isin(np.ascontiguousarray(self.keys["image_id"]).view("S32"), ids))
-        return {
-            wanted[identity]: row
-            for row, identity in zip(rows.tolist(), _identities(self.keys[rows]), strict=True)
-            if identity in wanted
-        }
+        wanted = FaceKeys.of(keys if isinstance(keys, FaceKeys) else list(keys))
+        words = _words(self.keys if among is None else self.keys[among])
+        rows = np.flatnonzero(_is_among(words, np.unique(wanted.words())))
+        rows = rows if among is None else among[rows]
+        asked = set(wanted)
+        return {key: row for key, row in zip(self.face_keys(rows), rows.tolist(), strict=True) if key in asked}
+
+    def through(self, seq: int) -> Rows:
+        """Rows of the faces that ingest events up to this one brought."""
+        return np.flatnonzero(self.keys["ingest_seq"] <= seq)
+
+    def buckets(self, n_buckets: int) -> npt.NDArray[np.int64]:
+        """The bucket of each row, (n,), as `personas.buckets` says."""
+        first = _ids(self.keys, 2).astype(np.int64)
+        return np.asarray((first[:, 0] << 8 | first[:, 1]) * n_buckets >> 16, np.int64)
 
 
 class MatrixFolder:
@@ -104,25 +116,23 @@ class MatrixFolder:
         return int(meta["n_rows"]), int(meta["through_seq"])
 
     def _append(self, store: Store, n_rows: int, *, after: int, through: int) -> int:
-        """Write blocks behind row `n_rows`; a face that is there already (embedded again) is overwritten in place."""
-        known: dict[bytes, int] = {}
-        if n_rows:
-            known = {identity: row for row, identity in enumerate(self._map(n_rows, after).identities())}
-        with _opened(self.folder / "keys.bin") as keys_file, _opened(self.folder / "vectors.bin") as vectors_file:
-            keys_file.truncate(n_rows * KEY_DTYPE.itemsize)
-            vectors_file.truncate(n_rows * DIM * 4)
-            blocks = store.embedding_blocks(after_seq=after, through_seq=through, embedder=self.embedder)
-            for block in blocks:
-                records = _records(block.keys, block.ingest_seq)
-                vectors = np.ascontiguousarray(block.vectors, np.float32)
-                for i, identity in enumerate(_identities(records)):
-                    row = known.setdefault(identity, n_rows)
-                    n_rows += row == n_rows
-                    keys_file.seek(row * KEY_DTYPE.itemsize)
-                    keys_file.write(records[i : i + 1].tobytes())
-                    vectors_file.seek(row * DIM * 4)
-                    vectors_file.write(vectors[i].tobytes())
-        return n_rows
+        """Write blocks behind row `n_rows`; returns how many rows there are then, one a face."""
+        n_before = n_rows
+        keys_path, vectors_path = self.folder / "keys.bin", self.folder / "vectors.bin"
+        for path, row_bytes in ((keys_path, KEY_DTYPE.itemsize), (vectors_path, DIM * 4)):
+            path.touch()
+            with path.open("r+b") as file:
+                file.truncate(n_before * row_bytes)
+        with keys_path.open("ab") as keys_file, vectors_path.open("ab") as vectors_file:
+            for block in store.embedding_blocks(after_seq=after, through_seq=through, embedder=self.embedder):
+                keys_file.write(_records(block).tobytes())
+                vectors_file.write(np.ascontiguousarray(block.vectors, np.float32).tobytes())
+                n_rows += len(block.keys)
+        if n_rows == n_before:
+            return n_rows
+        keys = np.memmap(keys_path, KEY_DTYPE, mode="r+", shape=(n_rows,))
+        vectors = np.memmap(vectors_path, np.float32, mode="r+", shape=(n_rows, DIM))
+        return _once_each(keys, vectors, n_before)
 
     def _map(self, n_rows: int, through: int) -> EmbeddingMatrix:
         if not n_rows:
@@ -132,24 +142,64 @@ class MatrixFolder:
         return EmbeddingMatrix(keys, vectors, through, self.embedder)
 
 
-def _opened(path: Path) -> BinaryIO:
-    path.touch()
-    return path.open("r+b", buffering=1 << 20)
+def _once_each(keys: npt.NDArray[np.void], vectors: FloatArray, n_before: int) -> int:
+    """Of a face that has several rows (embedded again) keep the first row, with what the latest event brought.
+
+    Rows from `n_before` on are new and may move up; returns how many rows there are then. Blocks come in any order, so
+    the event decides, not the place.
+    """
+    words = _words(keys)
+    new = np.sort(words[n_before:])
+    if (np.diff(new) != 0).all() and not _is_among(words[:n_before], new).any():
+        return len(keys)  # nearly always: no picture came twice
+    candidates = np.flatnonzero(_is_among(words, new))
+    texts = _packed(keys[candidates]).texts()
+    order = np.lexsort((candidates, keys["ingest_seq"][candidates], texts))
+    candidates, texts = candidates[order], texts[order]
+    starts = np.flatnonzero(np.concatenate([[True], texts[1:] != texts[:-1]]))
+    latest = candidates[np.append(starts[1:], len(candidates)) - 1]
+    first = np.minimum.reduceat(candidates, starts)
+    for start in range(0, len(first), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        keys[first[part]], vectors[first[part]] = keys[latest[part]], vectors[latest[part]]
+    kept = np.ones(len(keys), np.bool_)
+    kept[candidates] = False
+    kept[first] = True
+    rows = n_before + np.flatnonzero(kept[n_before:])
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        moved = rows[start : start + ROWS_AT_ONCE]
+        place = slice(n_before + start, n_before + start + len(moved))
+        keys[place], vectors[place] = keys[moved], vectors[moved]
+    return n_before + len(rows)
 
 
-def _records(keys: Sequence[FaceKey], ingest_seq: int) -> npt.NDArray[np.void]:
-    records = np.zeros(len(keys), KEY_DTYPE)
-    ids = b"".join(bytes.fromhex(key.image_id) for key in keys)
-    records["image_id"] = np.frombuffer(ids, "V32")
-    records["face_no"] = [key.face_no for key in keys]
-    records["ingest_seq"] = ingest_seq
+def _is_among(values: Words, among: Words) -> npt.NDArray[np.bool_]:
+    """Which of `values` are among these; `among` is sorted and not empty."""
+    place = np.minimum(np.searchsorted(among, values), len(among) - 1)
+    return np.asarray(among[place] == values)
+
+
+def _records(block: EmbeddingBlock) -> npt.NDArray[np.void]:
+    packed = FaceKeys.of(block.keys).packed
+    records = np.zeros(len(packed), KEY_DTYPE)
+    records["image_id"] = np.ascontiguousarray(packed[:, :32]).view("V32").ravel()
+    records["face_no"] = np.ascontiguousarray(packed[:, 32:]).view(">u4").ravel()
+    records["ingest_seq"] = block.ingest_seq
     return records
 
 
-def _identities(records: npt.NDArray[np.void]) -> list[bytes]:
-    """34 bytes a face: the picture's hash and the number; they sort as FaceKeys do."""
-    joined = np.zeros((len(records), 34), np.uint8)
-    joined[:, :32] = np.ascontiguousarray(records["image_id"]).view(np.uint8).reshape(-1, 32)
-    joined[:, 32:] = np.ascontiguousarray(records["face_no"].astype(">u2")).view(np.uint8).reshape(-1, 2)
-    blob = joined.tobytes()
-    return [blob[i : i + 34] for i in range(0, len(blob), 34)]
+def _packed(records: npt.NDArray[np.void]) -> FaceKeys:
+    packed = np.zeros((len(records), KEY_BYTES), np.uint8)
+    packed[:, :32] = _ids(records)
+    packed[:, 32:] = np.ascontiguousarray(records["face_no"].astype(">u4")).view(np.uint8).reshape(-1, 4)
+    return FaceKeys(packed)
+
+
+def _words(records: npt.NDArray[np.void]) -> Words:
+    return _ids(records, 8).view(">u8").ravel().astype(np.uint64)
+
+
+def _ids(records: npt.NDArray[np.void], n_bytes: int = 32) -> npt.NDArray[np.uint8]:
+    """The first bytes of each picture's hash, (n, n_bytes)."""
+    first = np.dtype({"names": ["id"], "formats": [f"V{n_bytes}"], "offsets": [0], "itemsize": KEY_DTYPE.itemsize})
+    return np.ascontiguousarray(records.view(first)["id"]).view(np.uint8).reshape(-1, n_bytes)

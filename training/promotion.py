@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from personas.entities import INGEST, AuditEntry, Champion, ModelVersion, VersionStatus
+from personas.entities import INGEST, LABELS, AuditEntry, Champion, ModelVersion, VersionStatus
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease, held_lease
+from personas.media import MediaFolder
 from personas.store.base import Store
-from training.champion import recogniser_of
+from training.champion import recogniser_from, recogniser_of
 from training.matrix import EmbeddingMatrix, MatrixFolder
-from training.scoring import publish, score_gap
+from training.publication import Inputs, score_gap, write_pages
+from training.rescoring import Rescoring
+from training.scoring import Scores, score_matrix
+from training.settled import Settled
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +31,8 @@ PERSON_WAIT_SECONDS, SCORING_WAIT_SECONDS = 30.0, 10.0
 KEEP_PAGES = timedelta(days=1)
 #: Cursor: predictions of every version up to this one were dropped. Versions looked at in one go.
 DROPPED_CURSOR, VERSIONS_LOOKED_AT = "dropped_pages", 100
+#: In a version's metrics: SHA-256 of the file of what people had settled when it was published.
+SETTLED = "settled"
 #: Ingest events read at a time when looking for the newest face.
 EVENTS_AT_ONCE = 100
 
@@ -43,6 +49,7 @@ class Publisher:
     media_root: Path
     cache_root: Path
     clock: Callable[[], datetime]
+    split_faces: int = 200_000  #: from so many faces on, trainer-workers score a version together
 
     def open_matrix(self, embedder: str) -> EmbeddingMatrix:
         """All embeddings of one embedder, up to now."""
@@ -59,19 +66,122 @@ class Publisher:
             head = start
         raise NotFoundError("There are no faces yet; `manage.py ingest FOLDER` brings some in.")
 
-    def publish(self, version: ModelVersion, matrix: EmbeddingMatrix) -> ModelVersion:
-        """Write the version's ranked pages over every face known now; nobody sees them before the switch."""
-        n_scored, said_through = publish(self.store, recogniser_of(version, self.media_root), matrix)
-        published = dataclasses.replace(
-            version, scored_through=matrix.through_seq, n_scored=n_scored, said_through=said_through
+    def publish(
+        self,
+        version: ModelVersion,
+        matrix: EmbeddingMatrix,
+        lease: Lease,
+        *,
+        replaced: int,
+        actor: str,
+        by_hand: bool = True,
+    ) -> ModelVersion:
+        """Write the version's ranked pages over every face known now; nobody sees them before the switch.
+
+        A version that a killed trainer left half published is finished from the same inputs. by_hand: score again what
+        ended its workers too often. Raises LeaseLostError, OutdatedError, RescoreFailedError.
+        """
+        inputs = self._interrupted_inputs(version, matrix)
+        go_on = inputs is not None
+        if inputs is None:
+            inputs = self._new_inputs(version, matrix)
+        recorded = dataclasses.replace(
+            version,
+            scored_through=inputs.through_seq,
+            said_through=inputs.said_through,
+            replaced=replaced,
+            metrics={**version.metrics, SETTLED: inputs.settled},
         )
-        self.store.update_model_version(published)
+        lease.require()
+        self.store.update_model_version(recorded, expected=version.status)
+        if go_on and self.store.fresh_through(version.version) >= inputs.through_seq:
+            n_scored = sum(self.store.ranked_counts(version.version).values())
+            self.rescoring().finish(inputs)
+        else:
+            n_scored = self._write_pages(inputs, matrix, lease, go_on=go_on, actor=actor, by_hand=by_hand)
+        published = dataclasses.replace(recorded, n_scored=n_scored)
+        lease.require()
+        self.store.update_model_version(published, expected=version.status)
         return published
 
+    def _new_inputs(self, version: ModelVersion, matrix: EmbeddingMatrix) -> Inputs:
+        said_through = self.store.head(LABELS)
+        settled = Settled.of(self.store.all_labels(), said_through=said_through)
+        return Inputs(
+            version=version.version,
+            artefact=version.artefact,
+            embedder=version.embedder,
+            through_seq=matrix.through_seq,
+            said_through=said_through,
+            settled=self._settled().put(settled.to_bytes()),
+        )
+
+    def _interrupted_inputs(self, version: ModelVersion, matrix: EmbeddingMatrix) -> Inputs | None:
+        """Those a killed trainer began with; None: nobody began."""
+        settled = version.metrics.get(SETTLED)
+        if version.status is not VersionStatus.PUBLISHING or settled is None:
+            return None
+        if not self._settled().exists(settled) or version.scored_through > matrix.through_seq:
+            return None
+        return Inputs(
+            version=version.version,
+            artefact=version.artefact,
+            embedder=version.embedder,
+            through_seq=version.scored_through,
+            said_through=version.said_through,
+            settled=settled,
+        )
+
+    def _write_pages(
+        self, inputs: Inputs, matrix: EmbeddingMatrix, lease: Lease, *, go_on: bool, actor: str, by_hand: bool
+    ) -> int:
+        """Returns how many faces the version names."""
+        recogniser = recogniser_from(inputs.version, inputs.embedder, inputs.artefact, self.media_root)
+        rescoring = self.rescoring()
+        rows = matrix.through(inputs.through_seq)
+        split = len(rows) >= self.split_faces
+        rescoring.give_up_others(inputs if split else None)
+        scores: Scores
+        if split:
+            scores = rescoring.score(
+                inputs,
+                matrix,
+                rows,
+                lease,
+                share_faces=self.split_faces // 2,
+                actor=actor,
+                by_hand=by_hand,
+                on_progress=self.on_progress,
+            ).cut(recogniser.names)
+        else:
+            settled = Settled.from_bytes(self._settled().read(inputs.settled))
+            scores = score_matrix(recogniser, matrix, rows=rows, settled=settled)
+        write_pages(self.store, inputs, recogniser.names, scores, lease, go_on=go_on)
+        if split:
+            lease.require()
+            rescoring.finish(inputs)
+        return len(scores.predicted)
+
+    def rescoring(self) -> Rescoring:
+        """Scoring in shares, as this installation does it."""
+        return Rescoring(store=self.store, media_root=self.media_root, open_matrix=self.open_matrix, clock=self.clock)
+
+    def on_progress(self, done: int, total: int) -> None:
+        """Called while a version is scored in shares: faces scored, of all."""
+
+    def _settled(self) -> MediaFolder:
+        return MediaFolder(self.media_root, "settled")
+
     def mark_ready(self, version: ModelVersion, *, replaced: int) -> None:
-        """After the switch, never before: a kill in between leaves a version that the next attempt finishes."""
-        ready = dataclasses.replace(version, status=VersionStatus.READY, replaced=replaced)
+        """After the switch, never before: a kill in between leaves a version that the next attempt finishes.
+
+        Of the champion only, so it is right whatever another trainer made of the status meanwhile.
+        """
+        metrics = {name: value for name, value in version.metrics.items() if name != SETTLED}
+        ready = dataclasses.replace(version, status=VersionStatus.READY, replaced=replaced, metrics=metrics)
         self.store.update_model_version(ready)
+        if SETTLED in version.metrics:
+            self._settled().drop(version.metrics[SETTLED])
 
     def switch(self, version: int, *, champion: Champion | None, actor: str, why: str) -> Champion | None:
         """Compare-and-set from `champion` as it was read before, with a line in the audit log.
@@ -98,13 +208,13 @@ class Publisher:
         """
         if not self._gap():
             return 0
-        with held_lease(self.store, TRAINER_LEASE, clock=self.clock, wait_seconds=SCORING_WAIT_SECONDS):
+        with held_lease(self.store, TRAINER_LEASE, clock=self.clock, wait_seconds=SCORING_WAIT_SECONDS) as lease:
             version = self._gap()
             if version is None:
                 return 0
             matrix = self.open_matrix(version.embedder)
             recogniser = recogniser_of(version, self.media_root)
-            return score_gap(self.store, recogniser, matrix, said_through=version.said_through)
+            return score_gap(self.store, recogniser, matrix, lease, said_through=version.said_through)
 
     def _gap(self) -> ModelVersion | None:
         """The champion, when there are faces it has not scored."""
@@ -163,8 +273,8 @@ class Publisher:
             raise NotFoundError(f"There is no version {number}; `manage.py models` lists them.")
         if champion and champion.version == number:
             raise UnableToPromoteError(f"Version {number} is the champion already.")
-        published = dataclasses.replace(self.publish(version, self.open_matrix(version.embedder)), replaced=replaced)
-        self.store.update_model_version(published)
+        matrix = self.open_matrix(version.embedder)
+        published = self.publish(version, matrix, lease, replaced=replaced, actor=actor)
         lease.require()
         switched = self.switch(number, champion=champion, actor=actor, why=why)
         if switched is None:

@@ -11,6 +11,7 @@ from personas.entities import Champion, Face, FaceKey, ModelVersion, Persona, Sl
 from personas.errors import NotFoundError
 from personas.selectors.faces import faces_by_key
 from personas.store.base import Store
+from personas.version_metrics import metrics_of
 
 #: Contradicted labels that a page shows, the surest first.
 MAX_CONTRADICTIONS = 48
@@ -69,7 +70,7 @@ def version_report(store: Store, number: int) -> VersionReport:
     version = store.model_version(number)
     if version is None:
         raise NotFoundError(f"There is no version {number}; the list of models shows those there are.")
-    metrics = version.metrics
+    metrics = metrics_of(version)
     per_persona: Mapping[str, Mapping[str, Any]] = metrics.get("per_persona", {})
     contradicted = list(metrics.get("contradictions", ()))[:MAX_CONTRADICTIONS]
     mentioned = {*per_persona, *(row[side] for row in contradicted for side in ("labelled", "looks_like"))}

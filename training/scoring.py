@@ -1,17 +1,18 @@
-"""Scoring faces with a version: ranked pages for a whole version, fresh rows for what was ingested since."""
+"""Scoring faces with a version, in arrays: who is named, and whom a person should look at."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from personas.entities import LABELS, FaceKey, Label, RankedFace, RankedKind
-from personas.selectors.faces import rejections
-from personas.store.base import Store
+from personas.entities import RankedKind
+from personas.face_arrays import FaceKeys, RankedFaces
 from training.champion import VersionRecogniser
-from training.matrix import EmbeddingMatrix
+from training.matrix import EmbeddingMatrix, Rows
+from training.settled import Settled
 
 #: Faces scored at a time: the similarity block of 64 personas x 8 looks stays within a few dozen MB.
 CHUNK = 16_384
@@ -20,105 +21,122 @@ REVIEW_LIMIT = 1000
 #: Faces less certain than 0.95 and more likely than 0.05: worth a person's look.
 REVIEW_UNCERTAINTY = 0.1
 
-Rows = dict[str, list[RankedFace]]
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Claimed:
+    """Faces with the persona that claims each, in any order."""
 
-def score_matrix(
-    recogniser: VersionRecogniser,
-    matrix: EmbeddingMatrix,
-    *,
-    rows: slice | np.ndarray[tuple[int], np.dtype[np.intp]],
-    named: Collection[FaceKey],
-    rejected: Mapping[FaceKey, frozenset[str]],
-) -> tuple[Rows, Rows]:
-    """(predicted, review) a persona for these rows of the matrix, in ranked order.
+    persona: npt.NDArray[np.int32]  #: (n,), index into the classes of the version
+    faces: RankedFaces
 
-    Faces a human named are left out; a rejected face goes to the next persona that claims it, or to none.
-    """
-    predicted: Rows = defaultdict(list)
-    review: Rows = defaultdict(list)
-    index = np.arange(len(matrix))[rows]
-    skip = set(matrix.rows_of(named).values())
-    barred = {row: rejected[key] for key, row in matrix.rows_of(rejected.keys()).items()}
-    names = [str(name) for name in recogniser.classifier.classes_]
-    for start in range(0, len(index), CHUNK):
-        part = index[start : start + CHUNK]
-        claims = recogniser.classifier.claims(
-            np.ascontiguousarray(matrix.vectors[part]), excluded=_excluded(part, barred, names)
+    def __len__(self) -> int:
+        return len(self.persona)
+
+    def take(self, places: Rows) -> Claimed:
+        return Claimed(persona=self.persona[places], faces=self.faces.take(places))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Claimed]) -> Claimed:
+        return cls(
+            persona=np.concatenate([np.zeros(0, np.int32), *(part.persona for part in parts)]),
+            faces=RankedFaces(
+                FaceKeys(
+                    np.concatenate([FaceKeys.of([]).packed, *(part.faces.face_keys.packed for part in parts)]),
+                ),
+                np.concatenate([np.zeros(0), *(part.faces.probabilities for part in parts)]),
+            ),
         )
-        probability = np.round(claims.probability.astype(np.float64), 6)
-        for i in np.flatnonzero(claims.accepted | (claims.uncertainty >= REVIEW_UNCERTAINTY)).tolist():
-            if int(part[i]) in skip:
-                continue
-            ranked = RankedFace(matrix.face_key(int(part[i])), float(probability[i]))
-            name = names[claims.class_index[i]]
-            if claims.accepted[i]:
-                predicted[name].append(ranked)
-            if claims.uncertainty[i] >= REVIEW_UNCERTAINTY:
-                review[name].append(ranked)
-    for ranked_faces in predicted.values():
-        ranked_faces.sort(key=lambda ranked: (-ranked.probability, ranked.key))
-    for name, ranked_faces in review.items():
-        ranked_faces.sort(key=lambda ranked: (abs(ranked.probability - 0.5), ranked.key))
-        review[name] = ranked_faces[:REVIEW_LIMIT]
-    return dict(predicted), dict(review)
+
+    def by_persona(self, names: Sequence[str]) -> dict[str, RankedFaces]:
+        """The faces of each persona that has some, in the order they stand in."""
+        order = np.argsort(self.persona, kind="stable")
+        bounds = np.searchsorted(self.persona[order], np.arange(len(names) + 1))
+        faces = self.faces.take(order)
+        return {
+            name: faces[start:stop]
+            for name, start, stop in zip(names, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+            if stop > start
+        }
 
 
-def _excluded(
-    part: np.ndarray[tuple[int], np.dtype[np.intp]], barred: Mapping[int, frozenset[str]], names: list[str]
-) -> list[tuple[int, int]] | None:
-    if not barred:
-        return None
-    number = {name: i for i, name in enumerate(names)}
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scores:
+    """What a version says of many faces."""
+
+    predicted: Claimed  #: named
+    review: Claimed  #: uncertain; at most REVIEW_LIMIT a persona once `cut`
+
+    @classmethod
+    def joined(cls, parts: Sequence[Scores]) -> Scores:
+        """Of the faces of all parts, as if they had been scored together."""
+        return cls(
+            predicted=Claimed.joined([part.predicted for part in parts]),
+            review=Claimed.joined([part.review for part in parts]),
+        )
+
+    def cut(self, names: Sequence[str]) -> Scores:
+        """With the most uncertain faces of each persona only. What is cut in a part would be cut from the whole."""
+        index = {name: number for number, name in enumerate(names)}
+        kept = {
+            name: faces.in_order(RankedKind.REVIEW)[:REVIEW_LIMIT]
+            for name, faces in self.review.by_persona(names).items()
+        }
+        review = Claimed.joined(
+            [Claimed(persona=np.full(len(faces), index[name], np.int32), faces=faces) for name, faces in kept.items()]
+        )
+        return Scores(predicted=self.predicted, review=review)
+
+
+def score_matrix(recogniser: VersionRecogniser, matrix: EmbeddingMatrix, *, rows: Rows, settled: Settled) -> Scores:
+    """Score these rows of the matrix, ascending.
+
+    Faces a human named are left out; a rejected face goes to the next persona that claims it, or to none. What is said
+    of a face depends on neither the other rows nor their order.
+    """
+    names = recogniser.names
+    skipped = np.zeros(len(matrix), np.bool_)
+    skipped[list(matrix.rows_of(settled.named, among=rows).values())] = True
+    barred_place, barred_class = _barred(matrix, rows, settled, names)
+    parts = []
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        here = slice(*np.searchsorted(barred_place, [start, start + len(part)]).tolist())
+        barred = list(zip((barred_place[here] - start).tolist(), barred_class[here].tolist(), strict=True))
+        claims = recogniser.classifier.claims(_vectors(matrix, part), excluded=barred or None)
+        uncertain = claims.uncertainty >= REVIEW_UNCERTAINTY
+        faces = RankedFaces(matrix.face_keys(part), claims.probability.astype(np.float64).round(6))
+        everything = Claimed(persona=claims.class_index, faces=faces)
+        is_open = ~skipped[part]
+        parts.append(
+            Scores(
+                predicted=everything.take(np.flatnonzero(claims.accepted & is_open)),
+                review=everything.take(np.flatnonzero(uncertain & is_open)),
+            )
+        )
+    return Scores.joined(parts).cut(names)
+
+
+def _vectors(matrix: EmbeddingMatrix, rows: Rows) -> npt.NDArray[np.float32]:
+    """Without a copy where the rows follow each other."""
+    if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
+        return np.asarray(matrix.vectors[rows[0] : rows[-1] + 1])
+    return np.asarray(matrix.vectors[rows])
+
+
+def _barred(
+    matrix: EmbeddingMatrix, rows: Rows, settled: Settled, names: Sequence[str]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(places in `rows`, classes) that must not be claimed there, by place."""
+    number = {name: index for index, name in enumerate(names)}
+    row_of = matrix.rows_of(settled.rejected_faces, among=rows)
     pairs = [
-        (i, number[persona_id])
-        for i, row in enumerate(part.tolist())
-        for persona_id in barred.get(row, ())
-        if persona_id in number
+        (row_of[key], number[persona_id])
+        for key, persona_id in zip(settled.rejected_faces, settled.rejected_personas, strict=True)
+        if key in row_of and persona_id in number
     ]
-    return pairs or None
-
-
-def publish(store: Store, recogniser: VersionRecogniser, matrix: EmbeddingMatrix) -> tuple[int, int]:
-    """Write the ranked pages of a version over the whole matrix.
-
-    Returns how many faces it names, and the label event through which faces that people settled are left out. Readers
-    do not see the pages before the champion pointer moves. Done twice, it writes the same pages again. Never for the
-    champion: its readers would see them go.
-    """
-    said_through = store.head(LABELS)
-    labels: dict[FaceKey, tuple[Label, ...]] = defaultdict(tuple)
-    for label in store.all_labels():
-        labels[label.key] += (label,)
-    named, rejected = settled(labels, said_through)
-    predicted, review = score_matrix(recogniser, matrix, rows=slice(None), named=named, rejected=rejected)
-    store.drop_ranked(recogniser.version)
-    store.put_ranked(recogniser.version, RankedKind.PREDICTED, predicted)
-    store.put_ranked(recogniser.version, RankedKind.REVIEW, review)
-    store.add_fresh(recogniser.version, {}, scored_through=matrix.through_seq)
-    return sum(len(ranked) for ranked in predicted.values()), said_through
-
-
-def score_gap(store: Store, recogniser: VersionRecogniser, matrix: EmbeddingMatrix, *, said_through: int) -> int:
-    """Score what was ingested after the version's last scoring, without a fit; returns how many faces were scored.
-
-    What people said after `said_through` is overlaid on read, as on the pages.
-    """
-    since = store.fresh_through(recogniser.version)
-    if since >= matrix.through_seq:
-        return 0
-    rows = np.flatnonzero(matrix.keys["ingest_seq"] > since)
-    labels = store.labels_of_images({key.image_id for key in matrix.face_keys(rows.tolist())})
-    named, rejected = settled(labels, said_through)
-    predicted, _ = score_matrix(recogniser, matrix, rows=rows, named=named, rejected=rejected)
-    store.add_fresh(recogniser.version, predicted, scored_through=matrix.through_seq)
-    return len(rows)
-
-
-def settled(
-    labels: Mapping[FaceKey, tuple[Label, ...]], said_through: int
-) -> tuple[set[FaceKey], dict[FaceKey, frozenset[str]]]:
-    """Faces a human named, and what each face was said not to be, by events up to `said_through`."""
-    then = {key: tuple(label for label in said if label.seq <= said_through) for key, said in labels.items()}
-    named = {key for key, said in then.items() if any(label.belongs for label in said)}
-    return named, rejections(then)
+    if not pairs or not len(rows):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    table = np.array(sorted(pairs), np.int64)
+    place = np.minimum(np.searchsorted(rows, table[:, 0]), len(rows) - 1)
+    asked = rows[place] == table[:, 0]
+    return place[asked], table[asked, 1]

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from personas.entities import Champion
+from personas.entities import Champion, Share
 from personas.store import get_store
 from personas.store.base import Store
 from training.champion import load_recogniser
@@ -26,6 +26,7 @@ def trainer(store: Store | None = None) -> Trainer:
         media_root=Path(settings.MEDIA_ROOT),
         cache_root=Path(settings.CACHE_ROOT),
         clock=timezone.now,
+        split_faces=settings.RESCORE_SPLIT_FACES,
     )
 
 
@@ -38,6 +39,14 @@ def train(*, actor: str, only_new_labels: bool = False, wait_seconds: float = 60
         sentence=with_names(store, outcome.sentence),
         reasons=tuple(with_names(store, reason) for reason in outcome.reasons),
     )
+
+
+def do_share(job_id: str, number: int) -> Share | None:
+    """Score a share of the faces that a version is published over; None: there is nothing to do now.
+
+    Raises LeaseBusyError when another worker is at it.
+    """
+    return trainer().rescoring().do_share(job_id, number)
 
 
 def score_new_faces() -> int:
@@ -62,3 +71,15 @@ def evaluate_against_truth(*, version: int | None = None) -> dict[str, Any]:
     store = get_store()
     recogniser = load_recogniser(store, version, settings.MEDIA_ROOT) if version else None
     return truth_report(store, recogniser=recogniser)
+
+
+def export_model(*, folder: Path, version: int | None = None, with_names: bool = True) -> dict[str, Any]:
+    """Write a version (None: the champion) as a folder that a scorer serves without a store; returns its manifest.
+
+    Raises NotFoundError, ArtefactCorrupt, ArtefactIncompatible, UnableToExportError.
+    """
+    from training.exporting import export_version
+
+    return export_version(
+        get_store(), folder=folder, media_root=Path(settings.MEDIA_ROOT), version=version, with_names=with_names
+    )

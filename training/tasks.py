@@ -1,4 +1,4 @@
-"""Celery tasks of the trainer-worker: thin, without arguments, safe to run twice."""
+"""Celery tasks of the trainer-worker: thin, ids for arguments, safe to run twice."""
 
 from __future__ import annotations
 
@@ -31,3 +31,10 @@ def train() -> str:
 def score_new_faces() -> str:
     """Score what was ingested since the champion's last scoring."""
     return f"{services.score_new_faces()} faces scored."
+
+
+@task("training.do_share")
+def do_share(job_id: str, number: int) -> str:
+    """Score a share of the faces that a version is published over, while the trainer does others."""
+    share = services.do_share(job_id, number)
+    return f"share {number}: {share.status.value}" if share else f"share {number}: nothing to do now"

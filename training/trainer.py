@@ -5,17 +5,19 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from personas.entities import LABELS, Champion, Job, JobStatus, Label, ModelVersion, VersionStatus
-from personas.errors import FaceProjectError, NotFoundError
-from personas.lease import Lease, held_lease
+from personas.entities import LABELS, Champion, Label, ModelVersion, VersionStatus
+from personas.errors import NotFoundError
+from personas.lease import Lease, LeaseLostError, held_lease
 from personas.media import MediaFolder
-from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
+from personas.selectors.learning import TRAINER_CURSOR
+from personas.store.base import OutdatedError
+from personas.version_metrics import put_details
 from training.artefact import dump_classifier
+from training.attempts import AttemptLog
 from training.champion import artefacts
 from training.classifier import PersonaClassifier
 from training.collect import (
@@ -39,6 +41,7 @@ class TrainingOutcome:
     """What one attempt came to, in a sentence a person may read."""
 
     sentence: str
+    summary: str = ""  #: the same without names or ids, where the sentence has some
     version: int | None = None
     promoted: bool = False
     reasons: tuple[str, ...] = ()
@@ -54,18 +57,28 @@ class Trainer(Publisher):
 
         Nothing new, no fit: with `only_new_labels` (the automatic trigger) "new" means that people said something since
         the last attempt; otherwise faces ingested since count too. Raises LeaseBusyError when another trainer is at
-        work for longer than `wait_seconds`, NotFoundError when nothing was ingested yet.
+        work for longer than `wait_seconds`, NotFoundError when nothing was ingested yet, and for the automatic trigger
+        SetAsideError when these labels ended their trainer too often.
         """
         with held_lease(self.store, TRAINER_LEASE, clock=self.clock, wait_seconds=wait_seconds) as lease:
             self.store.repair()
             label_seq = self.store.head(LABELS)
+            attempts = AttemptLog(self.store, self.clock)
+            attempts.begin(label_seq, actor=actor, by_hand=not only_new_labels)
             try:
                 outcome = self._attempt(label_seq, lease, actor=actor, only_new_labels=only_new_labels)
-            except NotFoundError:  # no faces yet: labels of personas without faces ask for nothing
+            except NotFoundError as error:  # no faces yet: labels of personas without faces ask for nothing
                 self.store.advance_cursor(TRAINER_CURSOR, label_seq)
+                attempts.ended(str(error))
                 raise
+            except (LeaseLostError, OutdatedError):
+                raise  # the job is the other trainer's now
+            except BaseException as error:
+                attempts.failed(error)
+                raise
+            lease.require()
             self.store.advance_cursor(TRAINER_CURSOR, label_seq)
-            self._settle_job()
+            attempts.ended(outcome.summary or outcome.sentence)
             self.drop_old_pages()
             return outcome
 
@@ -85,23 +98,24 @@ class Trainer(Publisher):
             return _nothing_new(last)
         if not len(training_set.y):
             return TrainingOutcome(sentence="Nothing to learn from yet: no face is labelled with a persona." + left_out)
-        with self._reported(actor, f"learning from {len(training_set.y)} labels"):
-            if interrupted and interrupted.data_hash == sha256:
-                return self._finish(interrupted, champion, matrix, lease, actor=actor)
-            if interrupted:
-                self._abandon(interrupted)
-            draft = dataclasses.replace(
-                _draft(self.clock(), matrix.embedder),
-                label_seq=label_seq,
-                data_hash=sha256,
-                metrics={
-                    "labels_sha256": labels_sha256,
-                    "training_table": self._tables().put(said_to_json(said)),
-                },
-            )
-            candidate = self._fit(draft, training_set, self._set_of(champion, matrix))
-            outcome = self._finish(candidate, champion, matrix, lease, actor=actor)
-            return dataclasses.replace(outcome, sentence=outcome.sentence + left_out)
+        AttemptLog(self.store, self.clock).says(f"learning from {len(training_set.y)} labels")
+        by_hand = not only_new_labels
+        if interrupted and interrupted.data_hash == sha256:
+            return self._finish(interrupted, champion, matrix, lease, actor=actor, by_hand=by_hand)
+        if interrupted:
+            self._abandon(interrupted)
+        draft = dataclasses.replace(
+            _draft(self.clock(), matrix.embedder),
+            label_seq=label_seq,
+            data_hash=sha256,
+            metrics={
+                "labels_sha256": labels_sha256,
+                "training_table": self._tables().put(said_to_json(said)),
+            },
+        )
+        candidate = self._fit(draft, training_set, self._set_of(champion, matrix), lease)
+        outcome = self._finish(candidate, champion, matrix, lease, actor=actor, by_hand=by_hand)
+        return dataclasses.replace(outcome, sentence=outcome.sentence + left_out)
 
     def _unless_interrupted_after_switch(self, last: ModelVersion, champion: Champion | None) -> ModelVersion:
         """A version that was killed right after it became champion is ready; the pointer says so."""
@@ -112,7 +126,9 @@ class Trainer(Publisher):
 
     def _abandon(self, interrupted: ModelVersion) -> None:
         reasons = ("It was interrupted before it was published, and what it would learn from has changed since.",)
-        self.store.update_model_version(dataclasses.replace(interrupted, status=VersionStatus.REFUSED, reasons=reasons))
+        given_up = dataclasses.replace(interrupted, status=VersionStatus.REFUSED, reasons=reasons)
+        self.store.update_model_version(given_up, expected=VersionStatus.PUBLISHING)
+        self.rescoring().give_up_others(None)
 
     def _matrix(self, said: Sequence[Label], champion: Champion | None) -> tuple[EmbeddingMatrix, str]:
         """The embeddings to learn from, and a sentence about labelled faces that they lack.
@@ -134,7 +150,9 @@ class Trainer(Publisher):
             "extractor to use them."
         )
 
-    def _fit(self, draft: ModelVersion, training_set: TrainingSet, champions_set: TrainingSet | None) -> ModelVersion:
+    def _fit(
+        self, draft: ModelVersion, training_set: TrainingSet, champions_set: TrainingSet | None, lease: Lease
+    ) -> ModelVersion:
         """Fit, judge against the champion on the same held-out faces, and store artefact and version."""
         started = time.perf_counter()
         classifier = PersonaClassifier().fit(
@@ -149,12 +167,14 @@ class Trainer(Publisher):
         flagged = {"personas": list(judgement.personas), "faces": [str(key) for key in judgement.faces]}
         seconds = time.perf_counter() - started
         content = dump_classifier(classifier, metadata={"embedder": draft.embedder, "data_hash": draft.data_hash})
+        metrics = {**draft.metrics, **judgement.metrics, "flagged": flagged, "covers": covers}
+        lease.require()
         return self.store.add_model_version(
             dataclasses.replace(
                 draft,
                 status=VersionStatus.PUBLISHING if judgement.promote else VersionStatus.REFUSED,
                 artefact=artefacts(self.media_root).put(content),
-                metrics={**draft.metrics, **judgement.metrics, "flagged": flagged, "covers": covers},
+                metrics=put_details(metrics, self.media_root),
                 reasons=judgement.reasons,
                 fit_seconds=round(seconds, 3),
                 n_labels=len(training_set.y),
@@ -170,26 +190,31 @@ class Trainer(Publisher):
         lease: Lease,
         *,
         actor: str,
+        by_hand: bool,
     ) -> TrainingOutcome:
         """Publish and switch, unless the gate refused."""
         number = candidate.version
         if candidate.status is VersionStatus.REFUSED:
             kept = f"version {champion.version} stays" if champion else "there is no champion yet"
+            summary = f"Version {number} was refused ({kept}); its page says why."
             sentence = f"Version {number} was refused ({kept}): {' '.join(candidate.reasons)}"
-            return _outcome(candidate, sentence, promoted=False)
-        lease.require()
+            return _outcome(candidate, sentence, promoted=False, summary=summary)
         replaced = champion.version if champion else 0
-        published = dataclasses.replace(self.publish(candidate, matrix), replaced=replaced)
-        self.store.update_model_version(published)
+        published = self.publish(candidate, matrix, lease, replaced=replaced, actor=actor, by_hand=by_hand)
         lease.require()
         if self.switch(number, champion=champion, actor=actor, why="passed the gate") is None:
-            reasons = ("It passed the gate, but another version was made champion meanwhile.",)
-            beaten = dataclasses.replace(published, status=VersionStatus.REFUSED, reasons=reasons)
-            self.store.update_model_version(beaten)
-            return _outcome(beaten, f"Version {number}: {reasons[0]}", promoted=False)
+            now = self.store.champion()
+            if now is None or now.version != number:  # else another trainer finished this very version
+                reasons = ("It passed the gate, but another version was made champion meanwhile.",)
+                beaten = dataclasses.replace(published, status=VersionStatus.REFUSED, reasons=reasons)
+                self.store.update_model_version(beaten, expected=VersionStatus.PUBLISHING)
+                return _outcome(beaten, f"Version {number}: {reasons[0]}", promoted=False)
         self.mark_ready(published, replaced=replaced)
         learnt = f"learnt from {candidate.n_labels} labels of {candidate.n_personas} personas"
         return _outcome(candidate, f"Version {number} is champion, {learnt}.", promoted=True)
+
+    def on_progress(self, done: int, total: int) -> None:
+        AttemptLog(self.store, self.clock).says("naming all faces", done=done, total=total)
 
     def _set_of(self, champion: Champion | None, matrix: EmbeddingMatrix) -> TrainingSet | None:
         """What the champion was trained on, rebuilt from the table kept with it; None: there is no champion."""
@@ -201,35 +226,6 @@ class Trainer(Publisher):
 
     def _tables(self) -> MediaFolder:
         return MediaFolder(self.media_root, "training_tables")
-
-    @contextmanager
-    def _reported(self, actor: str, message: str) -> Iterator[None]:
-        """Say in a job record what the trainer is doing, for the line that pages show."""
-        now = self.clock()
-        job = Job(
-            job_id=TRAINER_JOB,
-            kind="train",
-            status=JobStatus.RUNNING,
-            created_at=now,
-            updated_at=now,
-            actor=actor,
-            message=message,
-        )
-        self.store.put_job(job)
-        try:
-            yield
-        except BaseException as error:
-            message = str(error) if isinstance(error, FaceProjectError) else type(error).__name__
-            failed = dataclasses.replace(job, status=JobStatus.FAILED, updated_at=self.clock(), message=message)
-            self.store.put_job(failed)
-            raise
-        self.store.put_job(dataclasses.replace(job, status=JobStatus.DONE, updated_at=self.clock()))
-
-    def _settle_job(self) -> None:
-        """A job left running by a kill, or failed by a cause that is gone, is done once an attempt has ended well."""
-        job = self.store.job(TRAINER_JOB)
-        if job and job.status is not JobStatus.DONE:
-            self.store.put_job(dataclasses.replace(job, status=JobStatus.DONE, updated_at=self.clock(), message=""))
 
 
 def _draft(now: datetime, embedder: str) -> ModelVersion:
@@ -250,12 +246,14 @@ def _nothing_new(last: ModelVersion) -> TrainingOutcome:
     sentence = f"Nothing new since version {last.version}; no fit."
     if last.status is VersionStatus.REFUSED:
         sentence += f" That version was refused: {' '.join(last.reasons)}"
-    return TrainingOutcome(sentence=sentence, version=last.version, reasons=last.reasons)
+    summary = f"Nothing new since version {last.version}; no fit."
+    return TrainingOutcome(sentence=sentence, summary=summary, version=last.version, reasons=last.reasons)
 
 
-def _outcome(version: ModelVersion, sentence: str, *, promoted: bool) -> TrainingOutcome:
+def _outcome(version: ModelVersion, sentence: str, *, promoted: bool, summary: str = "") -> TrainingOutcome:
     return TrainingOutcome(
         sentence=sentence,
+        summary=summary,
         version=version.version,
         promoted=promoted,
         reasons=version.reasons,

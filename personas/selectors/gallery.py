@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,10 +19,14 @@ from personas.entities import (
     Slice,
 )
 from personas.errors import NotFoundError
+from personas.media import MediaMissingError
 from personas.names import loose, normal
 from personas.selectors.counts import is_settled, predicted_counts
 from personas.selectors.faces import faces_by_key
 from personas.store.base import Store
+from personas.version_metrics import metrics_of
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +115,11 @@ def _covers(store: Store, persona_ids: list[str]) -> dict[str, FaceKey]:
     version = store.model_version(champion.version) if champion else None
     if version is None:
         return covers
-    chosen = version.metrics.get("covers", {})
+    try:
+        chosen = metrics_of(version).get("covers", {})
+    except MediaMissingError as error:
+        logger.warning("covers fall back on any labelled face: %s", error)
+        return covers
     typical = {persona_id: FaceKey.parse(chosen[persona_id]) for persona_id in covers if persona_id in chosen}
     labels = store.labels_of_images({key.image_id for key in typical.values()})
     for persona_id, key in typical.items():

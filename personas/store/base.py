@@ -39,8 +39,9 @@ from personas.entities import (
     Share,
     Slice,
     Truth,
+    VersionStatus,
 )
-from personas.errors import FaceProjectError
+from personas.errors import FaceProjectError, TransientError
 
 #: Faces in one labelling event at most; larger commands are split (a row must stay well below Cassandra's 2 MB).
 MAX_FACES_PER_EVENT = 10_000
@@ -48,6 +49,10 @@ MAX_FACES_PER_EVENT = 10_000
 PICTURES_INGESTED = "pictures_ingested"
 #: Faces in one ranked page.
 RANKED_PAGE_SIZE = 1000
+
+
+class OutdatedError(TransientError):
+    """What was to be changed is not what the writer thought it was: somebody else has gone on with it."""
 
 
 class StoreError(FaceProjectError):
@@ -68,6 +73,13 @@ class SavedBatch:
     ingest_seq: int | None  #: of the ingest event; None when the batch held nothing new
     new_images: tuple[str, ...]
     faces: Mapping[str, tuple[Face, ...]]  #: every face now known, by image_id
+
+
+def outdated(version: ModelVersion) -> OutdatedError:
+    """What adapters raise where a version has not the status its writer expected."""
+    return OutdatedError(
+        f"Somebody else has gone on with version {version.version} meanwhile; look again, and try again."
+    )
 
 
 def rank_of(kind: RankedKind, probability: float) -> float:
@@ -197,10 +209,11 @@ class ModelStore(Protocol):
     def add_model_version(self, version: ModelVersion) -> ModelVersion:
         """Store under the next free number (the one in `version` is ignored); returns it as stored."""
 
-    def update_model_version(self, version: ModelVersion) -> None:
+    def update_model_version(self, version: ModelVersion, *, expected: VersionStatus | None = None) -> None:
         """Replace by number: status, scored_through, n_scored, said_through, replaced, reasons, metrics.
 
-        Raises NotFoundError.
+        expected: the status the version must have, so that a slow writer does not undo what was done since. Raises
+        NotFoundError, OutdatedError.
         """
 
     def model_version(self, number: int) -> ModelVersion | None: ...
@@ -219,7 +232,8 @@ class ModelStore(Protocol):
     def put_ranked(self, version: int, kind: RankedKind, ranked: Mapping[str, Sequence[RankedFace]]) -> None:
         """Write a version's ranked faces; replaces the pages of the personas given, of this kind.
 
-        Faces are kept in the order of `rank_of`, ties by key, whatever the order given.
+        Faces are kept in the order of `rank_of`, ties by key, whatever the order given. `RankedFaces` are written
+        without a Python object a face.
         """
 
     def ranked(
@@ -282,6 +296,9 @@ class WorkStore(Protocol):
 
     def acquire_lease(self, name: str, *, owner: str, seconds: float, now: datetime) -> bool:
         """Take or renew a lease; False while another owner's has not run out."""
+
+    def renew_lease(self, name: str, *, owner: str, seconds: float, now: datetime) -> bool:
+        """Renew a lease that nobody took or let go since this owner had it, even if it ran out; False otherwise."""
 
     def release_lease(self, name: str, *, owner: str) -> None: ...
 

@@ -1,41 +1,31 @@
 """Faces and probabilities as bytes: how blocks and ranked pages lie in a row. Pure.
 
-A face key is 36 bytes: the 32 bytes of the SHA-256 and the number of the face, big-endian: bytes sort as their keys do.
-Probabilities are little-endian float64, embeddings little-endian float32.
+Face keys are packed as `personas.face_arrays` says. Probabilities are little-endian float64, embeddings little-endian
+float32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from personas.entities import FaceKey, FloatArray, RankedFace, RankedKind
-from personas.store.base import rank_of
-
-Doubles = npt.NDArray[np.float64]
+from personas.face_arrays import KEY_BYTES, Doubles, FaceKeys, RankedFaces, ranks
+from personas.store.base import RANKED_PAGE_SIZE, rank_of
 
 #: What drivers give for a bytes column.
 Packed: TypeAlias = "bytes | memoryview[int]"
 
-KEY_BYTES = 36
-
 
 def pack_keys(keys: Sequence[FaceKey]) -> bytes:
-    packed = np.empty((len(keys), KEY_BYTES), np.uint8)
-    packed[:, :32] = np.frombuffer(bytes.fromhex("".join(key.image_id for key in keys)), np.uint8).reshape(-1, 32)
-    numbers = np.fromiter((key.face_no for key in keys), ">u4", len(keys))
-    packed[:, 32:] = numbers.view(np.uint8).reshape(-1, 4)
-    return packed.tobytes()
+    return FaceKeys.of(keys).tobytes()
 
 
-def unpack_keys(packed: Packed) -> tuple[FaceKey, ...]:
-    table = np.frombuffer(packed, np.uint8).reshape(-1, KEY_BYTES)
-    ids = table[:, :32].tobytes().hex()
-    numbers = table[:, 32:].copy().view(">u4").ravel().tolist()
-    return tuple(FaceKey(ids[64 * n : 64 * n + 64], number) for n, number in enumerate(numbers))
+def unpack_keys(packed: Packed) -> FaceKeys:
+    return FaceKeys.from_bytes(packed)
 
 
 def pack_vectors(vectors: Sequence[FloatArray]) -> bytes:
@@ -46,11 +36,6 @@ def pack_vectors(vectors: Sequence[FloatArray]) -> bytes:
 def unpack_vectors(packed: Packed, count: int) -> FloatArray:
     """float32 (count, n); read-only."""
     return np.frombuffer(packed, "<f4").reshape(count, -1).astype(np.float32, copy=False)
-
-
-def ranks(kind: RankedKind, probabilities: Doubles) -> Doubles:
-    """`rank_of` for an array."""
-    return -probabilities if kind is RankedKind.PREDICTED else np.abs(probabilities - 0.5)
 
 
 class RankedPage:
@@ -85,9 +70,36 @@ class RankedPage:
         return start
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedPage:
+    """One page of a persona's ranked faces as it lies in a row."""
+
+    page: int  #: from 0
+    n_faces: int
+    last: RankedFace
+    keys: bytes
+    probabilities: bytes
+
+
 def pack_ranked(kind: RankedKind, ranked: Sequence[RankedFace]) -> tuple[bytes, bytes]:
     """Packed keys and probabilities, by ascending rank, ties by key, whatever the order given."""
-    keys = np.frombuffer(pack_keys([face.key for face in ranked]), f"S{KEY_BYTES}")
-    probabilities = np.fromiter((face.probability for face in ranked), "<f8", len(ranked))
-    order = np.lexsort((keys, ranks(kind, probabilities)))
-    return keys[order].tobytes(), probabilities[order].tobytes()
+    ordered = RankedFaces.of(ranked).in_order(kind)
+    return ordered.face_keys.tobytes(), ordered.probabilities.astype("<f8", copy=False).tobytes()
+
+
+def pack_pages(kind: RankedKind, ranked: Sequence[RankedFace]) -> Iterator[PackedPage]:
+    """Pages of RANKED_PAGE_SIZE faces, in order, whatever the order given."""
+    keys, probabilities = pack_ranked(kind, ranked)
+    for page, start in enumerate(range(0, len(ranked), RANKED_PAGE_SIZE)):
+        n_faces = min(RANKED_PAGE_SIZE, len(ranked) - start)
+        page_keys = keys[KEY_BYTES * start : KEY_BYTES * (start + n_faces)]
+        page_probabilities = probabilities[8 * start : 8 * (start + n_faces)]
+        yield PackedPage(
+            page=page,
+            n_faces=n_faces,
+            last=RankedFace(
+                FaceKeys.from_bytes(page_keys[-KEY_BYTES:])[0], float(np.frombuffer(page_probabilities[-8:], "<f8")[0])
+            ),
+            keys=page_keys,
+            probabilities=page_probabilities,
+        )

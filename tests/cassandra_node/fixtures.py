@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import shutil
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cassandra_node.node import PASSWORD, USER, NoNodeError, start
+from tests.cassandra_node.keeper import Keeper
+from tests.cassandra_node.node import PASSWORD, USER, Node, NoNodeError, Server, start
 
 try:
     from cassandra.cluster import Cluster
@@ -27,49 +27,64 @@ except ModuleNotFoundError:
 
 #: What is chosen when the store is created stays.
 KEPT = {"layout"}
+_keeper = Keeper(os.environ)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """Where a node is, as the product's environment says it."""
+def pytest_configure(config: pytest.Config) -> None:
+    if _keeper.open():
+        config.add_cleanup(_keeper.close)
 
-    contact_points: str
-    port: int
-    username: str
-    password: str
 
-    @property
-    def environment(self) -> dict[str, str]:
-        return {
-            "CASSANDRA_CONTACT_POINTS": self.contact_points,
-            "CASSANDRA_PORT": str(self.port),
-            "CASSANDRA_USERNAME": self.username,
-            "CASSANDRA_PASSWORD": self.password,
-        }
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The node starts while other tests run."""
+    if not _skip_reason() and not _given() and any("cassandra" in item.nodeid for item in session.items):
+        _keeper.begin()
+
+
+def _given() -> str:
+    return os.environ.get("CASSANDRA_CONTACT_POINTS", "")
+
+
+def _skip_reason() -> str:
+    if Cluster is None:
+        return "no Cassandra driver: pip install -r requirements-cassandra.txt"
+    return "TEST_CASSANDRA=0 leaves Cassandra out" if os.environ.get("TEST_CASSANDRA") == "0" else ""
 
 
 @pytest.fixture(scope="session")
-def cassandra_server() -> Iterator[Server]:
-    """The node CASSANDRA_CONTACT_POINTS names, else, with TEST_CASSANDRA=1, one of this run's own."""
-    if Cluster is None:
-        pytest.skip("no Cassandra driver: pip install -r requirements-cassandra.txt")
-    if given := os.environ.get("CASSANDRA_CONTACT_POINTS"):
-        yield Server(
+def cassandra_server() -> Server:
+    """The node CASSANDRA_CONTACT_POINTS names, else the run's own; `.environment` is for processes."""
+    if reason := _skip_reason():
+        pytest.skip(reason)
+    if given := _given():
+        return Server(
             contact_points=given,
             port=int(os.environ.get("CASSANDRA_PORT") or 9042),
             username=os.environ.get("CASSANDRA_USERNAME", USER),
             password=os.environ.get("CASSANDRA_PASSWORD", PASSWORD),
         )
-        return
-    with tempfile.TemporaryDirectory(prefix="cassandra-", ignore_cleanup_errors=True) as folder:
-        try:
-            node = start(Path(folder))
-        except NoNodeError as error:
-            pytest.skip(f"no Cassandra node: {error}")
-        try:
-            yield Server(contact_points="127.0.0.1", port=node.port, username=USER, password=PASSWORD)
-        finally:
-            node.stop()
+    try:
+        return _keeper.server()
+    except NoNodeError as error:
+        pytest.skip(f"no Cassandra node: {error}")
+
+
+@pytest.fixture
+def own_cassandra_node(tmp_path: Path) -> Iterator[Node]:
+    """A node of the test's own, to be killed and launched again: see `Node`. It takes half a gigabyte and its time."""
+    if reason := _skip_reason():
+        pytest.skip(reason)
+    folder = tmp_path / "cassandra"
+    folder.mkdir()
+    try:
+        node = start(folder)
+    except NoNodeError as error:
+        pytest.skip(f"no Cassandra node: {error}")
+    try:
+        yield node
+    finally:
+        node.kill()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -100,6 +115,8 @@ def cassandra_session(cassandra_driver: Any) -> Iterator[StoreSession]:
     session = StoreSession(keyspace=f"test_{uuid.uuid4().hex[:12]}", connect=lambda: cassandra_driver)
     schema = Schema(session)
     schema.create_keyspace()
+    # Without a commit log a table is emptied in a fiftieth of a second, not a fifth: nothing has to reach the disk.
+    cassandra_driver.execute(f"ALTER KEYSPACE {session.keyspace} WITH durable_writes = false", timeout=60)
     schema.migrate()
     yield session
     schema.drop_keyspace()

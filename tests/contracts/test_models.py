@@ -9,7 +9,8 @@ import pytest
 
 from personas.entities import Champion, RankedFace, RankedKind, VersionStatus
 from personas.errors import NotFoundError
-from personas.store.base import Store, rank_of
+from personas.face_arrays import RankedFaces
+from personas.store.base import OutdatedError, Store, rank_of
 from tests import factories as make
 from tests.contracts.paging import all_ranked, everything
 
@@ -58,6 +59,17 @@ def test_a_version_is_updated_by_number(store: Store) -> None:
     assert store.model_version(1) == changed
     with pytest.raises(NotFoundError):
         store.update_model_version(replace(changed, version=12))
+
+
+def test_a_version_is_not_updated_by_a_writer_who_thinks_it_has_another_status(store: Store) -> None:
+    publishing = store.add_model_version(make.model_version(status=VersionStatus.PUBLISHING))
+    ready = replace(publishing, status=VersionStatus.READY, n_scored=7)
+    store.update_model_version(ready, expected=VersionStatus.PUBLISHING)
+    with pytest.raises(OutdatedError, match="version 1"):
+        store.update_model_version(replace(publishing, n_scored=5), expected=VersionStatus.PUBLISHING)
+    assert store.model_version(1) == ready
+    with pytest.raises(NotFoundError):
+        store.update_model_version(replace(ready, version=12), expected=VersionStatus.READY)
 
 
 def test_versions_added_at_once_get_different_numbers(
@@ -119,6 +131,22 @@ def test_ranked_faces_come_in_order_with_ties_by_key(store: Store, kind: RankedK
     store.put_ranked(1, kind, {"ann": ranked})
     assert list(store.ranked(1, "ann", kind, limit=1000)) == by_rank(ranked, kind)
     assert all_ranked(lambda after: store.ranked(1, "ann", kind, after=after, limit=3)) == by_rank(ranked, kind)
+
+
+@pytest.mark.parametrize("kind", list(RankedKind))
+def test_ranked_faces_given_as_arrays_are_kept_like_those_given_one_by_one(store: Store, kind: RankedKind) -> None:
+    ranked = with_ties(2100)
+    store.put_ranked(1, kind, {"ann": ranked, "bob": RankedFaces.of(ranked), "cid": RankedFaces.of([])})
+    for name in ("ann", "bob"):
+        kept = all_ranked(lambda after, name=name: store.ranked(1, name, kind, after=after, limit=300))  # type: ignore[misc]
+        assert kept == by_rank(ranked, kind)
+    assert store.ranked(1, "cid", kind) == ()
+
+
+def test_fresh_rows_given_as_arrays_are_kept_like_those_given_one_by_one(store: Store) -> None:
+    ranked = with_ties(40)
+    store.add_fresh(1, {"ann": ranked, "bob": RankedFaces.of(ranked)}, scored_through=4)
+    assert store.fresh(1, "bob", limit=50) == store.fresh(1, "ann", limit=50) == tuple(by_rank(ranked))
 
 
 def test_reading_goes_on_over_page_borders_inside_a_tie(store: Store) -> None:

@@ -122,6 +122,21 @@ def test_a_lease_has_one_owner_until_it_runs_out(store: Store) -> None:
     assert not take("one", 19)
 
 
+def test_a_lease_is_renewed_only_while_nobody_else_had_it(store: Store) -> None:
+    def renew(owner: str, when: float) -> bool:
+        return store.renew_lease("trainer", owner=owner, seconds=10, now=make.at(when))
+
+    assert not renew("one", 0)  # never had it
+    assert store.acquire_lease("trainer", owner="one", seconds=10, now=make.at(0))
+    assert renew("one", 5)
+    assert renew("one", 60)  # ran out, but nobody took it
+    assert not store.acquire_lease("trainer", owner="two", seconds=10, now=make.at(65))
+    assert store.acquire_lease("trainer", owner="two", seconds=10, now=make.at(80))
+    assert not renew("one", 81)
+    store.release_lease("trainer", owner="two")
+    assert not renew("one", 82)  # taken and let go meanwhile
+
+
 def test_a_lease_is_released_by_its_owner_only(store: Store) -> None:
     assert store.acquire_lease("trainer", owner="one", seconds=10, now=make.NOW)
     store.release_lease("trainer", owner="two")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from celery import Celery
 
-from orchestration.queues import FOLDER_URL, folder_options, redis_options
+from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options
 from tests.processes import end, last_lines, start, wait_until
 
 REPO = Path(__file__).resolve().parents[2]
@@ -53,10 +53,10 @@ class Workers:
     def _ready(self) -> int:
         return last_lines(self.log, 10_000).count(" ready.")
 
-    def send(self, *names: str) -> None:
+    def send(self, *names: str, task: str = "ingest.sample") -> None:
         """A task each."""
         for name in names:
-            self.app.send_task("ingest.sample", args=(str(self.folder), name), queue="ingest")
+            self.app.send_task(task, args=(str(self.folder), name))
 
     @cached_property
     def app(self) -> Celery:
@@ -70,6 +70,8 @@ class Workers:
             prefix = self.settings.get("REDIS_KEY_PREFIX", "faceproject:")
             app.conf.broker_transport_options = redis_options(key_prefix=prefix, limits={"ingest": 1.0})
         app.conf.broker_url = url
+        app.conf.task_publish_retry_policy = {"max_retries": 1}
+        app.conf.task_routes = {f"{queue}.*": {"queue": queue} for queue in QUEUES}
         return app
 
     def hold(self) -> None:

@@ -18,11 +18,20 @@ class OneLease:
     def __init__(self) -> None:
         self.owner, self.until, self.failures, self.asked = "", 0.0, 0, 0
 
-    def acquire_lease(self, name, *, owner, seconds, now):
+    def renew_lease(self, name, *, owner, seconds, now):
+        self._ask()
+        if self.owner == owner:
+            self.until = time.monotonic() + seconds
+        return self.owner == owner
+
+    def _ask(self):
         self.asked += 1
         if self.failures:
             self.failures -= 1
             raise TransientError("busy")
+
+    def acquire_lease(self, name, *, owner, seconds, now):
+        self._ask()
         if self.owner not in ("", owner) and time.monotonic() < self.until:
             return False
         self.owner, self.until = owner, time.monotonic() + seconds
@@ -79,3 +88,19 @@ def test_a_holder_whose_lease_somebody_took_is_told(store):
         with pytest.raises(LeaseLostError):
             lease.require()
     assert store.owner == "somebody else"
+
+
+def test_a_holder_that_was_stopped_learns_before_its_next_step_that_somebody_had_the_lease_meanwhile(store):
+    with held_lease(store, "work", clock=timezone.now) as lease:
+        store.owner = ""  # ran out, was taken, and was let go again
+        lease.good_until = time.monotonic() - 1
+        with pytest.raises(LeaseLostError):
+            lease.require()
+    assert lease.lost.is_set()
+
+
+def test_a_holder_that_was_stopped_goes_on_when_nobody_took_the_lease(store):
+    with held_lease(store, "work", clock=timezone.now) as lease:
+        lease.good_until = time.monotonic() - 1
+        lease.require()
+        assert lease.good_until > time.monotonic() - 1

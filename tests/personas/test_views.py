@@ -75,7 +75,7 @@ def test_pictures_ask_for_a_sign_in(client: Client, ada: list[FaceKey], name: st
 
 @pytest.mark.parametrize("name", ["healthz", "readyz"])
 def test_health_asks_for_nothing(client: Client, store: Store, name: str) -> None:
-    assert client.get(reverse(name)).json() == {"status": "ok"}
+    assert client.get(reverse(name)).json()["status"] == "ok"
 
 
 def test_a_viewer_sees_but_may_not_label(client: Client, ada: list[FaceKey], store: Store) -> None:

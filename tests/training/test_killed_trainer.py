@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from personas.entities import LABELS, VersionStatus
@@ -18,6 +19,7 @@ from training.champion import VersionRecogniser
 from training.classifier import PersonaClassifier
 from training.collect import collect_training_set
 from training.scoring import score_matrix
+from training.settled import Settled
 
 pytestmark = [pytest.mark.kill, pytest.mark.django_db(transaction=True)]
 
@@ -52,11 +54,10 @@ def undisturbed(world):
     said, matrix = list(world.store.all_labels()), world.trainer.open_matrix(EMBEDDER)
     s = collect_training_set(said, matrix)
     classifier = PersonaClassifier().fit(s.X, s.y, strangers=s.strangers, rejected=s.rejected, background=s.background)
-    named = {label.key for label in said if label.belongs}
-    predicted, _ = score_matrix(
-        VersionRecogniser(0, matrix.embedder, classifier), matrix, rows=slice(None), named=named, rejected={}
-    )
-    return {name: dict(ranked) for name, ranked in predicted.items()}
+    recogniser = VersionRecogniser(0, matrix.embedder, classifier)
+    settled = Settled.of(said, said_through=world.store.head(LABELS))
+    scores = score_matrix(recogniser, matrix, rows=np.arange(len(matrix)), settled=settled)
+    return {name: dict(ranked) for name, ranked in scores.predicted.by_persona(recogniser.names).items()}
 
 
 @pytest.mark.parametrize(("method", "moment"), MOMENTS, ids=[f"{moment} {method}" for method, moment in MOMENTS])

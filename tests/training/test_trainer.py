@@ -17,6 +17,7 @@ from personas.selectors.faces import view_image
 from personas.selectors.gallery import persona_grid, persona_predicted
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
 from personas.store import get_store
+from personas.version_metrics import metrics_of
 from tests.factories import EMBEDDER, embedding, extracted, new_face, save
 from tests.training.world import World, appearance
 from training.artefact import ArtefactCorrupt
@@ -161,7 +162,7 @@ def test_swapped_labels_are_refused_and_both_personas_are_named(world):
     assert refused.status is VersionStatus.REFUSED
     assert "ada" in " ".join(outcome.reasons)
     assert "bo" in " ".join(outcome.reasons)
-    assert {"ada", "bo"} <= set(refused.metrics["flagged"]["personas"])
+    assert {"ada", "bo"} <= set(metrics_of(refused)["flagged"]["personas"])
     assert world.store.champion().version == 1
     assert "Nothing new since version 2" in world.train().sentence
 
@@ -225,6 +226,10 @@ def test_a_switch_that_lost_a_race_changes_nothing_and_is_in_the_audit_log(known
     assert (entry.action, entry.actor) == ("champion_switch_lost", "slow trainer")
 
 
+def killed(*arguments, **named):
+    raise KeyboardInterrupt
+
+
 def test_two_trainers_do_not_fit_at_once(known):
     with held_lease(known.store, "trainer", clock=known.trainer.clock), pytest.raises(LeaseBusyError):
         known.train()
@@ -234,11 +239,8 @@ def test_a_version_interrupted_while_publishing_is_finished_by_the_next_attempt(
     known.say("Ada", known.ada[6])
     seq = known.store.head(LABELS)
 
-    def killed(*arguments):
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patched:
-        patched.setattr("training.promotion.publish", killed)
+        patched.setattr("training.promotion.write_pages", killed)
         with pytest.raises(KeyboardInterrupt):
             known.train()
     assert known.store.model_version(2).status is VersionStatus.PUBLISHING
@@ -252,7 +254,7 @@ def test_a_version_interrupted_while_publishing_is_finished_by_the_next_attempt(
 def test_labels_made_after_an_interruption_make_a_version_of_their_own(known, monkeypatch):
     known.say("Ada", known.ada[6])
     with monkeypatch.context() as patched:
-        patched.setattr("training.promotion.publish", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr("training.promotion.write_pages", killed)
         with pytest.raises(KeyboardInterrupt):
             known.train()
     known.say("Ada", known.ada[7])
@@ -263,7 +265,7 @@ def test_labels_made_after_an_interruption_make_a_version_of_their_own(known, mo
 def test_a_failing_attempt_is_shown_with_its_error_and_tried_again(known, monkeypatch):
     known.say("Ada", known.ada[6])
     with monkeypatch.context() as patched:
-        patched.setattr("training.promotion.publish", lambda *arguments: 1 / 0)
+        patched.setattr("training.promotion.write_pages", lambda *arguments, **named: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             known.train()
     job = known.store.job(TRAINER_JOB)
@@ -308,17 +310,15 @@ def test_faces_that_arrive_while_a_version_is_published_end_with_one_prediction(
     """Pictures come in after the candidate's matrix was read and before the pointer moves."""
     from training import promotion
 
-    publish = promotion.publish
+    write_pages = promotion.write_pages
     during: list = []
 
-    def publish_while_pictures_arrive(store, recogniser, matrix):
-        n_scored = publish(store, recogniser, matrix)
+    def write_pages_while_pictures_arrive(*arguments, **named):
+        write_pages(*arguments, **named)
         during.extend(known.photograph("Ada", 4, first=200))
-        known.trainer.score_new_faces()  # the old champion scores them too
-        return n_scored
 
     known.say("Ada", known.ada[6])
-    monkeypatch.setattr(promotion, "publish", publish_while_pictures_arrive)
+    monkeypatch.setattr(promotion, "write_pages", write_pages_while_pictures_arrive)
     known.train()
     known.trainer.score_new_faces()
     listed = known.predicted("Ada")
@@ -340,7 +340,7 @@ def test_a_reader_who_began_in_the_old_version_reads_on_in_it(known):
 def test_the_cover_is_a_typical_labelled_face_and_moves_on_when_that_label_is_taken_back(known):
     covers = {summary.persona.name: summary.cover for summary in persona_grid(known.store).items}
     assert covers["Ada"] in known.ada[:6]
-    assert str(covers["Ada"]) == known.store.model_version(1).metrics["covers"]["ada"]
+    assert str(covers["Ada"]) == metrics_of(known.store.model_version(1))["covers"]["ada"]
     known.say("Ada", covers["Ada"], verdict=Verdict.CLEARED)
     after = {summary.persona.name: summary.cover for summary in persona_grid(known.store).items}
     assert after["Ada"] in set(known.ada[:6]) - {covers["Ada"]}

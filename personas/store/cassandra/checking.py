@@ -8,7 +8,7 @@ import struct
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -71,14 +71,12 @@ class MeasuringSession(StoreSession):
         bound = self.prepared(statement).bind(dict(params))
         return self._timed(self._names[statement], bound, profile)
 
-    def _execute_all(self, statements: Any) -> list[Any]:
-        results = []
+    def _execute_all(self, statements: Iterable[tuple[Any, Params | None]]) -> Iterator[Any]:
         for statement, params in statements:
             prepared = getattr(statement, "prepared_statement", statement)
             name = self._texts.get(getattr(prepared, "query_string", ""), "unlogged batch")
-            bound = statement if params is None else statement.bind(dict(params))
-            results.append(self._timed(name, bound, PROFILE))
-        return results
+            bound = statement if params is None else statement.bind(params)
+            yield self._timed(name, bound, PROFILE).response_future
 
     def run_batches(self, writes: Iterable[Write], *, before: Before = _nothing) -> None:
         """Each once by itself, then all as the product sends them: they are upserts."""
@@ -205,6 +203,7 @@ def _exercise_models(store: CassandraStore, number: int) -> None:
         )
     )
     store.update_model_version(version)
+    store.update_model_version(version, expected=version.status)
     store.model_versions()
     champion = store.champion()
     revision = champion.revision if champion else 0
@@ -245,7 +244,7 @@ def _exercise_work(store: CassandraStore, number: int) -> None:
     store.audits()
     lease = f"lease {number}"
     store.acquire_lease(lease, owner="one", seconds=1, now=NOW)
-    store.acquire_lease(lease, owner="one", seconds=1, now=NOW)
+    store.renew_lease(lease, owner="one", seconds=1, now=NOW)
     store.acquire_lease(lease, owner="two", seconds=1, now=datetime(2027, 1, 1, tzinfo=UTC))
     store.release_lease(lease, owner="two")
 

@@ -45,6 +45,13 @@ class CassandraLeases(CassandraBase):
         except UncertainError:
             return self._acquire(name, owner, to_micros(now), until)  # renews it, if it was taken after all
 
+    def renew_lease(self, name: str, *, owner: str, seconds: float, now: datetime) -> bool:
+        renewed = {"name": name, "owner": owner, "until": to_micros(now + timedelta(seconds=seconds))}
+        try:
+            return self._session.compare_and_set(cql.RENEW_LEASE, **renewed) is None
+        except UncertainError:
+            return self._session.compare_and_set(cql.RENEW_LEASE, **renewed) is None
+
     def _acquire(self, name: str, owner: str, now: int, until: int) -> bool:
         standing = self._session.compare_and_set(cql.FIRST_LEASE, name=name, owner=owner, until=until)
         if standing is None:

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from personas.entities import FaceKey, RankedFace, RankedKind
+from personas.face_arrays import FaceKeys, RankedFaces
 from personas.store.base import RANKED_PAGE_SIZE, rank_of
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.base import CassandraBase
 from personas.store.cassandra.session import UncertainError
 from personas.store.cassandra.values import chunks
-from personas.store.packing import KEY_BYTES, RankedPage, pack_keys, pack_ranked
+from personas.store.packing import RankedPage, pack_pages, pack_ranked
 
 PREDICTED = RankedKind.PREDICTED
 #: In `ranked_tally`, beside the kinds of pages: personas that have fresh rows.
@@ -34,22 +35,17 @@ def sortable(key: FaceKey) -> str:
 def page_rows(
     version: int, persona_id: str, kind: RankedKind, ranked: Sequence[RankedFace]
 ) -> Iterator[dict[str, Any]]:
-    keys, probabilities = pack_ranked(kind, ranked)
-    for page, start in enumerate(range(0, len(ranked), RANKED_PAGE_SIZE)):
-        n_faces = min(RANKED_PAGE_SIZE, len(ranked) - start)
-        page_keys = keys[KEY_BYTES * start : KEY_BYTES * (start + n_faces)]
-        page_probabilities = probabilities[8 * start : 8 * (start + n_faces)]
-        last = RankedPage(kind, page_keys[-KEY_BYTES:], page_probabilities[-8:]).after(None, 1)[0]
+    for page in pack_pages(kind, ranked):
         yield {
             "persona_id": persona_id,
             "version": version,
             "kind": kind.value,
-            "page": page,
-            "n_faces": n_faces,
-            "last_rank": rank_of(kind, last.probability),
-            "last_key": sortable(last.key),
-            "face_keys": page_keys,
-            "probabilities": page_probabilities,
+            "page": page.page,
+            "n_faces": page.n_faces,
+            "last_rank": rank_of(kind, page.last.probability),
+            "last_key": sortable(page.last.key),
+            "face_keys": page.keys,
+            "probabilities": page.probabilities,
         }
 
 
@@ -129,8 +125,9 @@ class CassandraRanked(CassandraBase):
         packed = [
             row
             for persona_id, faces in rows.items()
-            for part in chunks(list({face.key: face for face in faces}.values()), FRESH_ROW_FACES)
-            for row in (fresh_row(version, persona_id, part),)
+            for distinct in (RankedFaces.of(faces).last_of_each(),)
+            for start in range(0, len(distinct), FRESH_ROW_FACES)
+            for row in (fresh_row(version, persona_id, distinct[start : start + FRESH_ROW_FACES]),)
         ]
         marks = [
             {"version": version, "kind": FRESH_KIND, "persona_id": persona_id, "n_faces": 0, "n_pages": 0}
@@ -158,24 +155,21 @@ class CassandraRanked(CassandraBase):
         if not rows:
             return ()
         rows.sort(key=lambda row: int(row.written_at))
-        keys = np.frombuffer(b"".join(row.face_keys for row in rows), f"S{KEY_BYTES}")
-        probabilities = np.frombuffer(b"".join(row.probabilities for row in rows), "<f8")
-        _, latest = np.unique(_words(keys)[::-1], axis=0, return_index=True)  # of equal keys the first, from behind
-        chosen = len(keys) - 1 - latest
-        keys, probabilities = keys[chosen], probabilities[chosen]
-        order = np.lexsort((keys, -probabilities))
-        page = RankedPage(PREDICTED, keys[order].tobytes(), probabilities[order].tobytes())
-        return page.after(after, limit)
+        faces = RankedFaces(
+            FaceKeys.from_bytes(b"".join(row.face_keys for row in rows)),
+            np.frombuffer(b"".join(row.probabilities for row in rows), "<f8"),
+        )
+        return RankedPage(PREDICTED, *pack_ranked(PREDICTED, faces.last_of_each())).after(after, limit)
 
     def fresh_through(self, version: int) -> int:
         row = self._session.row(cql.PUBLICATION, version=version)
         return int(row.fresh_through) if row else 0
 
 
-def fresh_row(version: int, persona_id: str, faces: Sequence[RankedFace]) -> dict[str, Any]:
+def fresh_row(version: int, persona_id: str, faces: RankedFaces) -> dict[str, Any]:
     """The same faces make the same row, so a call that is repeated replaces what it wrote."""
     keys, probabilities = pack_ranked(PREDICTED, faces)
-    digest = hashlib.sha256(pack_keys(sorted(face.key for face in faces))).hexdigest()
+    digest = hashlib.sha256(np.sort(faces.face_keys.texts()).tobytes()).hexdigest()
     return {
         "persona_id": persona_id,
         "version": version,
@@ -187,11 +181,5 @@ def fresh_row(version: int, persona_id: str, faces: Sequence[RankedFace]) -> dic
     }
 
 
-def _words(keys: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Packed keys as rows of numbers: numpy's byte strings would lose zeros at the end."""
-    return np.frombuffer(keys.tobytes(), ">u4").reshape(-1, KEY_BYTES // 4)
-
-
 def _distinct(packed: Sequence[bytes]) -> int:
-    words = np.frombuffer(b"".join(packed), ">u4").reshape(-1, KEY_BYTES // 4)
-    return len(np.unique(words, axis=0))
+    return len(np.unique(FaceKeys.from_bytes(b"".join(packed)).texts()))

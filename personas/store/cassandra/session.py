@@ -11,11 +11,11 @@ import os
 import sys
 import threading
 import weakref
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from cassandra import (
@@ -31,7 +31,6 @@ from cassandra import (
     WriteTimeout,
 )
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, NoHostAvailable
-from cassandra.concurrent import execute_concurrent
 from cassandra.connection import ConnectionBusy, ConnectionException, ConnectionShutdown
 from cassandra.pool import NoConnectionsAvailable
 from cassandra.protocol import ErrorMessage, IsBootstrappingErrorMessage, OverloadedErrorMessage
@@ -64,6 +63,8 @@ TRANSIENT = (
     OverloadedErrorMessage,
     IsBootstrappingErrorMessage,
 )
+#: After these a lightweight transaction may have been carried out all the same: also when the connection broke.
+UNCERTAIN = (WriteTimeout, OperationTimedOut, ReadTimeout, WriteFailure, ConnectionException, ConnectionShutdown)
 Params = Mapping[str, Any]
 #: A row as the driver gives it: a named tuple of the columns.
 CqlRow = Any
@@ -86,6 +87,20 @@ class Write(NamedTuple):
 
 class UncertainError(TransientError):
     """A lightweight transaction timed out: it may or may not have been carried out, and only reading tells."""
+
+
+@contextmanager
+def _uncertain() -> Iterator[None]:
+    """Around a lightweight transaction: errors that leave open whether it was carried out."""
+    try:
+        yield
+    except UNCERTAIN as error:
+        raise UncertainError(f"Cassandra did not answer in time ({_said(error)}); try again.") from error
+
+
+def _standing(result: Any) -> CqlRow | None:
+    """What stood in the way of a lightweight transaction."""
+    return None if result.was_applied else result.one()
 
 
 @contextmanager
@@ -196,16 +211,14 @@ class StoreSession:
     def run_many(self, statement: Statement, params: Iterable[Params], *, before: Before = _nothing) -> None:
         """All of them, or an error; some may have been carried out even then. `before` is called now and then."""
         self.written.add(statement.table)
-        prepared, remaining = self.prepared(statement), iter(params)
-        while some := [(prepared, one) for one in islice(remaining, AT_ONCE)]:
-            before()
-            self._execute_all(some)
+        prepared = self.prepared(statement)
+        self._write_all(((prepared, one) for one in params), AT_ONCE, before)
 
     @translating()
-    def rows_many(self, statement: Statement, params: Sequence[Params]) -> list[list[CqlRow]]:
+    def rows_many(self, statement: Statement, params: Iterable[Params]) -> list[list[CqlRow]]:
         """Rows of each, in the order of `params`."""
         prepared = self.prepared(statement)
-        return [list(result) for result in self._execute_all([(prepared, one) for one in params])]
+        return [list(future.result()) for future in self._execute_all((prepared, one) for one in params)]
 
     @translating()
     def run_batches(self, writes: Iterable[Write], *, before: Before = _nothing) -> None:
@@ -213,32 +226,38 @@ class StoreSession:
         logged; each batch is as idempotent as its statements. `before` is called now and then."""
         groups: dict[Hashable, list[Write]] = defaultdict(list)
         for write in writes:
-            self.written.add(write.statement.table)
             groups[write.statement.table, write.partition].append(write)
+        self.written.update(group[0].statement.table for group in groups.values())
         parts = (
             group[start : start + BATCH_ROWS] for group in groups.values() for start in range(0, len(group), BATCH_ROWS)
         )
-        while some := [(self._batch(part), None) for part in islice(parts, AT_ONCE // BATCH_ROWS)]:
-            before()
-            self._execute_all(some)
+        self._write_all(((self._batch(part), None) for part in parts), AT_ONCE // BATCH_ROWS, before)
 
     def _batch(self, writes: Sequence[Write]) -> Any:
         if len(writes) == 1:
-            return self.prepared(writes[0].statement).bind(dict(writes[0].params))
+            return self.prepared(writes[0].statement).bind(writes[0].params)
         batch = BatchStatement(BatchType.UNLOGGED)
         for write in writes:
-            batch.add(self.prepared(write.statement), dict(write.params))
+            batch.add(self.prepared(write.statement), write.params)
         batch.is_idempotent = all(write.statement.idempotent for write in writes)
         return batch
 
-    def _execute_all(self, statements: Sequence[tuple[Any, Params | None]]) -> list[Any]:
-        """A list, because the driver draws from an iterator in its own event loop, where nothing may wait or fail."""
-        if not statements:
-            return []
-        results = execute_concurrent(
-            self.driver, statements, concurrency=CONCURRENCY, raise_on_first_error=True, execution_profile=PROFILE
-        )
-        return [result for _, result in results]
+    def _write_all(self, statements: Iterable[tuple[Any, Params | None]], at_once: int, before: Before) -> None:
+        remaining = iter(statements)
+        for first in remaining:
+            before()
+            for future in self._execute_all(chain([first], islice(remaining, at_once - 1))):
+                future.result()
+
+    def _execute_all(self, statements: Iterable[tuple[Any, Params | None]]) -> Iterator[Any]:
+        """The driver's futures, in order, at most CONCURRENCY of them under way. The next statements are made while
+        the cluster works on those before: it and this process each have half of the work."""
+        under_way: deque[Any] = deque()
+        for statement, params in statements:
+            if len(under_way) == CONCURRENCY:
+                yield under_way.popleft()
+            under_way.append(self.driver.execute_async(statement, params, execution_profile=PROFILE))
+        yield from under_way
 
     @translating()
     def compare_and_set(self, statement: Statement, **params: Any) -> CqlRow | None:
@@ -248,11 +267,33 @@ class StoreSession:
         """
         assert statement.conditional, statement
         self.written.add(statement.table)
-        try:
-            result = self._execute(statement, params)
-        except (WriteTimeout, OperationTimedOut, ReadTimeout, WriteFailure) as error:
-            raise UncertainError(f"Cassandra did not answer in time ({_said(error)}); try again.") from error
-        return None if result.was_applied else result.one()
+        with _uncertain():
+            return _standing(self._execute(statement, params))
+
+    @translating()
+    def compare_and_set_many(
+        self, transactions: Iterable[tuple[Statement, Params]]
+    ) -> list[CqlRow | UncertainError | None]:
+        """As `compare_and_set` for each, in order, at the same time: of different partitions they do not wait for each
+        other. What nobody knows of is told in its place; any other error is raised when all have ended."""
+        sent = []
+        for statement, params in transactions:
+            assert statement.conditional, statement
+            self.written.add(statement.table)
+            sent.append((self.prepared(statement), params))
+        answers: list[CqlRow | UncertainError | None] = []
+        failed: Exception | None = None
+        for future in self._execute_all(sent):
+            try:
+                with _uncertain():
+                    answers.append(_standing(future.result()))
+            except UncertainError as error:
+                answers.append(error)
+            except (DriverException, ErrorMessage, ConnectionException, NoHostAvailable) as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return answers
 
     def forget(self) -> None:
         """Drop what belongs to a connection; the next call opens one again."""

@@ -7,23 +7,22 @@ is behind cannot undo what came later. Azure Cosmos DB keeps its own clock; ther
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Statement:
     """idempotent: running it twice does what running it once does, so the driver may retry it."""
 
     text: str
     idempotent: bool = True
     fetch_rows: int = 5000  #: rows the server puts together at once; fewer where rows may be large
+    table: str = field(init=False)  #: the one it touches
 
-    @property
-    def table(self) -> str:
-        """The table it touches."""
+    def __post_init__(self) -> None:
         words = self.text.replace("{at}", "").split()
         before = "FROM" if words[0] in ("SELECT", "DELETE") else "INTO" if words[0] == "INSERT" else "UPDATE"
-        return words[words.index(before) + 1]
+        object.__setattr__(self, "table", words[words.index(before) + 1])
 
     @property
     def reads(self) -> bool:
@@ -171,12 +170,13 @@ _VERSION = (
     " fit_seconds, n_labels, n_personas, n_scored, said_through, replaced"
 )
 ADD_VERSION = Statement(_insert("model_version", f"space {_VERSION.replace(',', '')}", _IF_NEW), idempotent=False)
-CHANGE_VERSION = Statement(
+_CHANGE_VERSION = (
     "UPDATE model_version SET status = :status, scored_through = :scored_through, n_scored = :n_scored,"
     " said_through = :said_through, replaced = :replaced,"
-    " reasons = :reasons, metrics = :metrics WHERE space = :space AND version = :version IF EXISTS",
-    idempotent=False,
+    " reasons = :reasons, metrics = :metrics WHERE space = :space AND version = :version"
 )
+CHANGE_VERSION = Statement(f"{_CHANGE_VERSION} IF EXISTS", idempotent=False)
+CHANGE_VERSION_FROM = Statement(f"{_CHANGE_VERSION} IF status = :expected", idempotent=False)
 VERSION_AT = Statement(f"SELECT {_VERSION} FROM model_version WHERE space = :space AND version = :version")
 VERSIONS = Statement(f"SELECT {_VERSION} FROM model_version WHERE space = :space AND version < :before LIMIT :rows")
 LAST_VERSION = Statement("SELECT version FROM model_version WHERE space = :space LIMIT 1")

@@ -6,9 +6,11 @@ import json
 import uuid
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from personas.entities import Champion, ModelVersion, Slice, VersionStatus
 from personas.errors import NotFoundError
+from personas.store.base import outdated
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.base import SPACE, CassandraBase, as_slice
 from personas.store.cassandra.session import CqlRow, UncertainError
@@ -84,8 +86,8 @@ class CassandraVersions(CassandraBase):
                     continue
             return standing is None or standing.claim == claim
 
-    def update_model_version(self, version: ModelVersion) -> None:
-        changed = {
+    def update_model_version(self, version: ModelVersion, *, expected: VersionStatus | None = None) -> None:
+        changed: dict[str, Any] = {
             "version": version.version,
             "status": version.status.value,
             "scored_through": version.scored_through,
@@ -95,10 +97,18 @@ class CassandraVersions(CassandraBase):
             "reasons": to_json(list(version.reasons)),
             "metrics": to_blob(dict(version.metrics)),
         }
+        statement = cql.CHANGE_VERSION
+        if expected is not None:
+            statement, changed["expected"] = cql.CHANGE_VERSION_FROM, expected.value
         try:
-            standing = self._session.compare_and_set(cql.CHANGE_VERSION, space=SPACE, **changed)
+            standing = self._session.compare_and_set(statement, space=SPACE, **changed)
         except UncertainError:
-            standing = self._session.compare_and_set(cql.CHANGE_VERSION, space=SPACE, **changed)
+            written = self._session.row(cql.VERSION_AT, serial=True, space=SPACE, version=version.version)
+            if written is not None and to_version(written) == version:
+                return  # it was carried out, so the status is no longer the one expected
+            standing = self._session.compare_and_set(statement, space=SPACE, **changed)
+        if standing is not None and getattr(standing, "status", None) is not None:
+            raise outdated(version)
         if standing is not None:
             raise NotFoundError(f"There is no version {version.version}.")
 

@@ -19,8 +19,8 @@ from personas.entities import (
     VersionStatus,
 )
 from personas.errors import NotFoundError
-from personas.store.base import RANKED_PAGE_SIZE, rank_of
-from personas.store.packing import KEY_BYTES, RankedPage, pack_ranked
+from personas.store.base import RANKED_PAGE_SIZE, outdated, rank_of
+from personas.store.packing import RankedPage, pack_pages
 from personas.store.sql.connection import SqlConnection, as_slice, chunks, to_json, translating, unknown_cursor
 from personas.store.sql.models import ChampionRow, FreshRow, ModelVersionRow, PublicationRow, RankedPageRow
 
@@ -81,27 +81,20 @@ def sortable(key: FaceKey) -> str:
 
 
 def page_rows(version: int, persona_id: str, kind: RankedKind, ranked: Sequence[RankedFace]) -> list[RankedPageRow]:
-    keys, probabilities = pack_ranked(kind, ranked)
-    rows = []
-    for page, start in enumerate(range(0, len(ranked), RANKED_PAGE_SIZE)):
-        n_faces = min(RANKED_PAGE_SIZE, len(ranked) - start)
-        page_keys = keys[KEY_BYTES * start : KEY_BYTES * (start + n_faces)]
-        page_probabilities = probabilities[8 * start : 8 * (start + n_faces)]
-        last = RankedPage(kind, page_keys[-KEY_BYTES:], page_probabilities[-8:]).after(None, 1)[0]
-        rows.append(
-            RankedPageRow(
-                version=version,
-                persona_id=persona_id,
-                kind=kind.value,
-                page=page,
-                n_faces=n_faces,
-                last_rank=rank_of(kind, last.probability),
-                last_key=sortable(last.key),
-                keys=page_keys,
-                probabilities=page_probabilities,
-            )
+    return [
+        RankedPageRow(
+            version=version,
+            persona_id=persona_id,
+            kind=kind.value,
+            page=page.page,
+            n_faces=page.n_faces,
+            last_rank=rank_of(kind, page.last.probability),
+            last_key=sortable(page.last.key),
+            keys=page.keys,
+            probabilities=page.probabilities,
         )
-    return rows
+        for page in pack_pages(kind, ranked)
+    ]
 
 
 class SqlModels(SqlConnection):
@@ -117,8 +110,9 @@ class SqlModels(SqlConnection):
         return numbered
 
     @translating()
-    def update_model_version(self, version: ModelVersion) -> None:
-        changed = self._rows(ModelVersionRow).filter(version=version.version)
+    def update_model_version(self, version: ModelVersion, *, expected: VersionStatus | None = None) -> None:
+        standing = self._rows(ModelVersionRow).filter(version=version.version)
+        changed = standing.filter(status=expected.value) if expected else standing
         found = changed.update(
             status=version.status.value,
             scored_through=version.scored_through,
@@ -128,6 +122,8 @@ class SqlModels(SqlConnection):
             reasons=to_json(list(version.reasons)),
             metrics=to_json(dict(version.metrics)),
         )
+        if not found and standing.exists():
+            raise outdated(version)
         if not found:
             raise NotFoundError(f"There is no version {version.version}.")
 

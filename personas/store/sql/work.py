@@ -168,6 +168,11 @@ class SqlWork(SqlConnection):
         return True
 
     @translating()
+    def renew_lease(self, name: str, *, owner: str, seconds: float, now: datetime) -> bool:
+        until = now + timedelta(seconds=seconds)
+        return bool(self._rows(LeaseRow).filter(name=name, owner=owner).update(until=until))
+
+    @translating()
     def release_lease(self, name: str, *, owner: str) -> None:
         self._rows(LeaseRow).filter(name=name, owner=owner).delete()
 
