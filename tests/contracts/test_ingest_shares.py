@@ -35,7 +35,7 @@ def folder(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Pa
     settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
     settings.FACE_EXTRACTOR = "tests.ingest.fakes.squares"
     settings.INGEST_SHARE_PICTURES = 2
-    monkeypatch.setattr("ingest.shares._pool", lambda order: closing(InlinePool(order)))
+    monkeypatch.setattr("ingest.shares.warm_pool", lambda order: closing(InlinePool(order)))
     for number in range(N_PICTURES):
         colour = (RED, GREEN, BLUE)[number % 3]
         picture = draw(tmp_path / "source" / f"{number:02}.png", [(20, 20, 80, colour)], shade=60 + number)
