@@ -8,12 +8,11 @@ beside it (see `training.gallery.GRID`), so the result is the same, bit for bit,
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import io
 import logging
 import shutil
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -87,10 +86,10 @@ class Rescoring:
         try:
             while True:
                 shares = self._all_done(job, lease, report)
-                contents = [self._content(share) for share in shares]
-                lost = [share for share, content in zip(shares, contents, strict=True) if content is None]
+                results = [(share, self._result(share)) for share in shares]
+                lost = [share for share, scores in results if scores is None]
                 if not lost:
-                    return Scores.joined([scores_from_bytes(content) for content in contents if content is not None])
+                    return Scores.joined([scores for _, scores in results if scores is not None])
                 logger.warning("results of shares are not there", extra={"job": job.job_id, "shares": len(lost)})
                 self._wait_again(lost)
         except RescoreFailedError as error:
@@ -188,16 +187,16 @@ class Rescoring:
         now = self.clock()
         self.store.put_shares([replace(share, status=ShareStatus.WAITING, updated_at=now) for share in shares])
 
-    def _content(self, share: Share) -> bytes | None:
-        """The result of a share that is done; None when its file is lost or damaged."""
-        sha256 = str(share.result["file"])
-        results = self._results(share.job_id)
-        with contextlib.suppress(MediaMissingError):
-            content = results.read(sha256)
-            if hashlib.sha256(content).hexdigest() == sha256:
-                return content
+    def _result(self, share: Share) -> Scores | None:
+        """Of a share that is done; None when its file is lost or damaged (an .npz has checksums)."""
+        results, sha256 = self._results(share.job_id), str(share.result["file"])
+        try:
+            return scores_from_bytes(results.read(sha256))
+        except MediaMissingError:
+            return None
+        except (zipfile.BadZipFile, KeyError, ValueError, EOFError):
             results.drop(sha256)
-        return None
+            return None
 
     def _end(self, job: Job, status: JobStatus, message: str) -> None:
         self.store.put_job(replace(job, status=status, message=message, updated_at=self.clock()))
