@@ -8,6 +8,7 @@ import warnings
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning
 from celery.platforms import SecurityWarning
 from celery.signals import setup_logging
 
@@ -15,10 +16,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "faceproject.settings")
 
 # Celery warns of root because messages may be pickled; ours are JSON, and containers have no other user to offer.
 warnings.filterwarnings("ignore", category=SecurityWarning)
+# At each lost connection: of a setting whose default changes one day, and that ours sets.
+warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
 app = Celery("faceproject")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["worker"].add("orchestration.stopping:StopInOrder")
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]  # celery ships no types

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Final
+
+from personas.log_context import fields
 
 #: What every record has; the rest came as `extra`.
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -17,8 +21,8 @@ _PRIVATE = frozenset({"sql", "params", "args", "kwargs", "data", "return_value"}
 
 
 def extras_of(record: logging.LogRecord) -> dict[str, str | int | float | bool | None]:
-    """What was logged as `extra`, by name."""
-    return {
+    """What was logged as `extra`, by name, and what the work it belongs to says of every record."""
+    return fields() | {
         name: value
         for name, value in sorted(record.__dict__.items())
         if name not in _STANDARD | _PRIVATE
@@ -53,6 +57,15 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class WithoutDriverTraces(logging.Filter):
+    """The Cassandra driver logs a trace for every host that is away, every time it looks; its message says enough."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("cassandra."):
+            record.exc_info = record.exc_text = None
+        return True
+
+
 def _quoted(value: object) -> str:
     text = str(value)
     return (
@@ -62,8 +75,19 @@ def _quoted(value: object) -> str:
     )
 
 
+#: What django-environ takes for true.
+_TRUE: Final = ("true", "on", "ok", "y", "yes", "1")
 #: For `logging.config`; keyed by what LOG_FORMAT may be.
 FORMATTERS = {
     "line": {"()": "faceproject.logs.LineFormatter", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
     "json": {"()": "faceproject.logs.JsonFormatter"},
 }
+
+
+def format_of(environment: Mapping[str, str]) -> str:
+    """LOG_FORMAT, as it was set; else `line` for one person's terminal, and `json` where others are served.
+
+    For gunicorn too, which logs before there are settings. A name that is none is refused by the system checks.
+    """
+    embedded = environment.get("EMBEDDED", "true").strip().lower() in _TRUE
+    return environment.get("LOG_FORMAT") or ("line" if embedded else "json")

@@ -6,35 +6,20 @@ loopback only. *Served*: set EMBEDDED=false, and every secret must be given; `ch
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from faceproject.logs import FORMATTERS
-from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim
+from faceproject.logs import FORMATTERS, format_of
+from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim, own_secret
+from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options, redis_tls
 
 env = environ.FileAwareEnv()
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-def _embedded_secret(home: Path) -> str:
-    """A secret of this installation's own, made once and readable by its owner only."""
-    path = home / "secret_key"
-    if not path.exists():
-        fresh = path.with_name(f"secret_key.{secrets.token_hex(4)}")
-        fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_urlsafe(50))
-        try:
-            path.hardlink_to(fresh)  # the first of several processes wins
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    return path.read_text().strip()
 
 
 @contextmanager
@@ -64,7 +49,7 @@ if not SECRET_KEY:
     if not EMBEDDED:
         raise ImproperlyConfigured("SECRET_KEY (or SECRET_KEY_FILE) must be set when EMBEDDED=false.")
     with _usable("FACEPROJECT_HOME", FACEPROJECT_HOME):
-        SECRET_KEY = _embedded_secret(FACEPROJECT_HOME)
+        SECRET_KEY = own_secret(FACEPROJECT_HOME, "secret_key")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"] if EMBEDDED else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -102,17 +87,25 @@ if "cassandra" in STORES:
         ) from error
 
     CASSANDRA_FLAVOUR = env.str("CASSANDRA_FLAVOUR", default="cassandra")  # or "cosmos"
-    DATABASES["cassandra"] = _cassandra(
-        contact_points=env.list("CASSANDRA_CONTACT_POINTS", default=["127.0.0.1"]),
-        port=env.int("CASSANDRA_PORT", default=0),  # 0: 9042, or 10350 on Cosmos
-        keyspace=env.str("CASSANDRA_KEYSPACE", default="faceproject"),
-        username=env.str("CASSANDRA_USERNAME", default=""),
-        password=env.str("CASSANDRA_PASSWORD", default=""),
-        tls=env.bool("CASSANDRA_TLS", default=False),
-        tls_ca=env.str("CASSANDRA_TLS_CA", default=""),  # PEM file of a private authority
-        flavour=CASSANDRA_FLAVOUR,
-        datacenter=env.str("CASSANDRA_DATACENTER", default=""),
-    )
+    # For a new keyspace: a number of copies, "datacenter:copies, …", or a CQL map.
+    CASSANDRA_REPLICATION = env.str("CASSANDRA_REPLICATION", default="1")
+    try:
+        DATABASES["cassandra"] = _cassandra(
+            contact_points=env.list("CASSANDRA_CONTACT_POINTS", default=["127.0.0.1"]),
+            port=env.int("CASSANDRA_PORT", default=0),  # 0: 9042, or 10350 on Cosmos
+            keyspace=env.str("CASSANDRA_KEYSPACE", default="faceproject"),
+            username=env.str("CASSANDRA_USERNAME", default=""),
+            password=env.str("CASSANDRA_PASSWORD", default=""),
+            tls=env.bool("CASSANDRA_TLS", default=False),
+            tls_ca=env.str("CASSANDRA_TLS_CA", default=""),  # PEM file of a private authority
+            tls_hostname=env.str("CASSANDRA_TLS_HOSTNAME", default=""),  # the name in every node's certificate
+            flavour=CASSANDRA_FLAVOUR,
+            datacenter=env.str("CASSANDRA_DATACENTER", default=""),
+            request_timeout=env.float("CASSANDRA_REQUEST_TIMEOUT", default=0),  # seconds; 0: 15, or 65 on Cosmos
+            connect_timeout=env.float("CASSANDRA_CONNECT_TIMEOUT", default=20),
+        )
+    except ValueError as error:
+        raise ImproperlyConfigured(str(error)) from error
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- extraction ------------------------------------------------------------------------------------------------------
@@ -127,6 +120,24 @@ FACE_EMBEDDER_WEIGHTS_SHA256 = env.str("FACE_EMBEDDER_WEIGHTS_SHA256", default="
 MAX_IMAGE_PIXELS = env.int("MAX_IMAGE_PIXELS", default=120_000_000)
 MAX_IMAGE_BYTES = env.int("MAX_IMAGE_BYTES", default=100 * 2**20)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=2 * 2**30)  # in one form; scripts send it in smaller parts
+INGEST_SHARE_PICTURES = env.int("INGEST_SHARE_PICTURES", default=500)  # of a queued ingest, at most
+# Extraction processes of one ingest-worker; 0: one a core. Served, workers are added instead.
+INGEST_PROCESSES = env.int("INGEST_PROCESSES", default=0 if EMBEDDED else 1)
+
+# ---- scorer ----------------------------------------------------------------------------------------------------------
+# A folder that `export_model` wrote: serve that version, with no store. Azure ML has a name of its own for it.
+SCORER_MODEL_DIR = env.str("SCORER_MODEL_DIR", default=env.str("AZUREML_MODEL_DIR", default=""))
+try:
+    SCORER_TOKEN = env.str("SCORER_TOKEN", default="")  # or several, with white space or commas between them
+except OSError as _error:
+    raise SystemExit(
+        f"SCORER_TOKEN_FILE cannot be read ({_error}). Point it at a file that this user may read."
+    ) from None
+SCORER_MAX_BODY_BYTES = env.int("SCORER_MAX_BODY_BYTES", default=64 * 2**20)
+SCORER_MAX_PICTURES = env.int("SCORER_MAX_PICTURES", default=64)  # in one request
+SCORER_MAX_EMBEDDINGS = env.int("SCORER_MAX_EMBEDDINGS", default=10_000)  # in one request
+SCORER_CONCURRENCY = env.int("SCORER_CONCURRENCY", default=8)  # requests worked on at once; others get 429
+SCORER_EXTRACTORS = env.int("SCORER_EXTRACTORS", default=0)  # pictures looked at at once; 0: one a core
 
 # ---- training --------------------------------------------------------------------------------------------------------
 RESCORE_SPLIT_FACES = env.int("RESCORE_SPLIT_FACES", default=200_000)  # from so many faces on, trainer-workers share
@@ -149,6 +160,7 @@ INSTALLED_APPS = [
     "faceproject",
 ]
 MIDDLEWARE = [
+    "personas.middleware.RequestIdMiddleware",  # first: what the others log belongs to the request too
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -236,41 +248,65 @@ if not EMBEDDED:
     SECURE_HSTS_PRELOAD = True
 
 # ---- background tasks ------------------------------------------------------------------------------------------------
-# Embedded: kombu's filesystem transport, which needs no server and survives the process. What any transport loses, the
-# dispatcher derives again from the event log.
-CELERY_BROKER_URL = env.str("REDIS_URL", default="filesystem://")
+# Embedded: messages are files, which needs no server and survives the process. What any transport loses, the dispatcher
+# derives again from the store. docs/operations.md says what the limits mean.
+TASK_LIMIT_SECONDS = {  # by queue; a worker whose task takes longer is ended and started again
+    "ingest": env.float("TASK_LIMIT_SECONDS_INGEST", default=3600.0),
+    "training": env.float("TASK_LIMIT_SECONDS_TRAINING", default=7200.0),
+}
+STOP_GRACE_SECONDS = env.float("STOP_GRACE_SECONDS", default=8.0)  # less than whoever stops the process allows it
+CELERY_BROKER_URL = env.str("REDIS_URL", default="") or FOLDER_URL
 QUEUE_FOLDERS: list[Path] = []
-if CELERY_BROKER_URL == "filesystem://":
-    _queue_folder = FACEPROJECT_HOME / QUEUE
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "data_folder_in": str(_queue_folder / "messages"),
-        "data_folder_out": str(_queue_folder / "messages"),
-        "processed_folder": str(_queue_folder / "processed"),
-        "control_folder": str(_queue_folder / "control"),
-        "store_processed": False,
-        "polling_interval": 0.05,
-    }
-    QUEUE_FOLDERS = [_queue_folder / name for name in ("messages", "processed", "control")]
+if CELERY_BROKER_URL == FOLDER_URL:
+    CELERY_BROKER_TRANSPORT = "orchestration.folder_transport:Transport"
+    CELERY_BROKER_TRANSPORT_OPTIONS = folder_options(FACEPROJECT_HOME / QUEUE)
+    QUEUE_FOLDERS = [FACEPROJECT_HOME / QUEUE / name for name in ("messages", "processed")]
     for _folder in QUEUE_FOLDERS:
         with _usable("FACEPROJECT_HOME", _folder):
             _folder.mkdir(parents=True, exist_ok=True)
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_ROUTES = {"ingest.*": {"queue": "ingest"}, "training.*": {"queue": "training"}}
+else:
+    CELERY_BROKER_TRANSPORT_OPTIONS = redis_options(
+        key_prefix=env.str("REDIS_KEY_PREFIX", default="faceproject:"), limits=TASK_LIMIT_SECONDS
+    )
+    if CELERY_BROKER_URL.startswith("rediss://"):
+        CELERY_BROKER_USE_SSL = redis_tls(env.str("REDIS_TLS_CA", default=""))  # PEM file of a private authority
+CELERY_TASK_ROUTES = {f"{queue}.*": {"queue": queue} for queue in QUEUES}
+CELERY_TASK_IGNORE_RESULT = True  # outcomes are in the store
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True  # a worker that is killed has not acknowledged what it had in hand
+CELERY_TASK_REJECT_ON_WORKER_LOST = True  # of a pool of processes; the solo pool is the worker itself
+CELERY_TASK_ANNOTATIONS = {"ingest.process_upload": {"rate_limit": env.str("UPLOAD_RATE_LIMIT", default="") or None}}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.2}  # the dispatcher tries again by itself
+CELERY_BROKER_POOL_LIMIT = 2  # connections a process keeps to send by
+CELERY_BROKER_CONNECTION_RETRY = CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever, every 30 seconds at last
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a Redis that is full, loading or read-only for a while is waited for too
+CELERY_WORKER_POOL = "solo"  # one task at a time in the worker's own process, so that models are loaded once
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# The solo pool cannot cancel its task, and need not: the work is kept, and what comes twice ends at once.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # probes and metrics are HTTP; a subscription less to keep alive
+CELERY_WORKER_SEND_TASK_EVENTS = CELERY_TASK_SEND_SENT_EVENT = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 
+# ---- roles -----------------------------------------------------------------------------------------------------------
+PROBE_PORT = env.int("PROBE_PORT", default=0)  # /healthz, /readyz and /metrics of each role, without sign-in; 0: none
+PROBE_HOST = env.str("PROBE_HOST", default="127.0.0.1")
+INIT_SOURCE = env.str("INIT_SOURCE", default="")  # folder of pictures that `manage.py role init` takes in and learns
+
 # ---- logs: never image bytes, vectors, names of people or keys -------------------------------------------------------
-LOG_FORMAT = env.str("LOG_FORMAT", default="line")  # or "json": one object a line, for containers
-LOGGING = {
+LOG_FORMAT = env.str("LOG_FORMAT", default="") or format_of(env.ENVIRON)  # "line", or "json": one object a line
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": FORMATTERS,
+    "filters": {"driver": {"()": "faceproject.logs.WithoutDriverTraces"}},
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
+            "filters": ["driver"],
             "formatter": LOG_FORMAT if LOG_FORMAT in FORMATTERS else "line",  # checks.py refuses any other
         }
     },
@@ -278,7 +314,9 @@ LOGGING = {
     "loggers": {
         "cassandra": {"level": "WARNING"},  # the driver tells of every host it finds
         "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},  # its "succeeded" line would print what a task returned
+        "celery.app.trace": {
+            "level": "ERROR"
+        },  # personas/tasks.py tells how tasks ended; this would print what they returned
         "kombu.connection": {"level": "ERROR"},  # warns that filesystem:// has no host
     },
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ingest.vision import ExtractorConfig, FaceExtractor, build_extractor, tag
+from ingest.vision.weights import SFACE, YUNET, find_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +69,14 @@ def extractor_spec() -> ExtractorSpec:
         **weights,
     )
     return ExtractorSpec(config=config, factory=settings.FACE_EXTRACTOR)
+
+
+@cache
+def check_weights() -> None:
+    """The weights of the chosen extractor are there and are what they should be; read once a process.
+
+    Raises WeightsError.
+    """
+    config = extractor_spec().config
+    find_weights(YUNET, path=config.detector_weights, sha256=config.detector_sha256)
+    find_weights(SFACE, path=config.embedder_weights, sha256=config.embedder_sha256)

@@ -26,6 +26,7 @@ from ingest.rejections import CRASHED_EXTRACTION, RejectedError, Rejection
 from ingest.sources.base import Source, SourcePicture
 from ingest.summary import IngestSummary, ProgressCallback, Tally
 from ingest.worker import Extracted, Seen, read_sidecar
+from personas import metrics
 from personas.entities import ExtractedImage, Face, Image, ImagePath, ImageStatus
 from personas.store.base import Store
 
@@ -76,7 +77,7 @@ def _with_faces(image: Image, n_faces: int) -> Image:
 class IngestRun:
     """Everything a run remembers. Call `run` once.
 
-    walk_known: compare with the paths the store has of this source; without it every file is read (right for a few
+    known: the paths the store has of this source, to compare with; without them every file is read (right for a few
     files of a source that is never listed as a whole).
     """
 
@@ -90,7 +91,7 @@ class IngestRun:
         clock: Clock,
         progress: ProgressCallback | None = None,
         total: Callable[[], int | None] = lambda: None,
-        walk_known: bool = True,
+        known: KnownPaths | None = None,
     ) -> None:
         self.store = store
         self.source = source
@@ -99,7 +100,7 @@ class IngestRun:
         self.clock = clock
         self._report = progress
         self._total = total
-        self._walk_known = walk_known
+        self._known = known
         self._tickets = itertools.count()
         self._flights: dict[int, _Flight] = {}
         self._extracting: dict[str, int] = {}  #: content -> ticket of the file it is extracted from
@@ -114,11 +115,10 @@ class IngestRun:
         """Raises FaceProjectError when the source or the pool as a whole fails."""
         began = time.perf_counter()
         listing = self.source.pictures()
-        known = KnownPaths(self.store, self.source.name) if self._walk_known else None
         self._tags = self.pool.tags()
         listed_all = False
         while True:
-            listed_all = listed_all or not self._take_from(listing, known)
+            listed_all = listed_all or not self._take_from(listing)
             if listed_all:
                 self._settle_recognised()
             self._hear(timeout=self._patience())
@@ -131,7 +131,7 @@ class IngestRun:
         return self._tally.summary(self.source.name, time.perf_counter() - began)
 
     # -- listing -------------------------------------------------------------------------------------------------------
-    def _take_from(self, listing: Iterator[SourcePicture | Rejection], known: KnownPaths | None) -> bool:
+    def _take_from(self, listing: Iterator[SourcePicture | Rejection]) -> bool:
         """Take in what there is room for; False at the end of the listing."""
         while self.pool.room() and not self._is_due():
             item = next(listing, None)
@@ -140,7 +140,7 @@ class IngestRun:
             if isinstance(item, Rejection):
                 self._tally.rejections.append(item)
                 continue
-            flight = _Flight(picture=item, known=known.find(item.file.path) if known else None)
+            flight = _Flight(picture=item, known=self._known.find(item.file.path) if self._known else None)
             if self._is_unchanged(flight):
                 self._recognised.append(flight)
                 if len(self._recognised) >= KNOWN_PICTURES:
@@ -291,6 +291,8 @@ class IngestRun:
         command_id = str(uuid.uuid5(_COMMANDS, "\n".join([self.source.name, *facts])))
         saved = patiently(self.store.save_extracted, batch, actor=self.actor, at=at, command_id=command_id)
         self._tally.new += len(saved.new_images)
+        metrics.PICTURES_TAKEN_IN.inc(len(saved.new_images))
+        metrics.FACES_TAKEN_IN.inc(sum(len(saved.faces.get(image_id, ())) for image_id in saved.new_images))
         self._tally.extracted += len(batch)
         faces = {item.image.image_id: saved.faces.get(item.image.image_id, ()) for item in batch}
         return {item.image.image_id: _with_faces(item.image, len(faces[item.image.image_id])) for item in batch}, faces

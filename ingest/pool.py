@@ -13,14 +13,14 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
 
 from ingest.extraction import ExtractorTags, extractor_of_process
 from ingest.rejections import CRASHED_EXTRACTION, RejectedError
-from ingest.sources.base import SourcePicture
+from ingest.sources.base import Source, SourcePicture
 from ingest.worker import (
     Bench,
     Broken,
@@ -32,6 +32,7 @@ from ingest.worker import (
     LookedAll,
     Ready,
     Seen,
+    Turn,
     WorkOrder,
     main,
     read_sidecar,
@@ -159,6 +160,7 @@ class InlinePool:
 class _Worker:
     process: SpawnProcess
     pipe: Connection
+    source: Source  #: it was told to read from
     ready: bool = False
     in_hand: dict[int, SourcePicture] = field(default_factory=dict)
     #: alone: holds one picture only, which a worker died over before
@@ -192,6 +194,15 @@ class ProcessPool:
         self._stillborn = 0
         self._deaths_alone: Counter[int] = Counter()
         self._start_worker()
+
+    def turn_to(self, source: Source) -> None:
+        """Begin on another source, or on the same one anew: ticket numbers may be used again.
+
+        Everything that was submitted before has come back.
+        """
+        self._order = replace(self._order, source=source)
+        self._deaths_alone.clear()
+        self._out.clear()
 
     # -- the interface -------------------------------------------------------------------------------------------------
     def tags(self) -> ExtractorTags:
@@ -247,7 +258,7 @@ class ProcessPool:
         process = context.Process(target=main, args=(theirs, os.getpid(), self._order), daemon=True)
         process.start()
         theirs.close()
-        worker = _Worker(process=process, pipe=ours)
+        worker = _Worker(process=process, pipe=ours, source=self._order.source)
         self._workers.append(worker)
         return worker
 
@@ -293,9 +304,12 @@ class ProcessPool:
         if not worker.in_hand:
             worker.heard_at = time.monotonic()
         worker.in_hand.update(given)
+        if worker.source != self._order.source:
+            worker.source = self._order.source
+            self._send(worker, Turn(source=worker.source))
         self._send(worker, Look(pictures=given))
 
-    def _send(self, worker: _Worker, message: Look | Decide) -> None:
+    def _send(self, worker: _Worker, message: Turn | Look | Decide) -> None:
         try:
             worker.pipe.send(message)
         except OSError:

@@ -11,6 +11,7 @@ from pathlib import Path
 from django.conf import settings
 
 from ingest.extraction import extractor_spec
+from ingest.known_paths import KnownPaths
 from ingest.pipeline import Clock, IngestRun
 from ingest.pool import InlinePool, Pool, ProcessPool
 from ingest.sources.base import Source
@@ -42,8 +43,16 @@ def ingest_source(
     order = work_order(source)
     total = _counting(source) if progress else (lambda: None)
     with closing(_pool(order, workers)) as pool:
-        run = IngestRun(store=store, source=source, pool=pool, actor=actor, clock=clock, progress=progress, total=total)
-        return run.run()
+        return IngestRun(
+            store=store,
+            source=source,
+            pool=pool,
+            actor=actor,
+            clock=clock,
+            progress=progress,
+            total=total,
+            known=KnownPaths(store, source.name),
+        ).run()
 
 
 def work_order(source: Source) -> WorkOrder:

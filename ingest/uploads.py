@@ -37,7 +37,10 @@ from personas.entities import Job, JobStatus
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease, held_lease
 from personas.media import write_atomically
+from personas.services.jobs import ATTEMPTS
+from personas.shares import MAX_ATTEMPTS
 from personas.store.base import Store
+from personas.words import count_of
 
 KIND: Final = "upload"
 SOURCE: Final = "upload"
@@ -82,7 +85,8 @@ def receiving_folder() -> Path:
 
 
 def set_aside_folder() -> Path:
-    """Files that ended the process that read them, by job: for whoever wants to know why. Nothing reads them again."""
+    """By job: files that ended the process that read them, for whoever wants to know why, and the files of uploads that
+    failed as a whole, for a retry."""
     return Path(settings.MEDIA_ROOT) / "set_aside"
 
 
@@ -122,7 +126,7 @@ def receive_upload(
             actor=actor,
             done=len(rejected),
             total=n_files,
-            message=f"{_count(n_files, 'file')} received; waiting for a worker.",
+            message=f"{count_of(n_files, 'file')} received; waiting for a worker.",
             detail={"rejected": [asdict(each) for each in rejected]},
         )
         patiently(store.put_job, job)
@@ -139,10 +143,6 @@ def receive_upload(
 def _too_large(name: str) -> Rejection:
     message = f"The file has over {settings.MAX_IMAGE_BYTES:,} bytes. Save a smaller copy."
     return Rejection(path=name, reason=TOO_MANY_BYTES, message=message)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _receive(folder: Path, name: str, chunks: Iterable[bytes]) -> bool:
@@ -190,17 +190,25 @@ def process_upload(*, store: Store, job_id: str, clock: Callable[[], datetime]) 
     Pictures are read in a process of their own: one that ends it, or never ends, costs no more than itself. Raises
     NotFoundError (no such job), LeaseBusyError (another worker is at it) and LeaseLostError (another one took it over).
     """
-    job = store.job(job_id)
-    if job is None or job.kind != KIND:
-        raise NotFoundError(f"There is no upload {job_id}.")
-    folder = incoming_folder() / job_id
-    if job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
-        shutil.rmtree(folder, ignore_errors=True)
-        return job
     with held_lease(store, f"upload:{job_id}", clock=clock) as lease:
-        job = _Upload(store=store, job=job, folder=folder, clock=clock, lease=lease).run()
-        shutil.rmtree(folder, ignore_errors=True)
+        job = store.job(job_id)
+        if job is None or job.kind != KIND:
+            raise NotFoundError(f"There is no upload {job_id}.")
+        folder = incoming_folder() / job_id
+        if not job.status.ended:
+            if not folder.exists() and (aside := set_aside_folder() / job_id).is_dir():
+                aside.rename(folder)  # failed before, and is retried
+            job = _Upload(store=store, job=job, folder=folder, clock=clock, lease=lease).run()
+        _put_away(folder, job)
     return job
+
+
+def _put_away(folder: Path, job: Job) -> None:
+    """What an ended upload leaves: nothing, or its files where a retry finds them."""
+    if job.status is JobStatus.FAILED and folder.is_dir():
+        set_aside_folder().mkdir(exist_ok=True)
+        folder.rename(set_aside_folder() / job.job_id)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _pool(order: WorkOrder) -> Pool:
@@ -217,12 +225,21 @@ class _Upload:
         self.clock = clock
         self.lease = lease
         self.left_out = [Rejection(**each) for each in _read_json(folder / _LEFT_OUT, default=[])]
+        self._began = time.monotonic()
         self._told_at = float("-inf")
 
     def run(self) -> Job:
         if not self.folder.is_dir():
             return self._end(JobStatus.FAILED, "The received files are gone. Upload them again.", {})
-        self._put(status=JobStatus.RUNNING, message="Looking for faces.")
+        attempts = int(self.job.detail.get(ATTEMPTS, 0))
+        if attempts >= MAX_ATTEMPTS:
+            return self._end(
+                JobStatus.FAILED,
+                f"The upload was begun {attempts} times and never ended: it seems to end the worker that reads it. "
+                f"Its files were set aside. Look at the log of the ingest-worker, then retry.",
+                {},
+            )
+        self._put(status=JobStatus.RUNNING, message="Looking for faces.", detail=self._counting(attempts + 1))
         source = FolderSource(root=self.folder, name=SOURCE, sidecars=False, skips_notes=False)
         try:
             with closing(_pool(work_order(source))) as pool:
@@ -233,9 +250,10 @@ class _Upload:
                     actor=self.job.actor,
                     clock=self.clock,
                     progress=self._progress,
-                    walk_known=False,
                 ).run()
         except TransientError:
+            self.lease.require()
+            self._put(detail=self._counting(attempts))  # it did not end the worker
             raise
         except FaceProjectError as error:
             return self._end(JobStatus.FAILED, str(error), {})
@@ -255,9 +273,9 @@ class _Upload:
             "no_face": summary.no_face,
             "rejected": [asdict(each) for each in rejected],
         }
-        text = f"{_count(summary.pictures, 'picture')} with {_count(summary.faces, 'face')} taken in"
+        text = f"{count_of(summary.pictures, 'picture')} with {count_of(summary.faces, 'face')} taken in"
         text += f"; {summary.known} known before" if summary.known else ""
-        text += f"; {_count(len(rejected), 'file')} rejected." if rejected else "."
+        text += f"; {count_of(len(rejected), 'file')} rejected." if rejected else "."
         return self._end(JobStatus.DONE, text, detail)
 
     def _set_aside(self, path: str) -> None:
@@ -269,11 +287,17 @@ class _Upload:
         done = self.job.total if status is JobStatus.DONE else self.job.done
         return self._put(status=status, message=message, done=done, detail={**self.job.detail, **detail})
 
+    def _counting(self, attempts: int) -> dict[str, Any]:
+        """The job's detail with the number of times it was begun."""
+        return {**self.job.detail, ATTEMPTS: attempts}
+
     def _progress(self, progress: Progress) -> None:
-        if time.monotonic() - self._told_at >= PROGRESS_SECONDS:
-            self._told_at = time.monotonic()
+        now = time.monotonic()
+        if now - self._told_at >= PROGRESS_SECONDS:
+            self._told_at = now
             self.lease.require()
-            self._put(done=min(len(self.left_out) + progress.done, self.job.total))
+            detail = {**self.job.detail, "per_second": round(progress.done / max(now - self._began, 0.1), 2)}
+            self._put(done=min(len(self.left_out) + progress.done, self.job.total), detail=detail)
 
     def _put(self, **changes: Any) -> Job:
         self.job = replace(self.job, updated_at=self.clock(), **changes)
@@ -303,20 +327,21 @@ def _forget_abandoned(folder: Path) -> None:
 
 
 def pending_uploads(store: Store) -> list[str]:
-    """Uploads that wait, or whose worker has not been heard of for a while, oldest first; cheap when there are none."""
+    """Uploads that wait, or whose worker has long been silent, oldest first. Tidies up what others left."""
     _forget_abandoned(receiving_folder())
-    try:
-        folders = [entry for entry in os.scandir(incoming_folder()) if entry.is_dir(follow_symlinks=False)]
-    except FileNotFoundError:
-        return []
-    pending = []
+    folders: list[os.DirEntry[str]] = []
+    with contextlib.suppress(FileNotFoundError):
+        folders += [entry for entry in os.scandir(incoming_folder()) if entry.is_dir(follow_symlinks=False)]
     for entry in folders:
         job = store.job(entry.name)
         if job is None:
             if _is_abandoned(entry):
                 shutil.rmtree(entry.path, ignore_errors=True)
-        elif job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
-            shutil.rmtree(entry.path, ignore_errors=True)
-        elif job.status is JobStatus.QUEUED or job.updated_at < datetime.now(UTC) - timedelta(seconds=SILENT_SECONDS):
-            pending.append((job.created_at, job.job_id))
-    return [job_id for _, job_id in sorted(pending)]
+        elif job.status.ended:
+            _put_away(Path(entry.path), job)
+    waiting = [job for job in store.unfinished_jobs() if job.kind == KIND and _waits(job)]
+    return [job.job_id for job in waiting]
+
+
+def _waits(job: Job) -> bool:
+    return job.status is JobStatus.QUEUED or job.updated_at < datetime.now(UTC) - timedelta(seconds=SILENT_SECONDS)

@@ -6,5 +6,5 @@ from ingest import views
 
 urlpatterns = [
     path("upload/", views.upload, name="upload"),
-    path("jobs/<str:job_id>/", views.job, name="job"),
+    path("jobs/<str:job_id>/rejected.csv", views.rejected, name="job-rejected"),
 ]

@@ -1,21 +1,29 @@
-"""The upload page, and the progress of jobs."""
+"""The upload page, and the list of what a job did not take."""
 
 from __future__ import annotations
 
-from django.http import HttpResponse, HttpResponseBase
+import csv
+from collections.abc import Iterable, Iterator
+
+from django.http import HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
+from ingest.rejections import Rejection
+from ingest.report import rejected_by
 from ingest.upload_handler import too_large
 from ingest.uploads import receive_upload
-from personas.entities import Job, JobStatus
+from personas.csv_cells import to_cell
 from personas.errors import NotFoundError
 from personas.middleware import takes_bodies
 from personas.permissions import can_upload, require
+from personas.selectors.jobs import JobView
 from personas.store import Store, get_store
 from personas.views.http import PageRequest, page, see_other
+from personas.views.jobs import view_for
 
 #: Jobs listed below the form, and how many of the newest jobs of any kind are looked through for them.
 RECENT, LOOKED_THROUGH = 10, 50
@@ -29,7 +37,7 @@ def upload(request: PageRequest) -> HttpResponseBase:
     """Pictures by drag and drop or by a plain form; each upload is a job whose progress can be watched."""
     store = get_store()
     if request.method != "POST":
-        return page(request, "ingest/upload.html", {"jobs": _recent(store)})
+        return page(request, "ingest/upload.html", {"views": _recent(store, request)})
     files = request.FILES.getlist("files")
     job = receive_upload(
         store=store,
@@ -39,26 +47,37 @@ def upload(request: PageRequest) -> HttpResponseBase:
         too_large=too_large(request),
     )
     if request.htmx:
-        return render(request, "ingest/_job.html", {"job": job, "moving": _moving(job)})
+        return render(request, "jobs/_card.html", {"view": view_for(job, request)})
     return see_other(reverse("upload"))
 
 
 @require_safe
-def job(request: PageRequest, job_id: str) -> HttpResponse:
-    """One job: a page, or the card that a page polls while the job moves."""
-    found = get_store().job(job_id)
-    if found is None:
-        raise NotFoundError("There is no such job; the upload page lists the latest.")
-    context = {"job": found, "moving": _moving(found)}
-    if request.htmx:
-        return render(request, "ingest/_job.html", context)
-    return page(request, "ingest/job.html", context)
+def rejected(request: PageRequest, job_id: str) -> StreamingHttpResponse:
+    """All files that a job did not take, with the reason of each, as CSV."""
+    store = get_store()
+    found = store.job(job_id)
+    if found is None or found.kind not in KINDS:
+        raise NotFoundError("There is no such job; the jobs page lists the latest.")
+    response = StreamingHttpResponse(_lines(rejected_by(store, found)), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="not-taken-{found.job_id[:8]}.csv"'
+    patch_cache_control(response, private=True, no_cache=True)
+    return response
 
 
-def _recent(store: Store) -> list[tuple[Job, bool]]:
+def _lines(rejections: Iterable[Rejection]) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(["path", "reason", "message"])
+    for each in rejections:
+        yield writer.writerow([to_cell(each.path), each.reason, to_cell(each.message)])
+
+
+class _Echo:
+    """A file that hands back what is written to it."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _recent(store: Store, request: PageRequest) -> list[JobView]:
     jobs = [job for job in store.jobs(limit=LOOKED_THROUGH).items if job.kind in KINDS]
-    return [(job, _moving(job)) for job in jobs[:RECENT]]
-
-
-def _moving(job: Job) -> bool:
-    return job.status in (JobStatus.QUEUED, JobStatus.RUNNING)
+    return [view_for(job, request) for job in jobs[:RECENT]]

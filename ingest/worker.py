@@ -16,7 +16,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -86,6 +86,10 @@ class Bench:
         self.order = order
         self.extractor = extractor
         self.originals = MediaFolder(order.originals.parent, order.originals.name)
+
+    def turn_to(self, source: Source) -> None:
+        """Read from another source from here on."""
+        self.order = replace(self.order, source=source)
 
     def look(self, picture: SourcePicture) -> tuple[Seen, bytes]:
         """Read and hash. Raises RejectedError."""
@@ -183,6 +187,13 @@ def read_sidecar(source: Source, sidecar: SourceFile | None) -> bytes | Rejected
 
 # ---- messages between the parent and a worker process ----------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """Parent: what follows is read from this source."""
+
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """Parent: read and hash these; ticket numbers name them from here on."""
 
@@ -271,8 +282,10 @@ def _serve(pipe: Connection, bench: Bench) -> None:
                 if not queue:
                     _send(pipe, finished)
                     finished = []
-                message: Look | Decide = pipe.recv()
-                if isinstance(message, Look):
+                message: Turn | Look | Decide = pipe.recv()
+                if isinstance(message, Turn):
+                    bench.turn_to(message.source)
+                elif isinstance(message, Look):
                     looked = tuple(_look(bench, ticket, picture, held) for ticket, picture in message.pictures)
                     pipe.send(LookedAll(looked=looked))
                 else:

@@ -11,26 +11,28 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
-from personas.entities import INGEST, LABELS
+from orchestration.jobs import LONGEST_RESEND_SECONDS, RESEND_SECONDS, Send, ShareSweep
+from orchestration.queues import away
+from personas.entities import INGEST, LABELS, Job, JobStatus
 from personas.errors import TransientError
-from personas.selectors.learning import TRAINER_CURSOR
+from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
+from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
 from personas.store.base import Store
 
 logger = logging.getLogger(__name__)
 
 #: Between two looks; part of what a person waits for after labelling.
 LOOK_SECONDS = 0.1
-#: A follower that has not moved this long after its task was sent is sent another one: the task was lost, or it failed.
-#: Doubled each time as long as nothing else changes.
-RESEND_SECONDS, LONGEST_RESEND_SECONDS = 5.0, 300.0
+#: Between two looks at jobs in shares, and the largest share of time spent on them.
+JOBS_SECONDS, JOBS_SHARE = 0.5, 0.1
 #: Between two looks for uploads, which read a folder and a job each, and the largest share of time spent on them.
 UPLOADS_SECONDS, UPLOADS_SHARE = 1.0, 0.05
 #: Between two looks for projections a killed process left half done.
 REPAIR_SECONDS = 60.0
 
-Send = Callable[[str, tuple[str, ...]], None]
 TRAIN, SCORE, UPLOAD = "training.train", "training.score_new_faces", "ingest.process_upload"
 
 
@@ -52,9 +54,16 @@ class Dispatcher:
     send: Send
     pending_uploads: Callable[[Store], list[str]]
     monotonic: Callable[[], float] = time.monotonic
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _outstanding: dict[tuple[str, ...], _Outstanding] = field(default_factory=dict)
     _uploads_at: float = float("-inf")
+    _jobs_at: float = float("-inf")
     _repaired_at: float = float("-inf")
+    _asked_again_at: datetime | None = None
+    _shares: ShareSweep = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._shares = ShareSweep(self.store, self.send, self.monotonic, self.clock)
 
     def look(self) -> None:
         """Compare the logs with their followers once."""
@@ -62,6 +71,8 @@ class Dispatcher:
         self._look_at_pictures()
         if self.monotonic() >= self._uploads_at:
             self._look_at_uploads()
+        if self.monotonic() >= self._jobs_at:
+            self._look_at_jobs()
         if self.monotonic() - self._repaired_at > REPAIR_SECONDS:
             self._repaired_at = self.monotonic()
             if repaired := self.store.repair():
@@ -92,8 +103,31 @@ class Dispatcher:
         for job_id in pending:
             self._offer(UPLOAD, job_id, gap=None, follower=None)
 
+    def _look_at_jobs(self) -> None:
+        began = self.monotonic()
+        jobs = self.store.unfinished_jobs()
+        for job in jobs:
+            if job.job_id == TRAINER_JOB and job.status is JobStatus.QUEUED:
+                self._train_again(job)
+        self._shares.look(jobs)
+        took = self.monotonic() - began
+        self._jobs_at = self.monotonic() + max(JOBS_SECONDS, took / JOBS_SHARE)
+
+    def _train_again(self, job: Job) -> None:
+        """Somebody asked for a failed training once more: it need not wait as long as the failures would have it."""
+        if self.store.head(LABELS) <= self.store.cursor(TRAINER_CURSOR):
+            message = "Nothing was said since the last attempt."
+            self.store.put_job(replace(job, status=JobStatus.DONE, message=message, updated_at=self.clock()))
+        elif job.updated_at != self._asked_again_at:
+            self._asked_again_at = job.updated_at
+            self._outstanding.pop((TRAIN,), None)
+
     def _offer(self, task: str, *arguments: str, gap: object, follower: object) -> None:
-        """Send, unless the last one sent for this is still on its way or at work."""
+        """Send, unless the last one sent for this is still on its way or at work.
+
+        A follower that has not moved for RESEND_SECONDS after its task was sent is sent another one: the task was lost,
+        or it failed. Doubled each time as long as nothing else changes.
+        """
         last = self._outstanding.get((task, *arguments))
         patience = RESEND_SECONDS
         if last and last.follower == follower:
@@ -113,18 +147,29 @@ class Dispatcher:
         while not should_stop():
             try:
                 self.look()
+                DISPATCHER_LOOKS.labels("done").inc()
             except TransientError as error:
+                DISPATCHER_LOOKS.labels("put_off").inc()
                 logger.warning("the dispatcher waits: %s", error)
                 time.sleep(1.0)
             time.sleep(LOOK_SECONDS)
 
 
-def send_by_celery(task: str, arguments: tuple[str, ...]) -> None:
-    """Put a task on its queue. Raises TransientError when the broker is away."""
+def send_by_celery(task: str, arguments: tuple[str | int, ...]) -> None:
+    """Put a task on its queue. Raises TransientError, within some seconds, when the broker is away."""
     from celery import current_app
     from kombu.exceptions import OperationalError
 
     try:
         current_app.send_task(task, args=arguments)
     except (OperationalError, OSError) as error:
-        raise TransientError(f"The broker cannot be reached ({error}); tasks wait in the store.") from error
+        raise away(error) from error
+    TASKS_SENT.labels(task).inc()
+
+
+def product_dispatcher() -> Dispatcher:
+    """The dispatcher of this installation."""
+    from ingest.uploads import pending_uploads
+    from personas.store import get_store
+
+    return Dispatcher(get_store(), send_by_celery, pending_uploads)

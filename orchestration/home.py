@@ -19,11 +19,12 @@ from personas.errors import FaceProjectError
 MARKER = "faceproject-home"
 LOCK = "faceproject-home.lock"
 DATABASE = "faceproject.sqlite3"
+SCORER_TOKEN = "scorer_token"  # noqa: S105 - the name of a file
 MEDIA, CACHE, QUEUE, STATIC = "media", "cache", "queue", "static"
 #: Everything the product makes in its folder and could make again, or empties on request.
 EMPTIED = (DATABASE, *(DATABASE + suffix for suffix in ("-wal", "-shm", "-journal")), MEDIA, CACHE, QUEUE, STATIC)
 #: What stays: sessions and links that were signed with it remain valid.
-KEPT = ("secret_key", MARKER, LOCK, "lost+found")
+KEPT = ("secret_key", SCORER_TOKEN, MARKER, LOCK, "lost+found")
 _OURS = "faceproject: this folder was empty when the product came; `demo --reset` may empty it.\n"
 _SHARED = "faceproject: files of others were here before the product; `demo --reset` leaves it alone.\n"
 #: Homes this process holds, so that what runs inside `held` may ask for it again.
@@ -58,6 +59,22 @@ def claim(home: Path) -> None:
         return  # a folder we may not write into is not ours; what needs to write says so itself
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def own_secret(home: Path, name: str) -> str:
+    """A secret of this installation's own in a file of that name, made once and readable by its owner only."""
+    path = home / name
+    if not path.exists():
+        fresh = path.with_name(f"{name}.{secrets.token_hex(4)}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(50))
+        try:
+            path.hardlink_to(fresh)  # the first of several processes wins
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text().strip()
 
 
 def is_ours(home: Path) -> bool:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ingest.progress import progress_bar
 from ingest.services import folder_source, ingest_source
+from ingest.shares import queue_ingest
 from personas.lease import LeaseBusyError
 from personas.store import get_store
 
@@ -31,3 +32,9 @@ def ingest_folder(*, source: Path, workers: int | None, actor: str, progress: bo
     except LeaseBusyError:  # the pictures are in; whoever trains now, or the dispatcher, has them scored
         scored = 0
     return {**summary.as_json(), "scored": scored}
+
+
+def queue_folder(*, source: Path, actor: str) -> Mapping[str, Any]:
+    """Have the ingest-workers take in a folder; returns the job's id at once. Raises FaceProjectError."""
+    job = queue_ingest(store=get_store(), folder=source, actor=actor, at=timezone.now())
+    return {"job_id": job.job_id, "folder": job.detail["folder"]}

@@ -47,7 +47,7 @@ def place_to_serve(host: str, port: int) -> Iterator[None]:
 
     Raises HomeInUseError, UnableToServeError (port taken, address not loopback in embedded mode).
     """
-    _require_free(host, port)
+    require_free(host, port)
     with held(settings.FACEPROJECT_HOME):
         yield
 
@@ -77,7 +77,8 @@ def serve(*, host: str, port: int, say: Callable[[str], None]) -> int:
         return supervisor.run(once_started=once_started)
 
 
-def _require_free(host: str, port: int) -> None:
+def require_free(host: str, port: int) -> None:
+    """The address can be served, and by this mode. Raises UnableToServeError."""
     if not 0 <= port <= MAX_PORT:
         raise UnableToServeError(f"{port} is no port; pick one from 1 to {MAX_PORT} with --port.")
     if settings.EMBEDDED and not _is_loopback(host):

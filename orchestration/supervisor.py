@@ -22,7 +22,7 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Role:
+class Program:
     """A process to run."""
 
     name: str
@@ -33,7 +33,7 @@ class Role:
 
 @dataclass(slots=True)
 class _Running:
-    role: Role
+    role: Program
     process: subprocess.Popen[bytes]
     started_at: float
     delay: float = FIRST_DELAY_SECONDS
@@ -44,7 +44,7 @@ class _Running:
 class Supervisor:
     """Ctrl-C or SIGTERM ends all; a kill of the supervisor ends all too (Linux)."""
 
-    roles: Sequence[Role]
+    roles: Sequence[Program]
     say: Callable[[str], None]
     _running: list[_Running] = field(default_factory=list)
     _stopping: bool = False
@@ -105,7 +105,7 @@ class Supervisor:
                 process.wait()
 
 
-def _start(role: Role) -> subprocess.Popen[bytes]:
+def _start(role: Program) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - our own commands
         list(role.command),
         cwd=role.folder,

@@ -89,6 +89,15 @@ def held_lease(store: Store, name: str, *, clock: Callable[[], datetime], wait_s
         store.release_lease(name, owner=owner)
 
 
+def is_held(store: Store, name: str, *, now: datetime) -> bool:
+    """Whether somebody holds the lease. Takes it for a moment to see: whoever wants it meanwhile has to try again."""
+    owner = f"looking:{secrets.token_hex(4)}"
+    if not store.acquire_lease(name, owner=owner, seconds=LEASE_SECONDS, now=now):
+        return True
+    store.release_lease(name, owner=owner)
+    return False
+
+
 def _keep(store: Store, lease: Lease, done: threading.Event) -> None:
     pause = LEASE_SECONDS / 3
     while not done.wait(pause):

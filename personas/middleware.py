@@ -8,9 +8,11 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.core.signals import request_finished
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 
+from personas import log_context
 from personas.errors import FaceProjectError
 from personas.permissions import Permission
 from personas.views.errors import anticipated, say
@@ -32,6 +34,7 @@ POLICY = "; ".join(
 )
 
 
+REQUEST_ID = "X-Request-ID"
 #: What an anonymous form may hold, in bytes: a name and a password.
 MAX_ANONYMOUS_BODY = 64 * 2**10
 View = TypeVar("View", bound=Callable[..., Any])
@@ -83,6 +86,28 @@ class BodySizeMiddleware:
             message = "That form is larger than this page takes. Nothing of it was kept."
         logger.info("body refused", extra={"path": request.path, "bytes": length})
         return say(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+
+
+class RequestIdMiddleware:
+    """Gives each request an id: the proxy's X-Request-ID if it is sane, or a new one. Records and the answer have it.
+
+    Records carry it until the answer is sent: Django logs refusals after the last middleware.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        request_finished.connect(_leave_request)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request_id = log_context.request_id(request.headers.get(REQUEST_ID))
+        log_context.enter(request_id=request_id)
+        response = self.get_response(request)
+        response[REQUEST_ID] = request_id
+        return response
+
+
+def _leave_request(**kwargs: Any) -> None:
+    log_context.leave()
 
 
 class ContentSecurityPolicyMiddleware:

@@ -38,11 +38,30 @@ def can_manage(user: Viewer) -> bool:
     return _has(user, "personas.change_modelversion")
 
 
+def can_steer(user: Viewer, kind: str) -> bool:
+    """May pause, resume and retry jobs of this kind."""
+    return _steering(kind)(user)
+
+
+def _steering(kind: str) -> Permission:
+    return can_upload if kind in ("ingest", "upload") else can_manage
+
+
 _REFUSALS: dict[Permission, str] = {
     can_label: "Your account may look at people but not label them. Ask an administrator for the labeller role.",
     can_upload: "Your account may not add pictures. Ask an administrator for the labeller role.",
     can_manage: "Your account may not change which version is in use. Ask an administrator for the curator role.",
 }
+
+_STEERING_REFUSALS: dict[Permission, str] = {
+    can_upload: "Your account may watch this job but not steer it. Ask an administrator for the labeller role.",
+    can_manage: "Your account may watch this job but not steer it. Ask an administrator for the curator role.",
+}
+
+
+def refusal_of_steering(kind: str) -> str:
+    """What somebody is told who may not steer jobs of this kind."""
+    return _STEERING_REFUSALS[_steering(kind)]
 
 
 def require(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from personas.entities import JobWish, Share, ShareStatus
@@ -20,8 +20,21 @@ from personas.store.base import Store
 #: A share is begun this often at most.
 MAX_ATTEMPTS = 3
 
+#: The rate of a job is that of its shares that ended this long ago at most, when they are this many.
+RATE_OVER, RATE_SHARES = timedelta(seconds=300), 3
+
 #: Does a share and returns its result; calls `lease.require()` before a step that only its holder may take.
 Doer = Callable[[Share, Lease], Mapping[str, Any]]
+
+
+def lease_of(job_id: str, number: int) -> str:
+    """Name of the lease under which a share is done."""
+    return f"share:{job_id}:{number}"
+
+
+def settling_lease(job_id: str) -> str:
+    """Name of the lease under which a job ends, or is made to go on after its end."""
+    return f"job:{job_id}"
 
 
 def do_share(
@@ -37,7 +50,7 @@ def do_share(
     job = store.job(job_id)
     if job is None or job.status.ended or job.wish is JobWish.PAUSE:
         return None
-    with held_lease(store, f"share:{job_id}:{number}", clock=clock) as lease:
+    with held_lease(store, lease_of(job_id, number), clock=clock) as lease:
         share = store.share(job_id, number)
         if share is None or share.status is not ShareStatus.WAITING:
             return None
@@ -51,15 +64,15 @@ def do_share(
         if share.attempts >= attempts:
             why = f"It was begun {share.attempts} times and never ended: it seems to end the worker that does it."
             return put(share, status=ShareStatus.FAILED, message=share.message or why)
-        begun = put(share, attempts=share.attempts + 1)
+        started = put(share, attempts=share.attempts + 1)
         try:
-            result = do(begun, lease)
+            result = do(started, lease)
         except TransientError:
             put(share)
             raise
         except FaceProjectError as error:
-            return put(begun, status=ShareStatus.FAILED, message=str(error))
-        return put(begun, status=ShareStatus.DONE, message="", result=result)
+            return put(started, status=ShareStatus.FAILED, message=str(error))
+        return put(started, status=ShareStatus.DONE, message="", result=result)
 
 
 def waiting(shares: Iterable[Share]) -> list[Share]:
@@ -67,9 +80,27 @@ def waiting(shares: Iterable[Share]) -> list[Share]:
     return [share for share in shares if share.status is ShareStatus.WAITING]
 
 
+def begun(shares: Iterable[Share]) -> list[Share]:
+    """Shares that are in a worker's hand, or in that of one that died."""
+    return [share for share in shares if share.status is ShareStatus.WAITING and share.attempts]
+
+
 def n_done(shares: Iterable[Share]) -> int:
     """Things in shares that are done."""
     return sum(share.total for share in shares if share.status is ShareStatus.DONE)
+
+
+def per_second(shares: Iterable[Share], *, at: datetime) -> float | None:
+    """Things done a second of late, by whoever did them; None: too little was done of late to say."""
+    ended = sorted(
+        (share.updated_at, share.total)
+        for share in shares
+        if share.status is ShareStatus.DONE and share.total and share.updated_at > at - RATE_OVER
+    )
+    if len(ended) < RATE_SHARES:
+        return None
+    took = (ended[-1][0] - ended[0][0]).total_seconds()
+    return round(sum(total for _, total in ended[1:]) / took, 2) if took > 0 else None
 
 
 def wait_again(store: Store, shares: Iterable[Share], *, at: datetime) -> int:

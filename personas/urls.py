@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from personas.views import account, health, labelling, learning, people, pictures
+from personas.views import account, health, jobs, labelling, learning, people, pictures
 
 
 class Sha256Converter(StringConverter):
@@ -30,6 +30,9 @@ urlpatterns = [
     path("labels/", labelling.label, name="label"),
     path("undo/", labelling.undo, name="undo"),
     path("learning/", learning.learning, name="learning"),
+    path("jobs/", jobs.jobs, name="jobs"),
+    path("jobs/<str:job_id>/", jobs.job, name="job"),
+    path("jobs/<str:job_id>/<str:action>/", jobs.steer, name="job-steer"),
     path("sign-in/", account.SignIn.as_view(), name="sign-in"),
     path("sign-in/<str:token>", account.one_time, name="sign-in-link"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),

@@ -99,6 +99,7 @@
         const fresh = box.content.getElementById("learning");
         if (fresh && line()) {
           line().replaceWith(fresh);
+          countJobs(fresh.dataset.jobs);
           if (fresh.dataset.predictions !== shown) refresh(fresh.dataset.predictions);
         }
       }
@@ -106,6 +107,13 @@
       // Away or signed out: the next poll, or the next click, says so.
     }
     schedule();
+  }
+
+  function countJobs(number) {
+    const count = document.getElementById("jobs-running");
+    if (!count) return;
+    count.textContent = number;
+    count.hidden = number === "0";
   }
 
   function typing() {

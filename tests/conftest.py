@@ -13,9 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.cassandra_node import cassandra_is_asked_for
-
-pytest_plugins = ["tests.cassandra_node.fixtures"]
+pytest_plugins = ["tests.cassandra_node.fixtures", "tests.servers"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 NO_DATA = "no data:"
 
@@ -99,10 +97,6 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def pytest_terminal_summary(terminalreporter: Any) -> Generator[None, None, None]:
     """Says, after everything else, what was skipped and why."""
     yield
-    if not cassandra_is_asked_for():
-        terminalreporter.write_line(
-            "Cassandra's adapter was not asked for: TEST_CASSANDRA=1 starts a node and tests it."
-        )
     reasons: dict[str, int] = {}
     for report in terminalreporter.stats.get("skipped", []):
         reason = _reason(report)

@@ -71,3 +71,15 @@ def evaluate_against_truth(*, version: int | None = None) -> dict[str, Any]:
     store = get_store()
     recogniser = load_recogniser(store, version, settings.MEDIA_ROOT) if version else None
     return truth_report(store, recogniser=recogniser)
+
+
+def export_model(*, folder: Path, version: int | None = None, with_names: bool = True) -> dict[str, Any]:
+    """Write a version (None: the champion) as a folder that a scorer serves without a store; returns its manifest.
+
+    Raises NotFoundError, ArtefactCorrupt, ArtefactIncompatible, UnableToExportError.
+    """
+    from training.exporting import export_version
+
+    return export_version(
+        get_store(), folder=folder, media_root=Path(settings.MEDIA_ROOT), version=version, with_names=with_names
+    )

@@ -1,16 +1,22 @@
-"""The database's schema, brought to this version's before a command needs it (embedded mode)."""
+"""The schema of database and state repository: whether it is this version's, and bringing it there (embedded mode)."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+
+#: PostgreSQL's advisory lock while the schema changes: any number that nothing else takes.
+MIGRATION_LOCK = 0x66616365
+#: Whether this process has seen the present schema. What is there stays there: migrations only add.
+_was_current = False
 
 
 def create_private() -> None:
@@ -29,13 +35,49 @@ def bring_up_to_date() -> None:
     create_private()
     if not _is_pending():
         return
+    with _alone():
+        if _is_pending():
+            call_command("migrate", interactive=False, verbosity=0)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Of processes that come at once, one is inside: of all that share a PostgreSQL database, or a state folder."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+            try:
+                yield
+            finally:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
+        return
     folder = os.open(settings.FACEPROJECT_HOME, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        if _is_pending():
-            call_command("migrate", interactive=False, verbosity=0)
+        yield
     finally:
         os.close(folder)
+
+
+def is_current() -> bool:
+    """Database and state repository have what this version needs; asked until they have, then remembered.
+
+    Raises django.db.DatabaseError and FaceProjectError, as when one of them does not answer.
+    """
+    global _was_current
+    if not _was_current:
+        create_private()
+        _was_current = not _is_pending() and not _is_store_pending()
+    return _was_current
+
+
+def _is_store_pending() -> bool:
+    if settings.STATE_STORE != "cassandra":
+        return False  # the SQL store's tables come with the database's
+    from personas.store.cassandra.adapter import product_session
+    from personas.store.cassandra.schema import Schema
+
+    return bool(Schema(product_session()).pending())
 
 
 def _is_pending() -> bool:

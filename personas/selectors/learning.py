@@ -24,6 +24,7 @@ class LearningState:
     n_events_behind: int
     n_batches_unscored: int
     trainer: Job | None
+    n_jobs: int  #: jobs that wait or run
 
     @property
     def busy(self) -> bool:
@@ -39,12 +40,14 @@ def learning_state(store: Store) -> LearningState:
     revision = champion.revision if champion else 0
     status = trainer.status.value if trainer else "idle"
     progress = f"{trainer.done}.{trainer.total}.{crc32(trainer.message.encode()):x}" if trainer else ""
+    n_jobs = sum(job.status is not JobStatus.PAUSED for job in store.unfinished_jobs())
     behind = labels - store.cursor(TRAINER_CURSOR)
     return LearningState(
         version=champion.version if champion else None,
-        tag=f"{revision}-{labels}-{ingest}-{scored}-{behind}-{status}-{progress}",
+        tag=f"{revision}-{labels}-{ingest}-{scored}-{behind}-{status}-{progress}-{n_jobs}",
         predictions=f"{revision}-{scored}",
         n_events_behind=behind,
         n_batches_unscored=max(ingest - scored, 0) if champion else 0,
         trainer=trainer,
+        n_jobs=n_jobs,
     )

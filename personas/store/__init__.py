@@ -11,10 +11,12 @@ __all__ = ["Store", "StoreError", "get_store", "open_store"]
 
 @cache
 def get_store() -> Store:
-    """The process-wide store."""
+    """The process-wide store, measured."""
     from django.conf import settings
 
-    return open_store(settings.STATE_STORE)
+    from personas.store.measured import measured
+
+    return measured(open_store(settings.STATE_STORE))
 
 
 def open_store(name: str) -> Store:

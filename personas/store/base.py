@@ -113,7 +113,7 @@ class PictureStore(Protocol):
         """Upsert paths by (source, path)."""
 
     def known_paths(self, source: str, *, cursor: str | None = None, limit: int = 5000) -> Slice[ImagePath]:
-        """Paths of a source, by path."""
+        """Paths of a source, by path. The cursor is a path, known or not: what follows are the paths behind it."""
 
     def paths_of(self, image_ids: Collection[str]) -> dict[str, tuple[ImagePath, ...]]:
         """Paths each picture is known under, by (source, path); pictures without any are left out."""

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
+from personas import words
 from personas.crops import crop_digest
 from personas.entities import Box, Face, Image, Persona
 from personas.selectors.gallery import persona_name
@@ -41,6 +42,7 @@ ICONS = {
     "star": '<path d="m12 4.5 2.3 4.8 5.2.7-3.8 3.6.9 5.2-4.6-2.5-4.6 2.5.9-5.2L4.5 10l5.2-.7z"/>',
     "arrow": '<path d="M10 6.5 15.5 12 10 17.5"/>',
     "back": '<path d="M14 6.5 8.5 12l5.5 5.5"/>',
+    "jobs": '<path d="M4.5 6.5h9m3 0h3M4.5 12h15m-15 5.5h5m3 0h7"/>',
     "question": '<circle cx="12" cy="12" r="8.5"/>'
     '<path d="M9.8 9.8a2.3 2.3 0 1 1 3.4 2c-.8.5-1.2 1-1.2 1.9"/><path d="M12 16.3v.01"/>',
 }
@@ -85,6 +87,17 @@ def ago(moment: datetime) -> str:
     if timezone.now() - moment < timedelta(minutes=1):
         return "just now"
     return f"{timesince(moment, depth=1)} ago"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    return words.duration(seconds)
+
+
+@register.filter
+def grouped(number: int | None) -> str:
+    """A whole number with its thousands apart."""
+    return f"{number or 0:,}"
 
 
 @register.filter

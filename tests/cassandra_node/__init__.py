@@ -1,10 +1,5 @@
-"""A real Cassandra node for tests."""
+"""A real Cassandra node for tests.
 
-from __future__ import annotations
-
-import os
-
-
-def cassandra_is_asked_for() -> bool:
-    """Tests on a node run when one is named (CASSANDRA_CONTACT_POINTS) or wished for (TEST_CASSANDRA=1)."""
-    return any(os.environ.get(name, "") not in ("", "0") for name in ("CASSANDRA_CONTACT_POINTS", "TEST_CASSANDRA"))
+CASSANDRA_CONTACT_POINTS names one that is there already. Otherwise a run starts one of its own (see `keeper`), which
+all its processes share; TEST_CASSANDRA=0 leaves out what needs a node.
+"""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import shutil
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from tests.cassandra_node.node import PASSWORD, USER, NoNodeError, start
+from tests.cassandra_node.keeper import Keeper
+from tests.cassandra_node.node import PASSWORD, USER, Node, NoNodeError, Server, start
+from tests.cassandra_node.watching import Sent
 
 try:
+    from cassandra.auth import PlainTextAuthProvider
     from cassandra.cluster import Cluster
 
     from personas.store.cassandra.adapter import CassandraStore
@@ -27,71 +29,96 @@ except ModuleNotFoundError:
 
 #: What is chosen when the store is created stays.
 KEPT = {"layout"}
+_keeper = Keeper(os.environ)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """Where a node is, as the product's environment says it."""
+def pytest_configure(config: pytest.Config) -> None:
+    if _keeper.open():
+        config.add_cleanup(_keeper.close)
 
-    contact_points: str
-    port: int
-    username: str
-    password: str
 
-    @property
-    def environment(self) -> dict[str, str]:
-        return {
-            "CASSANDRA_CONTACT_POINTS": self.contact_points,
-            "CASSANDRA_PORT": str(self.port),
-            "CASSANDRA_USERNAME": self.username,
-            "CASSANDRA_PASSWORD": self.password,
-        }
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The node starts while other tests run."""
+    if not _skip_reason() and not _given() and any("cassandra" in item.nodeid for item in session.items):
+        _keeper.begin()
+
+
+def _given() -> str:
+    return os.environ.get("CASSANDRA_CONTACT_POINTS", "")
+
+
+def _skip_reason() -> str:
+    if Cluster is None:
+        return "no Cassandra driver: pip install -r requirements-cassandra.txt"
+    return "TEST_CASSANDRA=0 leaves Cassandra out" if os.environ.get("TEST_CASSANDRA") == "0" else ""
 
 
 @pytest.fixture(scope="session")
-def cassandra_server() -> Iterator[Server]:
-    """The node CASSANDRA_CONTACT_POINTS names, else, with TEST_CASSANDRA=1, one of this run's own."""
-    if Cluster is None:
-        pytest.skip("no Cassandra driver: pip install -r requirements-cassandra.txt")
-    if given := os.environ.get("CASSANDRA_CONTACT_POINTS"):
-        yield Server(
+def cassandra_server() -> Server:
+    """The node CASSANDRA_CONTACT_POINTS names, else the run's own; `.environment` is for processes."""
+    if reason := _skip_reason():
+        pytest.skip(reason)
+    if given := _given():
+        return Server(
             contact_points=given,
             port=int(os.environ.get("CASSANDRA_PORT") or 9042),
             username=os.environ.get("CASSANDRA_USERNAME", USER),
             password=os.environ.get("CASSANDRA_PASSWORD", PASSWORD),
         )
-        return
-    with tempfile.TemporaryDirectory(prefix="cassandra-", ignore_cleanup_errors=True) as folder:
-        try:
-            node = start(Path(folder))
-        except NoNodeError as error:
-            pytest.skip(f"no Cassandra node: {error}")
-        try:
-            yield Server(contact_points="127.0.0.1", port=node.port, username=USER, password=PASSWORD)
-        finally:
-            node.stop()
+    try:
+        return _keeper.server()
+    except NoNodeError as error:
+        pytest.skip(f"no Cassandra node: {error}")
+
+
+@pytest.fixture(scope="module")
+def own_cassandra_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node of the module's own, to be killed and launched again: see `Node`. It takes memory and time."""
+    if reason := _skip_reason():
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("cassandra")
+    try:
+        node = start(folder, forgetful=False)
+    except NoNodeError as error:
+        pytest.skip(f"no Cassandra node: {error}")
+    try:
+        yield node
+    finally:
+        node.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def connected(server: Server, **options: Any) -> Iterator[Any]:
+    """The driver's session, made from the options the product uses; `options` as in `options.database`."""
+    alias = database(
+        contact_points=server.contact_points.split(","),
+        keyspace="unused",
+        port=server.port,
+        username=server.username,
+        password=server.password,
+        **options,
+    )
+    connection = alias["OPTIONS"]["connection"]
+    connection.pop("lazy_connect")
+    provider = PlainTextAuthProvider(server.username, server.password)
+    cluster = Cluster(alias["HOST"].split(","), auth_provider=provider, **connection)
+    try:
+        driver = cluster.connect()
+        add_profiles(driver)
+        yield driver
+    finally:
+        cluster.shutdown()
 
 
 @pytest.fixture(scope="session")
 def cassandra_driver(cassandra_server: Server) -> Iterator[Any]:
-    """The driver's session, made from the options the product uses."""
-    alias = database(
-        contact_points=cassandra_server.contact_points.split(","),
-        keyspace="unused",
-        port=cassandra_server.port,
-        username=cassandra_server.username,
-        password=cassandra_server.password,
-    )
-    options = alias["OPTIONS"]["connection"]
-    options.pop("lazy_connect")
-    from cassandra.auth import PlainTextAuthProvider
-
-    provider = PlainTextAuthProvider(cassandra_server.username, cassandra_server.password)
-    cluster = Cluster(alias["HOST"].split(","), auth_provider=provider, **options)
-    driver = cluster.connect()
-    add_profiles(driver)
-    yield driver
-    cluster.shutdown()
+    """The run's session. What all tests sent by it is looked at when they are done."""
+    with connected(cassandra_server) as driver:
+        sent = Sent()
+        driver.add_request_init_listener(sent.look)
+        yield driver
+        assert not list(sent.offences())
 
 
 @pytest.fixture(scope="session")
@@ -100,6 +127,8 @@ def cassandra_session(cassandra_driver: Any) -> Iterator[StoreSession]:
     session = StoreSession(keyspace=f"test_{uuid.uuid4().hex[:12]}", connect=lambda: cassandra_driver)
     schema = Schema(session)
     schema.create_keyspace()
+    # Without a commit log a table is emptied in a fiftieth of a second, not a fifth: nothing has to reach the disk.
+    cassandra_driver.execute(f"ALTER KEYSPACE {session.keyspace} WITH durable_writes = false", timeout=60)
     schema.migrate()
     yield session
     schema.drop_keyspace()

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,26 +21,78 @@ HERE = Path(__file__).resolve().parent
 USER = PASSWORD = "cassandra"  # of a fresh node's superuser
 JAR = "cassandra-all-5.0.9.jar"
 #: Seconds a node may take to start on a busy machine.
-START_SECONDS = 180
+START_SECONDS = 400
+#: Lines of its log: it serves; a fresh one has its superuser.
+LISTENS, IS_NEW = "Starting listening for CQL clients", "Created default superuser role"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where a node is, as the product's environment says it."""
+
+    contact_points: str
+    port: int
+    username: str = USER
+    password: str = PASSWORD
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For processes that shall use it; the keyspace is theirs to choose."""
+        return {
+            "CASSANDRA_CONTACT_POINTS": self.contact_points,
+            "CASSANDRA_PORT": str(self.port),
+            "CASSANDRA_USERNAME": self.username,
+            "CASSANDRA_PASSWORD": self.password,
+        }
 
 
 class NoNodeError(Exception):
     """There can be no node here; the message says what is missing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Node:
-    process: subprocess.Popen[bytes]
-    port: int
-    folder: Path
+    """A node with its data folder and ports, which it keeps when it is ended and started again."""
 
-    def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
+    folder: Path
+    port: int
+    forgetful: (
+        bool  #: does not survive a kill: it keeps what it knows of tables in memory, and is fast at emptying them
+    )
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def server(self) -> Server:
+        return Server(contact_points="127.0.0.1", port=self.port)
+
+    def launch(self, *, unless: Callable[[], bool] = lambda: False) -> None:
+        """Returns when CQL answers and the superuser is there; does nothing while it runs. Raises NoNodeError, also
+        when `unless` comes true."""
+        if self.process is not None and self.process.poll() is None:
+            return
+        log = self.folder / "out.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                _command(self.folder, self.forgetful), stdout=out, stderr=out, stdin=subprocess.DEVNULL
+            )
+        self.process = process
+        (self.folder / "pid").write_text(str(process.pid))
+        give_up_at = time.monotonic() + START_SECONDS
+        while time.monotonic() < give_up_at and process.poll() is None and not unless():
+            said = log.read_text(errors="replace")
+            if LISTENS in said and (IS_NEW in said or (self.folder / "known").exists()):
+                (self.folder / "known").touch()
+                return
+            time.sleep(0.2)
+        self.kill()
+        raise NoNodeError(f"Cassandra did not start: {log.read_text(errors='replace')[-2000:]}")
+
+    def kill(self) -> None:
+        """As `kill -9` does; what was acknowledged is there after the next `launch`."""
+        if self.process is not None:
             self.process.kill()
-            self.process.wait(20)
+            self.process.wait(60)
+            self.process = None
 
 
 def java() -> str:
@@ -78,20 +131,42 @@ def jars() -> Path:
     return cache
 
 
-def start(folder: Path) -> Node:
-    """Returns when CQL answers and the superuser is there. Raises NoNodeError."""
-    executable, lib = java(), jars()
-    port, storage_port = _free_ports()
+def start(folder: Path, *, forgetful: bool, unless: Callable[[], bool] = lambda: False) -> Node:
+    """A fresh node in a folder without one; returns when it serves. Raises NoNodeError."""
+    port, storage_port = free_ports()
     conf = folder / "conf"
     shutil.copytree(HERE / "conf", conf)
     yaml = (conf / "cassandra.yaml").read_text()
-    (conf / "cassandra.yaml").write_text(yaml.replace("@STORAGE_PORT@", str(storage_port)).replace("@PORT@", str(port)))
+    for name, value in (("@STORAGE_PORT@", storage_port), ("@PORT@", port), ("@FOLDER@", folder)):
+        yaml = yaml.replace(name, str(value))
+    (conf / "cassandra.yaml").write_text(yaml)
     (folder / "tmp").mkdir()
-    agent = next(lib.glob("jamm-*.jar"))
-    command = [
+    _make_certificate(folder / "keystore")
+    node = Node(folder=folder, port=port, forgetful=forgetful)
+    node.launch(unless=unless)
+    return node
+
+
+def _make_certificate(keystore: Path) -> None:
+    """The node's own authority; speaking TLS is up to the client."""
+    keytool = Path(java()).resolve().with_name("keytool")
+    command = [keytool, "-genkeypair", "-keyalg", "EC", "-alias", "node", "-dname", "CN=localhost", "-validity", "30"]
+    store = ["-keystore", keystore, "-storetype", "PKCS12", "-storepass", PASSWORD]
+    run = subprocess.run(
+        [*command, "-ext", "san=dns:localhost,ip:127.0.0.1", *store], capture_output=True, text=True, check=False
+    )
+    if run.returncode != 0:
+        raise NoNodeError(f"Java's keytool made no certificate: {(run.stdout + run.stderr)[-300:]}")
+
+
+def _command(folder: Path, forgetful: bool) -> list[str]:
+    executable, lib = java(), jars()
+    conf, agent = folder / "conf", next(lib.glob("jamm-*.jar"))
+    return [
         executable,
         f"@{HERE / 'java.args'}",
         f"-javaagent:{agent}",
+        f"-Dcassandra.unsafesystem={str(forgetful).lower()}",
         f"-Djava.io.tmpdir={folder / 'tmp'}",
         f"-Dcassandra.config=file://{conf / 'cassandra.yaml'}",
         f"-Dcassandra.storagedir={folder}",
@@ -100,22 +175,9 @@ def start(folder: Path) -> Node:
         f"{conf}:{lib}/*",
         "org.apache.cassandra.service.CassandraDaemon",
     ]
-    log = folder / "out.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-    (folder / "pid").write_text(str(process.pid))
-    node = Node(process=process, port=port, folder=folder)
-    give_up_at = time.monotonic() + START_SECONDS
-    while time.monotonic() < give_up_at and process.poll() is None:
-        said = log.read_text(errors="replace")
-        if "Starting listening for CQL clients" in said and "Created default superuser role" in said:
-            return node
-        time.sleep(0.5)
-    node.stop()
-    raise NoNodeError(f"Cassandra did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
-def _free_ports() -> tuple[int, int]:
+def free_ports() -> tuple[int, int]:
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))
@@ -126,6 +188,6 @@ if __name__ == "__main__":
     where = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp(prefix="cassandra-"))
     where.mkdir(parents=True, exist_ok=True)
     try:
-        sys.stdout.write(f"{start(where.resolve()).port}\n")
+        sys.stdout.write(f"{start(where.resolve(), forgetful=True).port}\n")
     except NoNodeError as error:
         sys.exit(str(error))

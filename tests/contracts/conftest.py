@@ -16,9 +16,8 @@ from django.conf import settings
 
 from personas.store.base import Store
 from personas.store.sql.adapter import SqlStore
-from tests.cassandra_node import cassandra_is_asked_for
 
-STORES = ("sqlite", "postgres", *(["cassandra"] if cassandra_is_asked_for() else []))
+STORES = ("sqlite", "postgres", "cassandra")
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:

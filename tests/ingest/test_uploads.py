@@ -25,8 +25,10 @@ from ingest.uploads import (
     set_aside_folder,
 )
 from personas.entities import Job, JobStatus
-from personas.errors import NotFoundError
+from personas.errors import NotFoundError, TransientError
 from personas.lease import LeaseBusyError, LeaseLostError
+from personas.services.jobs import retry_failed
+from personas.shares import MAX_ATTEMPTS
 from personas.store.base import Store
 from tests.ingest.conftest import now
 from tests.ingest.drawing import draw
@@ -142,7 +144,8 @@ def test_two_workers_do_not_take_the_same_upload(store: Store, picture: bytes) -
     assert store.acquire_lease(f"upload:{job.job_id}", owner="another", seconds=60, now=now())
     with pytest.raises(LeaseBusyError):
         process(store, job)
-    assert task(job.job_id) == "Another worker is at this upload."
+    with pytest.raises(LeaseBusyError):
+        task(job.job_id)
     store.release_lease(f"upload:{job.job_id}", owner="another")
     assert process(store, job).status is JobStatus.DONE
 
@@ -176,7 +179,7 @@ def test_a_picture_that_is_read_for_ever_is_rejected(
 def test_workers_that_end_while_a_picture_is_at_work_cost_no_picture(
     store: Store, picture: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A restart, or a lease taken over, says nothing of the picture: however often, it is tried again."""
+    """A restart, or a lease taken over, says nothing of the picture: it is tried again."""
     job = receive(store, Sent("a.png", picture))
 
     class Killed(BaseException):
@@ -185,12 +188,54 @@ def test_workers_that_end_while_a_picture_is_at_work_cost_no_picture(
     def killed(*args: Any, **options: Any) -> Any:
         raise Killed
 
-    for _ in range(3):
+    for _ in range(MAX_ATTEMPTS - 1):
         with monkeypatch.context() as patched, pytest.raises(Killed):
             patched.setattr("ingest.worker.Bench.extract", killed)
             process(store, job)
     done = process(store, job)
     assert (done.detail["new"], done.detail["rejected"]) == (1, [])
+
+
+def test_an_upload_that_ends_its_worker_again_and_again_is_set_aside_until_somebody_retries_it(
+    store: Store, picture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = receive(store, Sent("a.png", picture))
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*args: Any, **options: Any) -> Any:
+        raise Killed
+
+    for _ in range(MAX_ATTEMPTS):
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr("ingest.worker.Bench.extract", killed)
+            process(store, job)
+    failed = process(store, job)
+    assert (failed.status, "never ended" in failed.message) == (JobStatus.FAILED, True)
+    assert [path.name for path in (set_aside_folder() / job.job_id).rglob("*.png")] == ["a.png"]
+    assert pending_uploads(store) == []
+    retry_failed(store=store, job_id=job.job_id, actor="eve", at=now())
+    assert pending_uploads(store) == [job.job_id]
+    done = process(store, job)
+    assert (done.status, done.detail["new"]) == (JobStatus.DONE, 1)
+    assert not (set_aside_folder() / job.job_id).exists()
+    assert list(incoming_folder().iterdir()) == []
+
+
+def test_a_store_that_is_away_does_not_count_as_an_attempt(
+    store: Store, picture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = receive(store, Sent("a.png", picture))
+
+    def away(*args: Any, **options: Any) -> Any:
+        raise TransientError("away")
+
+    for _ in range(MAX_ATTEMPTS + 1):
+        with monkeypatch.context() as patched, pytest.raises(TransientError):
+            patched.setattr("ingest.uploads.IngestRun.run", away)
+            process(store, job)
+    assert process(store, job).status is JobStatus.DONE
 
 
 def test_a_worker_that_lost_its_lease_ends_nothing(
@@ -287,7 +332,8 @@ def test_what_a_killed_web_process_left_goes_after_a_day(store: Store, folder: P
 def test_an_unknown_upload_is_told(store: Store, folder: Path) -> None:
     with pytest.raises(NotFoundError):
         process_upload(store=store, job_id="absent", clock=now)
-    assert "no upload" in task("absent")
+    with pytest.raises(NotFoundError, match="no upload"):
+        task("absent")
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.servers import NoServerError, RedisServer
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -48,6 +51,17 @@ class Installation:
         lines = self.home / f"{what}.jsonl"
         self.manage("export", what, "--output", str(lines))
         return [json.loads(line) for line in lines.read_text().splitlines()]
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """One of the test's own, because it is ill-treated."""
+    try:
+        server = RedisServer()
+    except NoServerError as error:
+        pytest.skip(str(error))
+    with server:
+        yield server
 
 
 @pytest.fixture(scope="module")

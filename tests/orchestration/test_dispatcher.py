@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from orchestration.dispatcher import LONGEST_RESEND_SECONDS, RESEND_SECONDS, UPLOADS_SECONDS, Dispatcher
-from personas.entities import INGEST, LABELS, Champion
+from personas.entities import INGEST, LABELS, Champion, Job
 from personas.errors import TransientError
 
 
@@ -38,6 +38,9 @@ class StoreThatOnlyCounts:
     def repair(self) -> int:
         self.repairs += 1
         return 0
+
+    def unfinished_jobs(self) -> tuple[Job, ...]:
+        return ()
 
 
 @dataclass

@@ -97,7 +97,7 @@ def test_labels_become_a_version_by_themselves_also_after_the_trainer_is_killed(
     assert first["version"] == version + 1
     assert installation.manage("evaluate")["categories"]["covered"]["recall"] > before
 
-    trainer = next(pid for pid, command in children(process.pid).items() if "training" in command)
+    trainer = next(pid for pid, command in children(process.pid).items() if "trainer-worker" in command)
     os.kill(trainer, signal.SIGKILL)
     labels.write_text(f"image,persona,belongs\n{pictures[1]},Grace Hopper,true\n")
     installation.manage("label", str(labels))
@@ -115,7 +115,7 @@ def test_run_prints_where_it_listens_and_a_one_time_link_and_ctrl_c_ends_every_p
 
 
 def test_the_dispatcher_ends_on_sigterm(demo, installation):
-    with installation.start("dispatcher", stderr=subprocess.PIPE) as process:
+    with installation.start("role", "dispatcher", stderr=subprocess.PIPE) as process:
         assert any("dispatcher started" in line for line in process.stderr)
         process.terminate()
         assert process.wait(20) == 0

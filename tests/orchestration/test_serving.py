@@ -21,9 +21,10 @@ NEVER_ANSWERS = """
 import sys, django
 django.setup()
 from orchestration import serving
-from orchestration.supervisor import Role
+from orchestration.supervisor import Program
 serving.START_SECONDS = 1.0
-serving.all_roles = lambda host, port: [Role(name="web", command=[sys.executable, "-c", "import time; time.sleep(60)"])]
+sleeper = Program(name="web", command=[sys.executable, "-c", "import time; time.sleep(60)"])
+serving.all_roles = lambda host, port: [sleeper]
 try:
     serving.serve(host="127.0.0.1", port=int(sys.argv[1]), say=print)
 except serving.UnableToServeError as error:

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.supervisor import Role, Supervisor
+from orchestration.supervisor import Program, Supervisor
 
 REPO = Path(__file__).resolve().parents[2]
 SUPERVISED = """
 import sys, time
-from orchestration.supervisor import Role, Supervisor
+from orchestration.supervisor import Program, Supervisor
 child = "import os, sys, time; open(sys.argv[1], 'a').write(f'{os.getpid()}\\\\n'); time.sleep(float(sys.argv[2]))"
-role = Role(name="child", command=[sys.executable, "-c", child, sys.argv[1], sys.argv[2]])
+role = Program(name="child", command=[sys.executable, "-c", child, sys.argv[1], sys.argv[2]])
 sys.exit(Supervisor([role], lambda line: print(line, flush=True)).run())
 """
 
@@ -91,7 +91,7 @@ def test_killing_the_supervisor_leaves_no_process_behind(supervised):
 def test_the_message_for_a_dead_process_names_its_signal():
     said: list[str] = []
     supervisor = Supervisor(
-        [Role(name="child", command=[sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"])], said.append
+        [Program(name="child", command=[sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"])], said.append
     )
     supervisor.start_all()
     assert wait_until(lambda: supervisor.look() or said)

@@ -75,7 +75,7 @@ def test_pictures_ask_for_a_sign_in(client: Client, ada: list[FaceKey], name: st
 
 @pytest.mark.parametrize("name", ["healthz", "readyz"])
 def test_health_asks_for_nothing(client: Client, store: Store, name: str) -> None:
-    assert client.get(reverse(name)).json() == {"status": "ok"}
+    assert client.get(reverse(name)).json()["status"] == "ok"
 
 
 def test_a_viewer_sees_but_may_not_label(client: Client, ada: list[FaceKey], store: Store) -> None:
@@ -173,7 +173,7 @@ def test_a_persona_page_reads_as_often_for_many_faces_as_for_few(
     keys = add_pictures(store, 50)
     factories.add_personas(store, "Few", "Many")
     publish(store, {keys[0]: ("few", 0.9), **dict.fromkeys(keys[1:], ("many", 0.8))})
-    with django_assert_max_num_queries(30) as few:  # type: ignore[operator]
+    with django_assert_max_num_queries(31) as few:  # type: ignore[operator]
         web.get(reverse("persona", args=["few"]))
     with django_assert_max_num_queries(len(few)):  # type: ignore[operator]
         assert text_of(web.get(reverse("persona", args=["many"]))).count('class="tile ') == 49

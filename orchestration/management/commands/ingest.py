@@ -41,14 +41,25 @@ class Command(ProductCommand):
             "--workers", type=_workers, metavar="N", help="extraction processes (default: one a core; 0: in this one)"
         )
 
-    def run(self, *, progress: bool, **options: Any) -> Mapping[str, Any]:
-        from orchestration.services import ingest_folder
+        parser.add_argument(
+            "--queue",
+            action="store_true",
+            help="have the running ingest-workers do it; they must see the folder at the same path",
+        )
 
+    def run(self, *, progress: bool, **options: Any) -> Mapping[str, Any]:
+        from orchestration.services import ingest_folder, queue_folder
+
+        if options["queue"]:
+            return queue_folder(source=options["source"], actor="ingest")
         summary = ingest_folder(source=options["source"], workers=options["workers"], actor="ingest", progress=progress)
         return {**summary, "exit_code": 3 if summary["rejected"] else 0}
 
     def show(self, result: Mapping[str, Any]) -> None:
         write = self.stdout.write
+        if "job_id" in result:
+            write(f"Queued as job {result['job_id']}; `manage.py jobs show {result['job_id']}` says how far it is.")
+            return
         write(f"{result['pictures']} pictures in {result['source']}: {result['new']} new, {result['known']} known")
         write(f"{result['faces']} faces; {result['no_face']} pictures without a face")
         write(f"{result['labels']} labels and {result['truths']} ground truths from sidecars")

@@ -8,7 +8,7 @@ import struct
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -71,14 +71,12 @@ class MeasuringSession(StoreSession):
         bound = self.prepared(statement).bind(dict(params))
         return self._timed(self._names[statement], bound, profile)
 
-    def _execute_all(self, statements: Any) -> list[Any]:
-        results = []
+    def _execute_all(self, statements: Iterable[tuple[Any, Params | None]]) -> Iterator[Any]:
         for statement, params in statements:
             prepared = getattr(statement, "prepared_statement", statement)
             name = self._texts.get(getattr(prepared, "query_string", ""), "unlogged batch")
-            bound = statement if params is None else statement.bind(dict(params))
-            results.append(self._timed(name, bound, PROFILE))
-        return results
+            bound = statement if params is None else statement.bind(params)
+            yield self._timed(name, bound, PROFILE).response_future
 
     def run_batches(self, writes: Iterable[Write], *, before: Before = _nothing) -> None:
         """Each once by itself, then all as the product sends them: they are upserts."""

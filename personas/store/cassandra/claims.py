@@ -9,9 +9,10 @@ the numbers its faces were given, and brings their embeddings anew.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,10 @@ from personas.entities import INGEST, Box, ExtractedImage, Face, Image, ImageSta
 from personas.errors import TransientError
 from personas.matching import match_boxes
 from personas.store.cassandra import statements as cql
+from personas.store.cassandra.failures import UncertainError
 from personas.store.cassandra.log import Tally, chunk_of
 from personas.store.cassandra.projecting import CassandraProjecting
-from personas.store.cassandra.session import CqlRow, UncertainError
+from personas.store.cassandra.session import CqlRow
 from personas.store.cassandra.values import from_blob, from_micros, to_blob, to_micros
 from personas.store.merging import KnownPicture, merge
 
@@ -80,29 +82,42 @@ class CassandraClaims(CassandraProjecting):
         give_up_at = time.monotonic() + PATIENCE_SECONDS
         while waiting := [image_id for image_id in wanted if image_id not in done]:
             standing = self._standing(waiting)
+            merged = {}
+            has_event = cache(self._has_event)  # a batch that was cut short is looked for once
             for image_id in waiting:
-                self._claim_one(wanted[image_id], standing.get(image_id), claimant, done, claimed)
+                picture = self._merged(wanted[image_id], standing.get(image_id), has_event)
+                if picture is None:
+                    continue
+                if picture.changed:
+                    merged[image_id] = picture
+                else:
+                    done[image_id] = picture
+            for image_id in self._set_claims(merged, standing, claimant):
+                done[image_id] = picture = merged[image_id]
+                stood = standing.get(image_id)
+                claimed[image_id] = Claimed(
+                    picture=picture,
+                    revision=stood.revision + 1 if stood else 1,
+                    counted=stood.counted if stood else None,
+                )
             if len(done) < len(wanted):
                 if time.monotonic() > give_up_at:
                     raise TransientError("Another process has not finished saving the same pictures; try again.")
                 time.sleep(0.02)
         return done, claimed
 
-    def _claim_one(
-        self,
-        extracted: Sequence[ExtractedImage],
-        standing: _Standing | None,
-        claimant: str,
-        done: dict[str, KnownPicture],
-        claimed: dict[str, Claimed],
-    ) -> None:
-        image_id = extracted[0].image.image_id
+    def _merged(
+        self, extracted: Sequence[ExtractedImage], standing: _Standing | None, has_event: Callable[[str], bool]
+    ) -> KnownPicture | None:
+        """A picture as it should be; None: not to be touched now, to be looked at again."""
         cut_short = standing is not None and not standing.announced
-        if standing is not None and cut_short and _age(standing.claimed_at) < CLAIM_SECONDS:
-            return  # somebody is at it
-        if standing is not None and cut_short and self._has_event(standing.claimant):
-            self._session.run(cql.ANNOUNCE, **self._announcement(image_id, standing.revision, standing.picture))
-            return  # looked at again by the caller
+        if standing is not None and cut_short:
+            if _age(standing.claimed_at) < CLAIM_SECONDS:
+                return None  # somebody is at it
+            if has_event(standing.claimant):
+                image_id = extracted[0].image.image_id
+                self._session.run(cql.ANNOUNCE, **self._announcement(image_id, standing.revision, standing.picture))
+                return None
         picture = standing.picture if standing else None
         for item in extracted:
             merged = merge(picture, item)
@@ -110,32 +125,37 @@ class CassandraClaims(CassandraProjecting):
         assert picture is not None
         if standing is not None:
             picture = replace(picture, is_new=standing.is_new, changed=picture.changed or cut_short)
-        if not picture.changed:
-            done[image_id] = picture
-            return
-        revision = standing.revision + 1 if standing else 1
-        if self._set_claim(picture, revision, claimant):
-            done[image_id] = picture
-            claimed[image_id] = Claimed(
-                picture=picture, revision=revision, counted=standing.counted if standing else None
-            )
+        return picture
 
-    def _set_claim(self, picture: KnownPicture, revision: int, claimant: str) -> bool:
-        image_id = picture.image.image_id
-        state: dict[str, Any] = {
-            "image_id": image_id,
-            "revision": revision,
-            "claimed_at": to_micros(datetime.now(UTC)),
-            "claimant": claimant,
-            "picture": to_blob(_to_state(picture)),
-        }
-        try:
-            if revision == 1:
-                return self._session.compare_and_set(cql.FIRST_CLAIM, **state) is None
-            return self._session.compare_and_set(cql.NEXT_CLAIM, **state, expected=revision - 1) is None
-        except UncertainError:
-            row = self._session.row(cql.CLAIM, serial=True, image_id=image_id)
-            return row is not None and (row.claimant, row.revision) == (claimant, revision)
+    def _set_claims(
+        self, pictures: Mapping[str, KnownPicture], standing: Mapping[str, _Standing], claimant: str
+    ) -> Iterator[str]:
+        """Claims all of them at the same time; returns those that this process got."""
+        claimed_at = to_micros(datetime.now(UTC))
+        revisions = {}
+        transactions = []
+        for image_id, picture in pictures.items():
+            stood = standing.get(image_id)
+            revisions[image_id] = revision = stood.revision + 1 if stood else 1
+            state: dict[str, Any] = {
+                "image_id": image_id,
+                "revision": revision,
+                "claimed_at": claimed_at,
+                "claimant": claimant,
+                "picture": to_blob(_to_state(picture)),
+            }
+            if stood:
+                state["expected"] = stood.revision
+            transactions.append((cql.NEXT_CLAIM if stood else cql.FIRST_CLAIM, state))
+        for (image_id, revision), standing_in_the_way in zip(
+            revisions.items(), self._session.compare_and_set_many(transactions), strict=True
+        ):
+            if isinstance(standing_in_the_way, UncertainError):
+                row = self._session.row(cql.CLAIM, serial=True, image_id=image_id)
+                if row is not None and (row.claimant, row.revision) == (claimant, revision):
+                    yield image_id
+            elif standing_in_the_way is None:
+                yield image_id
 
     def _standing(self, image_ids: Sequence[str]) -> dict[str, _Standing]:
         announced = {row.image_id: row for row in self._of_images(cql.ANNOUNCED, image_ids)}

@@ -11,34 +11,17 @@ import os
 import sys
 import threading
 import weakref
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from cassandra import (
-    ConsistencyLevel,
-    DriverException,
-    InvalidRequest,
-    OperationTimedOut,
-    ReadFailure,
-    ReadTimeout,
-    Timeout,
-    Unavailable,
-    WriteFailure,
-    WriteTimeout,
-)
-from cassandra.cluster import EXEC_PROFILE_DEFAULT, NoHostAvailable
-from cassandra.concurrent import execute_concurrent
-from cassandra.connection import ConnectionBusy, ConnectionException, ConnectionShutdown
-from cassandra.pool import NoConnectionsAvailable
-from cassandra.protocol import ErrorMessage, IsBootstrappingErrorMessage, OverloadedErrorMessage
+from cassandra import ConsistencyLevel
+from cassandra.cluster import EXEC_PROFILE_DEFAULT
 from cassandra.query import BatchStatement, BatchType, named_tuple_factory
 
-from personas.errors import FaceProjectError, TransientError
-from personas.store.base import StoreError
+from personas.store.cassandra.failures import ANY, UncertainError, translated, translating, uncertain
 from personas.store.cassandra.statements import Statement
 
 #: Requests in flight at once of a bulk read or write; measured: 256 writes twice as fast as 64 on one node.
@@ -50,20 +33,6 @@ LOOP_SECONDS = 0.2
 #: Names of the execution profiles that `profiles` adds to a cluster. cqlengine turns the default one to dicts.
 PROFILE, SERIAL_PROFILE = "faceproject", "faceproject-serial"
 
-TRANSIENT = (
-    NoHostAvailable,
-    OperationTimedOut,
-    Timeout,
-    Unavailable,
-    ReadFailure,
-    WriteFailure,
-    ConnectionException,
-    ConnectionBusy,
-    ConnectionShutdown,
-    NoConnectionsAvailable,
-    OverloadedErrorMessage,
-    IsBootstrappingErrorMessage,
-)
 Params = Mapping[str, Any]
 #: A row as the driver gives it: a named tuple of the columns.
 CqlRow = Any
@@ -84,27 +53,9 @@ class Write(NamedTuple):
     params: Params
 
 
-class UncertainError(TransientError):
-    """A lightweight transaction timed out: it may or may not have been carried out, and only reading tells."""
-
-
-@contextmanager
-def translating() -> Iterator[None]:
-    """Driver errors as the port's. Usable as a decorator."""
-    try:
-        yield
-    except FaceProjectError:
-        raise
-    except TRANSIENT as error:
-        raise TransientError(f"Cassandra is busy or away ({_said(error)}); try again in a moment.") from error
-    except InvalidRequest as error:
-        raise StoreError(f"Cassandra refused: {_said(error)}. Has `manage.py migrate_store` been run?") from error
-    except (DriverException, ErrorMessage) as error:
-        raise StoreError(f"Cassandra refused: {_said(error)}.") from error
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error)[:300]}"
+def _standing(result: Any) -> CqlRow | None:
+    """What stood in the way of a lightweight transaction."""
+    return None if result.was_applied else result.one()
 
 
 class StoreSession:
@@ -115,11 +66,13 @@ class StoreSession:
         *,
         keyspace: str,
         alias: str = "cassandra",
+        where: str = "",
         server_clock: bool = False,
         connect: Callable[[], Any] | None = None,
     ) -> None:
         self._connect = connect or partial(open_driver_session, alias)
         self.keyspace = keyspace
+        self.where = where
         self.server_clock = server_clock  #: the server keeps its own write timestamps (Azure Cosmos DB)
         self.written: set[str] = set()  #: tables written to so far
         self._prepared: dict[Statement, Any] = {}
@@ -139,7 +92,7 @@ class StoreSession:
     def driver(self) -> Any:
         """The driver's session; opened when first used."""
         if self._connected is None:
-            with self._lock, translating():
+            with self._lock, translating(self.where):
                 if self._connected is None:
                     self._connected = self._connect()
         return self._connected
@@ -157,7 +110,7 @@ class StoreSession:
     def _execute(self, statement: Statement, params: Params, profile: str = PROFILE) -> Any:
         return self.driver.execute(self.prepared(statement), params, execution_profile=profile)
 
-    @translating()
+    @translated
     def rows(self, statement: Statement, *, serial: bool = False, **params: Any) -> list[CqlRow]:
         """All rows. serial: also what a lightweight transaction in flight will have decided."""
         profile = SERIAL_PROFILE if serial else PROFILE
@@ -174,73 +127,77 @@ class StoreSession:
         if ahead is not None:
             yield self._received(ahead)
 
-    @translating()
+    @translated
     def _send(self, statement: Statement, params: Params, fetch_rows: int) -> Any:
         bound = self.prepared(statement).bind(dict(params))
         bound.fetch_size = fetch_rows
         return self.driver.execute_async(bound, execution_profile=PROFILE)
 
-    @translating()
+    @translated
     def _received(self, future: Any) -> list[CqlRow]:
         return list(future.result())
 
     def row(self, statement: Statement, *, serial: bool = False, **params: Any) -> CqlRow | None:
         return next(iter(self.rows(statement, serial=serial, **params)), None)
 
-    @translating()
+    @translated
     def run(self, statement: Statement, **params: Any) -> None:
         self.written.add(statement.table)
         self._execute(statement, params)
 
-    @translating()
+    @translated
     def run_many(self, statement: Statement, params: Iterable[Params], *, before: Before = _nothing) -> None:
         """All of them, or an error; some may have been carried out even then. `before` is called now and then."""
         self.written.add(statement.table)
-        prepared, remaining = self.prepared(statement), iter(params)
-        while some := [(prepared, one) for one in islice(remaining, AT_ONCE)]:
-            before()
-            self._execute_all(some)
+        prepared = self.prepared(statement)
+        self._write_all(((prepared, one) for one in params), AT_ONCE, before)
 
-    @translating()
-    def rows_many(self, statement: Statement, params: Sequence[Params]) -> list[list[CqlRow]]:
+    @translated
+    def rows_many(self, statement: Statement, params: Iterable[Params]) -> list[list[CqlRow]]:
         """Rows of each, in the order of `params`."""
         prepared = self.prepared(statement)
-        return [list(result) for result in self._execute_all([(prepared, one) for one in params])]
+        return [list(future.result()) for future in self._execute_all((prepared, one) for one in params)]
 
-    @translating()
+    @translated
     def run_batches(self, writes: Iterable[Write], *, before: Before = _nothing) -> None:
         """Writes to the same partition go together: one mutation instead of fifty. Never across partitions, never
         logged; each batch is as idempotent as its statements. `before` is called now and then."""
         groups: dict[Hashable, list[Write]] = defaultdict(list)
         for write in writes:
-            self.written.add(write.statement.table)
             groups[write.statement.table, write.partition].append(write)
+        self.written.update(group[0].statement.table for group in groups.values())
         parts = (
             group[start : start + BATCH_ROWS] for group in groups.values() for start in range(0, len(group), BATCH_ROWS)
         )
-        while some := [(self._batch(part), None) for part in islice(parts, AT_ONCE // BATCH_ROWS)]:
-            before()
-            self._execute_all(some)
+        self._write_all(((self._batch(part), None) for part in parts), AT_ONCE // BATCH_ROWS, before)
 
     def _batch(self, writes: Sequence[Write]) -> Any:
         if len(writes) == 1:
-            return self.prepared(writes[0].statement).bind(dict(writes[0].params))
+            return self.prepared(writes[0].statement).bind(writes[0].params)
         batch = BatchStatement(BatchType.UNLOGGED)
         for write in writes:
-            batch.add(self.prepared(write.statement), dict(write.params))
+            batch.add(self.prepared(write.statement), write.params)
         batch.is_idempotent = all(write.statement.idempotent for write in writes)
         return batch
 
-    def _execute_all(self, statements: Sequence[tuple[Any, Params | None]]) -> list[Any]:
-        """A list, because the driver draws from an iterator in its own event loop, where nothing may wait or fail."""
-        if not statements:
-            return []
-        results = execute_concurrent(
-            self.driver, statements, concurrency=CONCURRENCY, raise_on_first_error=True, execution_profile=PROFILE
-        )
-        return [result for _, result in results]
+    def _write_all(self, statements: Iterable[tuple[Any, Params | None]], at_once: int, before: Before) -> None:
+        remaining = iter(statements)
+        for first in remaining:
+            before()
+            for future in self._execute_all(chain([first], islice(remaining, at_once - 1))):
+                future.result()
 
-    @translating()
+    def _execute_all(self, statements: Iterable[tuple[Any, Params | None]]) -> Iterator[Any]:
+        """The driver's futures, in order, at most CONCURRENCY of them under way. The next statements are made while
+        the cluster works on those before: it and this process each have half of the work."""
+        under_way: deque[Any] = deque()
+        for statement, params in statements:
+            if len(under_way) == CONCURRENCY:
+                yield under_way.popleft()
+            under_way.append(self.driver.execute_async(statement, params, execution_profile=PROFILE))
+        yield from under_way
+
+    @translated
     def compare_and_set(self, statement: Statement, **params: Any) -> CqlRow | None:
         """None when the transaction was applied, else the row that stood in its way (columns may be missing).
 
@@ -248,11 +205,33 @@ class StoreSession:
         """
         assert statement.conditional, statement
         self.written.add(statement.table)
-        try:
-            result = self._execute(statement, params)
-        except (WriteTimeout, OperationTimedOut, ReadTimeout, WriteFailure) as error:
-            raise UncertainError(f"Cassandra did not answer in time ({_said(error)}); try again.") from error
-        return None if result.was_applied else result.one()
+        with uncertain():
+            return _standing(self._execute(statement, params))
+
+    @translated
+    def compare_and_set_many(
+        self, transactions: Iterable[tuple[Statement, Params]]
+    ) -> list[CqlRow | UncertainError | None]:
+        """As `compare_and_set` for each, in order, at the same time: of different partitions they do not wait for each
+        other. What nobody knows of is told in its place; any other error is raised when all have ended."""
+        sent = []
+        for statement, params in transactions:
+            assert statement.conditional, statement
+            self.written.add(statement.table)
+            sent.append((self.prepared(statement), params))
+        answers: list[CqlRow | UncertainError | None] = []
+        failed: Exception | None = None
+        for future in self._execute_all(sent):
+            try:
+                with uncertain():
+                    answers.append(_standing(future.result()))
+            except UncertainError as error:
+                answers.append(error)
+            except ANY as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return answers
 
     def forget(self) -> None:
         """Drop what belongs to a connection; the next call opens one again."""
@@ -288,10 +267,14 @@ def open_driver_session(alias: str) -> Any:
     from django.db import connections
 
     wrapper: Any = connections[alias]
-    if alias not in cqlengine._connections:  # not yet, or left behind by a fork
-        wrapper.connected = False
-        wrapper.connect()
-    session = wrapper.connection.session
+    try:
+        if alias not in cqlengine._connections:  # not yet, or left behind by a fork
+            wrapper.connected = False
+            wrapper.connect()
+        session = wrapper.connection.session
+    except Exception:
+        cqlengine._connections.pop(alias, None)  # it would be taken for one that is open
+        raise
     add_profiles(session)
     atexit.register(_shut_down, session.cluster, os.getpid())
     return session

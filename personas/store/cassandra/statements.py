@@ -7,23 +7,22 @@ is behind cannot undo what came later. Azure Cosmos DB keeps its own clock; ther
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Statement:
     """idempotent: running it twice does what running it once does, so the driver may retry it."""
 
     text: str
     idempotent: bool = True
     fetch_rows: int = 5000  #: rows the server puts together at once; fewer where rows may be large
+    table: str = field(init=False)  #: the one it touches
 
-    @property
-    def table(self) -> str:
-        """The table it touches."""
+    def __post_init__(self) -> None:
         words = self.text.replace("{at}", "").split()
         before = "FROM" if words[0] in ("SELECT", "DELETE") else "INTO" if words[0] == "INSERT" else "UPDATE"
-        return words[words.index(before) + 1]
+        object.__setattr__(self, "table", words[words.index(before) + 1])
 
     @property
     def reads(self) -> bool:

@@ -1,0 +1,168 @@
+"""Ingest of a source in shares, by as many ingest-workers as there are.
+
+`queue_ingest` writes a job with one share: to list the folder. Whoever does that share writes the others while it
+walks, each a slice of the sorted listing; killed half-way, the next worker goes on behind the last slice. A slice is
+taken in as a direct ingest would, so doing it twice changes nothing, and the end is the same whoever did what. When all
+shares have ended, the dispatcher settles the job (`ingest.settling`).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from django.conf import settings
+
+from ingest.known_paths import KnownPaths
+from ingest.manifest import ManifestSource, manifests, pack, slices, unpack
+from ingest.patience import patiently
+from ingest.pipeline import IngestRun
+from ingest.pool import Pool
+from ingest.rejections import VANISHED, Rejection
+from ingest.report import report_of
+from ingest.services import default_workers, folder_source, work_order
+from ingest.settling import COUNTS
+from ingest.sources.base import SourcePicture
+from ingest.sources.folder import FolderSource
+from ingest.summary import Progress
+from ingest.warm import warm_pool
+from ingest.worker import WorkOrder
+from personas.entities import Job, JobStatus, Share, ShareStatus
+from personas.errors import FaceProjectError, NotFoundError
+from personas.lease import Lease
+from personas.shares import do_share
+from personas.store.base import Store
+
+KIND: Final = "ingest"
+#: Number of the share that lists the source and writes the others.
+LISTING: Final = 0
+
+
+class UnableToIngestError(FaceProjectError):
+    """A source, or a part of one, that cannot be taken in by workers."""
+
+
+def queue_ingest(*, store: Store, folder: Path, actor: str, at: datetime) -> Job:
+    """Have the ingest-workers take in a folder.
+
+    Raises NotFoundError (there is no such folder) and UnableToIngestError (its name is not UTF-8).
+    """
+    source = folder_source(folder)
+    if source.name.encode() != os.fsencode(source.root):
+        raise UnableToIngestError(f"The name of {source.name} is not UTF-8. Rename the folder, or ingest it directly.")
+    job = Job(
+        job_id=str(uuid.uuid4()),
+        kind=KIND,
+        status=JobStatus.QUEUED,
+        created_at=at,
+        updated_at=at,
+        actor=actor,
+        message="Waiting for an ingest-worker.",
+        detail={"folder": source.name},
+    )
+    patiently(store.put_shares, [Share(job_id=job.job_id, number=LISTING, status=ShareStatus.WAITING, updated_at=at)])
+    patiently(store.put_job, job)
+    return job
+
+
+def do_ingest_share(*, store: Store, job_id: str, number: int, clock: Callable[[], datetime]) -> Share | None:
+    """List the source, or take in a slice of it; see `personas.shares.do_share`. Raises NotFoundError (no such job)."""
+    job = store.job(job_id)
+    if job is None or job.kind != KIND:
+        raise NotFoundError(f"There is no ingest {job_id}.")
+
+    def do(share: Share, lease: Lease) -> Mapping[str, Any]:
+        source = _source_of(job)
+        if share.number == LISTING:
+            return _list(store, job, source, lease, clock)
+        return _take_in(store, job, share, source, lease, clock)
+
+    return do_share(store, job_id, number, do=do, clock=clock)
+
+
+def _source_of(job: Job) -> FolderSource:
+    """The job's folder as this machine sees it. Raises UnableToIngestError."""
+    folder = str(job.detail["folder"])
+    try:
+        return replace(folder_source(Path(folder)), name=folder)
+    except NotFoundError as error:
+        raise UnableToIngestError(
+            f"The ingest-worker on {socket.gethostname()} does not see the folder {folder}. Mount it there at the same "
+            "path, then retry."
+        ) from error
+
+
+# ---- listing ---------------------------------------------------------------------------------------------------------
+def _list(
+    store: Store, job: Job, source: FolderSource, lease: Lease, clock: Callable[[], datetime]
+) -> Mapping[str, Any]:
+    """Write a share for each slice of the listing, behind those that are there already."""
+    before = store.shares(job.job_id)[LISTING + 1 :]
+    after = str(before[-1].work["last"]) if before else ""
+    number, n_pictures = len(before) + 1, sum(share.total for share in before)
+    rejections: list[Rejection] = []
+    listing = _pictures_behind(source, after, rejections)
+    for taken in slices(listing, listed=n_pictures, most=settings.INGEST_SHARE_PICTURES):
+        last = taken[-1].file.path
+        share = Share(
+            job_id=job.job_id,
+            number=number,
+            status=ShareStatus.WAITING,
+            updated_at=clock(),
+            total=len(taken),
+            work={"manifest": manifests().put(pack(taken)), "after": after, "last": last},
+        )
+        lease.require()
+        patiently(store.put_shares, [share])
+        number, n_pictures, after = number + 1, n_pictures + len(taken), last
+    return {"listed": n_pictures, **report_of(rejections)}
+
+
+def _pictures_behind(source: FolderSource, after: str, rejections: list[Rejection]) -> Iterator[SourcePicture]:
+    """Pictures by path, behind one; what the listing refuses is put aside, for it comes in an order of its own."""
+    start = after.encode()
+    for item in source.pictures():
+        if isinstance(item, Rejection):
+            rejections.append(item)
+        elif item.file.path.encode() > start:
+            yield item
+
+
+# ---- taking in -------------------------------------------------------------------------------------------------------
+def _pool(order: WorkOrder) -> AbstractContextManager[Pool]:
+    return warm_pool(order, workers=settings.INGEST_PROCESSES or default_workers())
+
+
+def _take_in(
+    store: Store, job: Job, share: Share, source: FolderSource, lease: Lease, clock: Callable[[], datetime]
+) -> Mapping[str, Any]:
+    listed = tuple(unpack(manifests().read(str(share.work["manifest"]))))
+    known = KnownPaths(store, source.name, after=str(share.work["after"]), at_once=len(listed) + 1)
+
+    def still_ours(progress: Progress) -> None:
+        lease.require()
+
+    with _pool(work_order(source)) as pool:
+        summary = IngestRun(
+            store=store,
+            source=ManifestSource(source=source, listed=listed),
+            pool=pool,
+            actor=job.actor,
+            clock=clock,
+            progress=still_ours,
+            known=known,
+        ).run()
+    if summary.reasons.get(VANISHED, 0) == len(listed):
+        raise UnableToIngestError(
+            f"None of the {len(listed)} pictures that were listed is in {source.name} on {socket.gethostname()} any "
+            "more. Is it mounted there? Then retry."
+        )
+    counts = {name: getattr(summary, name) for name in COUNTS}
+    return {**counts, "categories": summary.categories, **report_of(summary.rejected)}

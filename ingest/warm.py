@@ -1,0 +1,42 @@
+"""Extraction processes that stay between two pieces of work: loading the models takes longer than a small share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from ingest.pool import Pool, ProcessPool
+from ingest.sources.folder import FolderSource
+from ingest.worker import WorkOrder
+
+#: The pool of this process that nobody uses at the moment, with what it was made for.
+_kept: dict[tuple[WorkOrder, int], ProcessPool] = {}
+_NO_SOURCE = FolderSource(root=Path(), name="")
+
+
+@contextmanager
+def warm_pool(order: WorkOrder, *, workers: int) -> Iterator[Pool]:
+    """A pool for this order; one that was left in good order by the work before is used again.
+
+    For one thread of a process. A pool whose work failed is ended: what it still had in hand nobody waits for.
+    """
+    made_for = (replace(order, source=_NO_SOURCE), workers)
+    pool = _kept.pop(made_for, None)
+    end_warm_pools()  # made for something else: its memory is wanted now
+    if pool is None:
+        pool = ProcessPool(order, workers=workers)
+    try:
+        pool.turn_to(order.source)
+        yield pool
+    except BaseException:
+        pool.close()
+        raise
+    _kept[made_for] = pool
+
+
+def end_warm_pools() -> None:
+    """End processes that wait for more work."""
+    while _kept:
+        _kept.popitem()[1].close()
