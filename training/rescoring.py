@@ -68,15 +68,15 @@ class Rescoring:
         *,
         share_faces: int,
         actor: str,
-        by_hand: bool,
+        asked: bool,
         on_progress: Callable[[int, int], None],
     ) -> Scores:
         """Score these rows of the matrix, shared with whoever helps. Shares that are done already are not done again.
 
-        by_hand: begin shares anew that ended their workers too often. Raises RescoreFailedError when one did,
-        LeaseLostError when the trainer lease is lost.
+        asked: by a person, so begin shares anew that ended their workers too often. Raises RescoreFailedError when one
+        did, LeaseLostError when the trainer lease is lost.
         """
-        job = self._job(inputs, matrix, rows, lease, share_faces=share_faces, actor=actor, by_hand=by_hand)
+        job = self._job(inputs, matrix, rows, lease, share_faces=share_faces, actor=actor, asked=asked)
 
         def report(done: int) -> None:
             lease.require()
@@ -119,13 +119,13 @@ class Rescoring:
         *,
         share_faces: int,
         actor: str,
-        by_hand: bool,
+        asked: bool,
     ) -> Job:
         """The job of these inputs, as a killed attempt left it or new."""
         job = self.store.job(job_id_of(inputs))
         if job is not None and not job.status.ended:
             return job
-        if job is not None and job.status is JobStatus.FAILED and not by_hand:
+        if job is not None and job.status is JobStatus.FAILED and not asked:
             raise RescoreFailedError(job.message)
         lease.require()
         now = self.clock()
@@ -177,7 +177,7 @@ class Rescoring:
                 if share.attempts >= MAX_ATTEMPTS:
                     raise RescoreFailedError(
                         f"{share.total:,} faces could not be scored: {share.message} "
-                        "Have it tried again: `manage.py train`."
+                        "Have it tried again: `manage.py jobs retry trainer`, or `manage.py train`."
                     )
                 logger.warning("a share failed and is tried again", extra={"job": share.job_id, "share": share.number})
                 self._wait_again([share])
