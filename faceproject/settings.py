@@ -254,7 +254,7 @@ QUEUE_FOLDERS: list[Path] = []
 if CELERY_BROKER_URL == FOLDER_URL:
     CELERY_BROKER_TRANSPORT = "orchestration.folder_transport:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS = folder_options(FACEPROJECT_HOME / QUEUE)
-    QUEUE_FOLDERS = [FACEPROJECT_HOME / QUEUE / name for name in ("messages", "processed")]
+    QUEUE_FOLDERS = [FACEPROJECT_HOME / QUEUE / "messages"]
     for _folder in QUEUE_FOLDERS:
         with _usable("FACEPROJECT_HOME", _folder):
             _folder.mkdir(parents=True, exist_ok=True)
