@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import NoReturn
 
 from orchestration.heartbeat import Heartbeat
@@ -44,7 +43,9 @@ def run_role(name: str, *, host: str, port: int) -> int:
     if name == WEB:
         _become_web(host, port)
     if name == SCORER:
-        return int(import_module("orchestration.scorer").serve(host, port) or 0)
+        from orchestration.scorer import serve
+
+        serve(host, port)
     return _run(role)
 
 
