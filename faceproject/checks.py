@@ -24,6 +24,9 @@ CHOICES = (
     ("LOG_FORMAT", tuple(FORMATTERS), "faceproject.E007"),
 )
 
+#: A task that takes a month hangs.
+LONGEST_LIMIT_SECONDS = 31 * 24 * 3600
+
 
 @register()
 def check_choices(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
@@ -62,6 +65,26 @@ def check_runtime(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
         hint = "Run `pip install -r requirements-openvino.txt`, or unset FACE_RUNTIME."
         return [Error("FACE_RUNTIME=openvino, but OpenVINO is not installed.", hint=hint, id="faceproject.E004")]
     return []
+
+
+@register()
+def check_limits(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """A time limit that leaves tasks no time would end every worker at once, for ever."""
+    found: list[CheckMessage] = [
+        Error(
+            f"TASK_LIMIT_SECONDS_{queue.upper()}={seconds:g} is no time for a task.",
+            hint=f"Set it well above the longest task of the {queue} queue, in seconds, or unset it.",
+            id="faceproject.E010",
+        )
+        for queue, seconds in settings.TASK_LIMIT_SECONDS.items()
+        if not 1 <= seconds <= LONGEST_LIMIT_SECONDS
+    ]
+    if not settings.STOP_GRACE_SECONDS >= 0:
+        hint = "Set it to the seconds a task in hand may still take, less than its supervisor waits; 0 for none."
+        found.append(
+            Error(f"STOP_GRACE_SECONDS={settings.STOP_GRACE_SECONDS:g} is no time.", hint=hint, id="faceproject.E011")
+        )
+    return found
 
 
 @register()

@@ -26,6 +26,7 @@ INSTALLED_APPS = [app for app in INSTALLED_APPS if app not in _PAGES]
 ROOT_URLCONF = "orchestration.scorer.urls"
 WSGI_APPLICATION = "orchestration.scorer.wsgi.application"
 MIDDLEWARE = [
+    "personas.middleware.RequestIdMiddleware",
     "orchestration.scorer.middleware.ProblemMiddleware",
     "orchestration.scorer.middleware.TokenMiddleware",  # deny by default
 ]

@@ -137,7 +137,6 @@ class Dispatcher:
                 return
             patience = RESEND_SECONDS if news else min(last.patience * 2, LONGEST_RESEND_SECONDS)
         self.send(task, arguments)
-        TASKS_SENT.labels(task).inc()
         self._outstanding[task, *arguments] = _Outstanding(
             gap=gap, follower=follower, sent_at=self.monotonic(), patience=patience
         )
@@ -165,6 +164,7 @@ def send_by_celery(task: str, arguments: tuple[str | int, ...]) -> None:
         current_app.send_task(task, args=arguments)
     except (OperationalError, OSError) as error:
         raise away(error) from error
+    TASKS_SENT.labels(task).inc()
 
 
 def product_dispatcher() -> Dispatcher:

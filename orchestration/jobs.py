@@ -36,14 +36,20 @@ RESEND_SECONDS, LONGEST_RESEND_SECONDS = 5.0, 300.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """Jobs of one kind. moved: while shares are being done. settled: when all have ended; None: its task does that."""
+    """Jobs of one kind. moved: while shares are being done. settled: when all have ended.
+
+    None: whoever made the job says how far it is and ends it, and is only helped with its shares.
+    """
 
     task: str
-    moved: Said
-    settled: Said | None
+    moved: Said | None = None
+    settled: Said | None = None
 
 
-KINDS: Final = {"ingest": Kind(task="ingest.do_share", moved=ingest.moved, settled=ingest.settled)}
+KINDS: Final = {
+    "ingest": Kind(task="ingest.do_share", moved=ingest.moved, settled=ingest.settled),
+    "rescore": Kind(task="training.do_share"),
+}
 
 
 @dataclass(slots=True)
@@ -97,10 +103,11 @@ class ShareSweep:
         left = waiting(shares)
         if not left:
             self._settle(job, kind)
-        elif job.wish is JobWish.PAUSE:
-            self._pause(job, kind, shares)
+        elif job.wish is JobWish.PAUSE and kind.moved:
+            self._pause(job, kind.moved(job, shares, self.clock()), shares)
         else:
-            self._tell(job, kind.moved(job, shares, self.clock()))
+            if kind.moved:
+                self._tell(job, kind.moved(job, shares, self.clock()))
             self._offer(job, kind, left)
 
     def _tell(self, job: Job, moved: Job) -> None:
@@ -125,9 +132,8 @@ class ShareSweep:
             return  # by another dispatcher, or by somebody who retries
         logger.info("job settled", extra={"job_id": job.job_id, "kind": job.kind, "status": ended.status.value})
 
-    def _pause(self, job: Job, kind: Kind, shares: Sequence[Share]) -> None:
+    def _pause(self, job: Job, moved: Job, shares: Sequence[Share]) -> None:
         """Paused is what has no share in any worker's hand."""
-        moved = kind.moved(job, shares, self.clock())
         in_hand = [share for share in begun(shares) if self._in_hand(share)]
         if in_hand:
             message = f"Pausing: {len(in_hand)} of its parts {'is' if len(in_hand) == 1 else 'are'} being finished."

@@ -20,10 +20,10 @@ from django.conf import settings
 from django.db import connections
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from orchestration.broker import check_broker
 from orchestration.heartbeat import Heartbeat
+from orchestration.queues import broker_answers
 from orchestration.roles import SCORER, WEB, Role
-from personas.errors import FaceProjectError
+from personas.errors import FaceProjectError, TransientError
 from personas.readiness import STORE_CHECKS, WEB_CHECKS, Check, NotReadyError, all_ok, readiness
 
 logger = logging.getLogger(__name__)
@@ -75,14 +75,26 @@ class Probes:
 
 def probes_of(role: Role, heartbeat: Heartbeat | None) -> Probes:
     """The checks that a role's work depends on."""
-    if role.name in (WEB, SCORER):
+    if role.name == WEB:
         return Probes(heartbeat, WEB_CHECKS)
+    if role.name == SCORER:  # the version in use; it may have neither database nor store
+        from orchestration.scorer.process import CHECKS
+
+        return Probes(heartbeat, CHECKS)
     checks = dict(STORE_CHECKS)
     if role.needs_broker:
         checks["broker"] = check_broker
     if role.needs_weights:
         checks["models"] = check_models
     return Probes(heartbeat, checks)
+
+
+def check_broker() -> None:
+    """Raises NotReadyError."""
+    try:
+        broker_answers()
+    except TransientError as error:
+        raise NotReadyError("The broker does not answer; tasks wait in the store meanwhile.") from error
 
 
 def check_models() -> None:

@@ -9,12 +9,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import NoReturn
 
 from orchestration.heartbeat import Heartbeat
 from orchestration.probes import Probes, probes_of, serve_probes
 from orchestration.roles import DISPATCHER, INIT, ROLES, SCORER, WEB, Role
+from orchestration.scorer import serve as serve_scorer
 from orchestration.serving import require_free
 from personas.errors import FaceProjectError
 from personas.log_context import ROLE_VARIABLE
@@ -40,11 +40,11 @@ def run_role(name: str, *, host: str, port: int) -> int:
     if role is None:
         raise UnknownRoleError(f"{name!r} is no role; choose one of {', '.join(ROLES)}.")
     os.environ[ROLE_VARIABLE] = name  # for logs and probes, here and in what this process starts or becomes
+    if name == SCORER:
+        serve_scorer(host, port)
     create_private()
     if name == WEB:
         _become_web(host, port)
-    if name == SCORER:
-        return int(import_module("orchestration.scorer").serve(host, port) or 0)
     return _run(role)
 
 

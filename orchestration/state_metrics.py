@@ -14,8 +14,7 @@ from typing import Final
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from orchestration.broker import queue_lengths
-from orchestration.roles import ROLES
+from orchestration.queues import queue_lengths
 from personas.entities import JobStatus
 from personas.metrics import SCRAPE_ERRORS
 from personas.selectors.learning import learning_state
@@ -25,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 #: Ended jobs are counted among this many of the newest.
 RECENT_JOBS: Final = 100
-QUEUES: Final = tuple(role.queue for role in ROLES.values() if role.queue)
-
 Part = Callable[[], Iterable[Metric]]
 
 
@@ -49,7 +46,7 @@ class StateMetrics(Collector):
 
 def _queues() -> Iterator[Metric]:
     lengths = GaugeMetricFamily("faceproject_queue_length", "Messages that wait for a worker.", labels=["queue"])
-    for queue, length in queue_lengths(QUEUES).items():
+    for queue, length in queue_lengths().items():
         lengths.add_metric([queue], length)
     yield lengths
 

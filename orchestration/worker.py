@@ -1,4 +1,4 @@
-"""The main loop of a worker role: Celery's solo pool in this process, one task at a time, with a sign of life."""
+"""The main loop of a worker role: Celery in this process, one task at a time, with a sign of life."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ def run_worker(role: Role, probes: Probes, heartbeat: Heartbeat) -> int:
     worker = current_app.Worker(
         hostname=f"{role.name}@{socket.gethostname()}",
         queues=[role.queue],
-        pool="solo",  # models and matrix are loaded once, in the process that answers probes
         quiet=True,
         without_gossip=True,
         without_mingle=True,
@@ -80,8 +79,7 @@ class _Listeners:
         self.probes.ending.set()
 
     def begins(self, task: Any, **kwargs: Any) -> None:
-        limit = task.time_limit or current_app.conf.task_time_limit
-        self.heartbeat.task_begins(task.name, seconds=limit)
+        self.heartbeat.task_begins(task.name, seconds=task.time_limit)
 
     def ended(self, **kwargs: Any) -> None:
         self.heartbeat.beat()

@@ -20,6 +20,8 @@ from kombu.exceptions import OperationalError
 
 from personas.errors import FaceProjectError, TransientError
 from personas.lease import LeaseBusyError, LeaseLostError
+from personas.log_context import bound
+from personas.metrics import TASK_SECONDS, TASKS
 from personas.watchdog import WATCHDOG
 
 logger = logging.getLogger(__name__)
@@ -59,7 +61,11 @@ class ProductTask(Task):  # type: ignore[misc]  # celery ships no types
             return super().__call__(*args, **kwargs)
         if WATCHDOG.stopping:  # it was on its way when the stop came: another worker's
             raise Reject("The worker ends.", requeue=True)
-        with WATCHDOG.hand(name=self.name, task_id=self.request.id, limit_seconds=self.time_limit):
+        task_id = str(self.request.id)
+        with (
+            bound(task=self.name, task_id=task_id),
+            WATCHDOG.hand(name=self.name, task_id=task_id, limit_seconds=self.time_limit),
+        ):
             return self._attempt(args, kwargs)
 
     def _attempt(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
@@ -77,41 +83,29 @@ class ProductTask(Task):  # type: ignore[misc]  # celery ships no types
             outcome = Outcome.GIVEN_UP if self.request.retries >= self.max_retries else Outcome.RETRIED
         except FaceProjectError as error:
             outcome, said = Outcome.FAILED, str(error)
-            logger.warning("the task failed: %s", error, extra=self._about(outcome))
+            logger.warning("the task failed: %s", error)
         except Exception:  # whatever it is, the worker goes on with other tasks
             outcome = Outcome.ERRORED
-            logger.exception("the task ended with an error", extra=self._about(outcome))
-        seconds = round(time.monotonic() - began, 3)
-        if transient is not None:
-            return self._after_transient(transient, outcome)
-        logger.info("task ended", extra={**self._about(outcome), "seconds": seconds})
-        return said
+            logger.exception("the task ended with an error")
+        seconds = time.monotonic() - began
+        TASK_SECONDS.labels(self.name).observe(seconds)
+        TASKS.labels(self.name, outcome.value).inc()
+        logger.info("task ended", extra={"outcome": outcome.value, "seconds": round(seconds, 3)})
+        return self._after_transient(transient, outcome) if transient else said
 
     def _after_transient(self, error: Exception, outcome: Outcome) -> str:
         if outcome is Outcome.GIVEN_UP:
-            logger.warning(
-                "the task is dropped after %d retries, the dispatcher asks again: %s",
-                self.request.retries,
-                error,
-                extra=self._about(outcome),
-            )
+            logger.warning("dropped after %d retries, the dispatcher asks again: %s", self.request.retries, error)
             return "Given up after a transient error."
         pause = get_exponential_backoff_interval(
             FIRST_PAUSE_SECONDS, self.request.retries, LONGEST_PAUSE_SECONDS, full_jitter=True
         )
-        logger.warning("the task is tried again in %d s: %s", pause, error, extra=self._about(outcome))
+        logger.warning("tried again in %d s: %s", pause, error)
         try:
             raise self.retry(exc=error, countdown=pause)
         except Reject as unsent:
-            logger.warning(
-                "the retry cannot be sent, the dispatcher asks again: %s",
-                unsent.reason,
-                extra=self._about(Outcome.GIVEN_UP),
-            )
+            logger.warning("the retry cannot be sent, the dispatcher asks again: %s", unsent.reason)
             return "Given up after a transient error."
-
-    def _about(self, outcome: Outcome) -> dict[str, str]:
-        return {"task": self.name, "task_id": self.request.id, "outcome": outcome.value}
 
 
 def queue_of(task: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Final
 
 from django.conf import settings
 
@@ -16,6 +17,7 @@ from orchestration.scorer.extractors import ExtractorPool
 from orchestration.scorer.problems import ProblemError
 from orchestration.scorer.serving import ChampionFollower, FolderSource, Served, Source
 from orchestration.scorer.tokens import tokens_of_installation
+from personas.readiness import Check, NotReadyError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,15 @@ def _source(embedder: str) -> Source:
     return ChampionFollower(get_store, media_root=settings.MEDIA_ROOT, embedder=embedder)
 
 
+def check_model() -> None:
+    """There is a version to answer with. Raises NotReadyError."""
+    source = current_scorer().source
+    if source.served is None:
+        raise NotReadyError(source.problem)
+
+
+#: What the scorer's work depends on; its extractors are loaded before it listens.
+CHECKS: Final[Mapping[str, Check]] = {"models": check_model}
 _scorer: Scorer | None = None
 
 

@@ -97,10 +97,10 @@ def steer(request: PageRequest, job_id: str, action: str) -> HttpResponseBase:
         raise PermissionDenied(refusal_of_steering(found.kind))
     command = {"store": store, "job_id": job_id, "actor": request.user.get_username(), "at": timezone.now()}
     if request.htmx:
-        steered = STEERING[action](**command)
-        return render(
-            request, "jobs/_card.html", {"view": view_for(steered, request), "still": "still" in request.POST}
-        )
+        view = view_for(STEERING[action](**command), request)
+        if request.htmx.target == "job-page":
+            return render(request, "jobs/_body.html", _whole(store, view))
+        return render(request, "jobs/_card.html", {"view": view})
     try:
         STEERING[action](**command)
     except UnableToSteerError as error:

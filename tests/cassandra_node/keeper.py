@@ -110,7 +110,7 @@ def keep(folder: Path, run: int) -> None:
     node_folder = folder / "node"
     node_folder.mkdir()
     try:
-        node = start(node_folder, unless=lambda: told.is_set() or not is_there(run))
+        node = start(node_folder, forgetful=True, unless=lambda: told.is_set() or not is_there(run))
     except NoNodeError as error:
         _say(folder / FAILED, str(error))
         return

@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+from personas.errors import TransientError
 from personas.tasks import task
 
 
@@ -18,3 +19,14 @@ def sample(folder: str, name: str) -> str:
         time.sleep(0.02)
     with (here / f"{name}.done.{os.getpid()}").open("x"):
         return "Done."
+
+
+@task("ingest.sample_that_needs_patience")
+def sample_that_needs_patience(folder: str, name: str) -> str:
+    """Like `sample`, at the third attempt."""
+    attempts = Path(folder) / f"{name}.attempts"
+    attempts.touch()
+    attempts.write_text(attempts.read_text() + ".")
+    if len(attempts.read_text()) < 3:
+        raise TransientError("The store is busy.")
+    return str(sample(folder, name))

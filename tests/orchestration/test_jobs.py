@@ -201,6 +201,17 @@ def test_jobs_of_other_kinds_are_left_alone(store: Store, look: Callable[..., No
     assert sent == []
 
 
+def test_a_job_that_its_maker_looks_after_is_only_helped_with_its_shares(
+    store: Store, look: Callable[..., None], sent: list[Any]
+) -> None:
+    job = put_job(store, kind="rescore", shares=2)
+    look()
+    assert sent == [("training.do_share", ("j", 1)), ("training.do_share", ("j", 2))]
+    end(store, 1, 2)
+    look(0.5)
+    assert the(store) == job
+
+
 # ---- pausing ---------------------------------------------------------------------------------------------------------
 def test_a_job_is_paused_when_the_shares_in_hand_are_done_and_goes_on_when_resumed(
     store: Store, look: Callable[..., None], sent: list[Any], clock: Clock

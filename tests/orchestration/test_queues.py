@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from celery import current_app
 
 from faceproject.celery import app as product_app
 from orchestration.dispatcher import send_by_celery
@@ -79,3 +80,21 @@ def test_installations_with_prefixes_of_their_own_share_a_redis(redis, tmp_path)
 def test_a_message_in_hand_is_not_offered_again_within_the_longest_limit():
     options = redis_options(key_prefix="", limits={"ingest": 10.0, "training": 5000.0})
     assert options["visibility_timeout"] > 5000.0
+
+
+def test_a_message_that_a_dead_worker_held_comes_back_after_the_visibility_timeout(broker_of_redis):
+    send_by_celery("training.train", ())
+    dead, alive = current_app.connection_for_read(), current_app.connection_for_read()
+    try:
+        held = dead.default_channel.basic_get("training")
+        assert alive.default_channel.basic_get("training") is None
+        alive.default_channel.qos.visibility_timeout = 0  # as if it were over
+        alive.default_channel.qos.restore_visible(interval=1)
+        back = alive.default_channel.basic_get("training")
+        assert back.headers["id"] == held.headers["id"]
+        back.ack()
+    finally:
+        dead.default_channel.qos._delivered.clear()  # the dead do not hand back
+        dead.release()
+        alive.release()
+    assert queue_lengths()["training"] == 0

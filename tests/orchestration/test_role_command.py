@@ -2,126 +2,77 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-REPO = Path(__file__).resolve().parents[2]
+from tests.orchestration.role_home import RoleHome, ask
+from tests.processes import free_port, wait_until
+
 pytestmark = pytest.mark.kill
-#: How long anything may take on a slow machine.
-PATIENCE = 180.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def ask(port: int, path: str) -> tuple[int, str]:
-    """Status and text; 0 while nobody answers."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-    except OSError:
-        return 0, ""
-
-
-def wait_for(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    pytest.fail("it did not happen")
-
-
-@dataclass
-class Started:
-    """A process of a role, and its probes."""
-
-    process: subprocess.Popen[str]
-    port: int
-    log: Path
-
-    def ready(self) -> tuple[int, dict[str, Any]]:
-        status, text = ask(self.port, "/readyz")
-        return status, json.loads(text) if text else {}
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
-
-
-class Home:
-    """A state folder that no `init` has seen."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.started: list[Started] = []
-
-    def environment(self, **more: str) -> dict[str, str]:
-        dropped = ("DATABASE_URL", "REDIS_URL", "MEDIA_ROOT", "CACHE_ROOT", "STATE_STORE", "STORES")
-        kept = {name: value for name, value in os.environ.items() if name not in dropped}
-        home = str(self.folder / "state")
-        return {**kept, "FACEPROJECT_HOME": home, "DJANGO_SETTINGS_MODULE": "faceproject.settings", **more}
-
-    def start(self, name: str, *arguments: str, **more: str) -> Started:
-        port = free_port()
-        log = self.folder / f"{name}-{port}.log"
-        with log.open("w") as opened:
-            process = subprocess.Popen(
-                [sys.executable, "manage.py", "role", name, *arguments],
-                cwd=REPO,
-                env=self.environment(PROBE_PORT=str(port), LOG_FORMAT="json", **more),
-                stdout=opened,
-                stderr=opened,
-                text=True,
-            )
-        self.started.append(Started(process, port, log))
-        return self.started[-1]
-
-    def init(self, **more: str) -> int:
-        return self.start("init", **more).process.wait(PATIENCE)
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    made = Home(tmp_path)
+def home(tmp_path: Path) -> Iterator[RoleHome]:
+    made = RoleHome(tmp_path)
     yield made
-    for started in made.started:
-        with contextlib.suppress(ProcessLookupError):
-            started.process.kill()
-        started.process.wait()
+    made.end()
 
 
 @pytest.mark.parametrize("name", ["ingest-worker", "trainer-worker", "dispatcher", "web"])
-def test_a_role_waits_for_the_schema_then_is_ready_and_ends_on_sigterm(home: Home, name: str):
+def test_a_role_waits_for_the_schema_then_is_ready_and_ends_on_sigterm(home: RoleHome, name: str):
     arguments = ["--port", str(free_port())] if name == "web" else []
     started = home.start(name, *arguments)
-    status, said = wait_for(lambda: (found := started.ready())[0] and found)
-    assert status == 503
-    assert "manage.py role init" in said["checks"]["schema"]
+    assert "manage.py role init" in started.wait_for_status(503)["schema"]
     assert ask(started.port, "/healthz")[0] == 200
-    assert home.init() == 0
-    status, said = wait_for(lambda: (found := started.ready())[0] == 200 and found)
-    assert set(said["checks"].values()) == {"ok"}
+    assert home.init().exit_code() == 0
+    assert set(started.wait_ready().values()) == {"ok"}
     assert ask(started.port, "/healthz")[0] == 200
+    assert "faceproject_store_seconds" in ask(started.port, "/metrics")[1]
     assert started.end() == 0
-    lines = [json.loads(line) for line in started.log.read_text().splitlines() if line.startswith("{")]
-    assert len([line for line in lines if line["message"].startswith(("waiting", "the web process is not ready"))]) == 1
+    records = started.records()
+    waited = [each for each in records if each["message"].startswith(("waiting", "the web process is not ready"))]
+    assert len(waited) == 1
+    assert {each["role"] for each in records} == {name}
+
+
+@pytest.mark.parametrize("name", ["ingest-worker", "dispatcher"])
+def test_a_role_that_still_waits_for_the_schema_ends_on_sigterm(home: RoleHome, name: str):
+    started = home.start(name)
+    started.wait_for_status(503)
+    assert started.end() == 0
+
+
+def test_a_worker_that_stands_still_is_unhealthy_and_one_that_goes_on_is_not(home: RoleHome):
+    """The silence that is allowed is shortened by a settings module of the test's own."""
+    home.init()
+    started = home.start("ingest-worker", DJANGO_SETTINGS_MODULE="tests.orchestration.impatient_settings")
+    started.wait_ready()
+    first = wait_until(lambda: ask(started.port, "/healthz"), "an answer")
+    assert first[0] == 200
+    main_thread = started.process.pid  # the first thread of a process has its number
+    os.kill(main_thread, signal.SIGVTALRM)  # its main loop stands from now on
+    wait_until(lambda: ask(started.port, "/healthz")[0] == 503, "healthz says that it stands still", logs=started.said)
+
+
+def test_an_unknown_role_is_named_with_the_others(home: RoleHome):
+    started = home.start("cleaner")
+    assert started.exit_code() == 2
+    assert "ingest-worker" in started.said()
+
+
+def test_embedded_the_web_listens_on_loopback_only(home: RoleHome):
+    started = home.start("web", "--host", "0.0.0.0", "--port", str(free_port()))
+    assert started.exit_code() == 1
+    assert "EMBEDDED=false" in started.said()
+
+
+def test_a_taken_probe_port_is_named(home: RoleHome):
+    first = home.start("dispatcher")
+    first.wait_for_status(503)
+    second = home.start("trainer-worker", PROBE_PORT=str(first.port))
+    assert second.exit_code() == 1
+    assert f"Probes cannot listen on 127.0.0.1:{first.port}" in second.said()

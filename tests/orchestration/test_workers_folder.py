@@ -102,3 +102,11 @@ def test_a_task_over_its_limit_ends_its_worker_with_a_line_that_names_it(tmp_pat
         assert workers.said("task=ingest.sample")
     finally:
         workers.end()
+
+
+def test_a_transient_error_is_tried_again_by_message(workers):
+    workers.start()
+    workers.send("patient", task="ingest.sample_that_needs_patience")
+    workers.wait_for("patient")
+    assert (workers.folder / "patient.attempts").read_text() == "..."
+    assert workers.said("outcome=retried")

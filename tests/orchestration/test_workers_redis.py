@@ -128,3 +128,11 @@ def test_installations_with_prefixes_of_their_own_share_a_redis(workers, redis, 
         other.wait_for("theirs")
     finally:
         other.end()
+
+
+def test_a_transient_error_is_tried_again_by_message(workers):
+    workers.start()
+    workers.send("patient", task="ingest.sample_that_needs_patience")
+    workers.wait_for("patient")
+    assert (workers.folder / "patient.attempts").read_text() == "..."
+    assert workers.said("outcome=retried")

@@ -53,10 +53,10 @@ class Workers:
     def _ready(self) -> int:
         return last_lines(self.log, 10_000).count(" ready.")
 
-    def send(self, *names: str) -> None:
+    def send(self, *names: str, task: str = "ingest.sample") -> None:
         """A task each."""
         for name in names:
-            self.app.send_task("ingest.sample", args=(str(self.folder), name))
+            self.app.send_task(task, args=(str(self.folder), name))
 
     @cached_property
     def app(self) -> Celery:

@@ -10,9 +10,10 @@ from celery import current_app, states
 from celery.exceptions import Reject, Retry
 from kombu.exceptions import OperationalError
 
-from personas import tasks
+from personas import log_context, tasks
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import LeaseBusyError, LeaseLostError
+from personas.metrics import TASKS
 from personas.tasks import MAX_RETRIES, Outcome, ProductTask
 from personas.watchdog import Watchdog
 
@@ -47,39 +48,56 @@ def run(caplog: pytest.LogCaptureFixture) -> Callable[..., list[logging.LogRecor
 
 
 def outcomes(records: list[logging.LogRecord]) -> list[str]:
-    return [record.outcome for record in records]
+    return [record.outcome for record in records if record.getMessage() == "task ended"]
 
 
-def test_a_task_that_ends_well_is_told_with_its_name_and_id(run):
-    (record,) = run(lambda: "Two pictures taken in.")
-    assert (record.outcome, record.task, record.task_id) == (Outcome.DONE, obey.name, "the-id")
+def counted(outcome: Outcome) -> float:
+    return TASKS.labels(obey.name, outcome.value)._value.get()
+
+
+def test_records_of_a_task_carry_its_name_and_id():
+    seen = []
+    _do[:] = [lambda: str(seen.append(log_context.fields()))]
+    obey.apply(task_id="the-id")
+    assert (seen[0]["task"], seen[0]["task_id"]) == (obey.name, "the-id")
+    assert "task" not in log_context.fields()
+
+
+def test_a_task_that_ends_well_is_told_and_counted_once(run):
+    before = counted(Outcome.DONE)
+    assert outcomes(run(lambda: "Two pictures taken in.")) == [Outcome.DONE]
+    assert counted(Outcome.DONE) == before + 1
+
+
+def test_what_a_task_returns_is_not_logged(run):
+    assert "pictures" not in str([record.__dict__ for record in run(lambda: "Two pictures taken in.")])
 
 
 @pytest.mark.parametrize("error", [LeaseBusyError("x"), LeaseLostError("x")])
 def test_another_worker_at_it_is_no_error(run, error):
     records = run(failing(error))
     assert outcomes(records) == [Outcome.BUSY]
-    assert records[0].levelno == logging.INFO
+    assert {record.levelno for record in records} == {logging.INFO}
 
 
 @pytest.mark.parametrize("error", [FaceProjectError("No weights."), NotFoundError("No weights.")])
 def test_an_anticipated_failure_is_told_by_its_message_and_not_tried_again(run, error):
     records = run(failing(error))
-    assert outcomes(records) == [Outcome.FAILED, Outcome.FAILED]
-    assert records[0].getMessage() == "the task failed: No weights."
-    assert records[0].exc_info is None
+    assert outcomes(records) == [Outcome.FAILED]
+    assert (records[0].getMessage(), records[0].exc_info) == ("the task failed: No weights.", None)
 
 
 def test_anything_else_is_told_with_its_traceback_and_does_not_end_the_worker(run):
     records = run(failing(ZeroDivisionError("surprise")))
-    assert outcomes(records) == [Outcome.ERRORED, Outcome.ERRORED]
+    assert outcomes(records) == [Outcome.ERRORED]
     assert records[0].exc_info is not None
 
 
 @pytest.mark.parametrize("error", [TransientError("busy"), OperationalError("away"), ConnectionResetError("gone")])
 def test_a_transient_error_is_tried_again(run, error):
-    records = run(failing(error), failing(error), lambda: "At last.")
-    assert outcomes(records) == [Outcome.RETRIED, Outcome.RETRIED, Outcome.DONE]
+    before = counted(Outcome.RETRIED)
+    assert outcomes(run(failing(error), failing(error), lambda: "At last.")) == ["retried", "retried", "done"]
+    assert counted(Outcome.RETRIED) == before + 2
 
 
 def test_a_transient_error_that_stays_is_dropped_after_the_last_retry(run):
@@ -93,7 +111,7 @@ def test_a_retry_that_cannot_be_sent_is_left_to_the_dispatcher(run, monkeypatch)
         raise Reject(OperationalError("away"), requeue=False)
 
     monkeypatch.setattr(ProductTask, "retry", retry)
-    assert outcomes(run(failing(TransientError("busy")))) == [Outcome.RETRIED, Outcome.GIVEN_UP]
+    assert "the dispatcher asks again" in run(failing(TransientError("busy")))[-1].getMessage()
 
 
 def test_pauses_before_retries_are_drawn_from_a_growing_range_with_an_end(monkeypatch):
