@@ -117,7 +117,7 @@ def _settings(store: str, scratch: Path) -> Iterator[dict[str, str]]:
         case "Cassandra":
             folder = scratch / "node"
             folder.mkdir()
-            node = start(folder)
+            node = start(folder, forgetful=False)
             try:
                 yield on_cassandra(node.server.environment)
             finally:

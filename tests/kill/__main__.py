@@ -71,7 +71,7 @@ def _store(name: str, root: Path) -> Iterator[tuple[dict[str, str], Node | None]
         case "cassandra":
             folder = root / "cassandra"
             folder.mkdir()
-            node = start(folder)
+            node = start(folder, forgetful=False)
             try:
                 yield on_cassandra(node.server.environment), node
             finally:
