@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.cassandra_node.fixtures", "tests.servers"]
+pytest_plugins = ["tests.cassandra_node.fixtures", "tests.chromium", "tests.servers"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 NO_DATA = "no data:"
 
@@ -50,6 +50,21 @@ def child_environment(transactional_db: None) -> dict[str, str]:
         "DATABASE_URL": f"sqlite:///{settings['NAME']}",
         "PYTHONPATH": str(REPOSITORY),
     }
+
+
+# ---- who runs where --------------------------------------------------------------------------------------------------
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `--dist loadgroup`: heavy tests run on one worker, one at a time, and first: their group is the largest.
+
+    Tests that start processes or read the shared data stay together by file: their modules prepare much, once.
+    """
+    for item in items:
+        if item.get_closest_marker("heavy"):
+            item.add_marker(pytest.mark.xdist_group("heavy"))
+        elif item.get_closest_marker("kill") or item.get_closest_marker("seed_data"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 # ---- skips -----------------------------------------------------------------------------------------------------------
