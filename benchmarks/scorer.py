@@ -126,7 +126,7 @@ def _pictures(served: Served, cache: Path, paths: Sequence[Path]) -> Iterable[Ro
 
     for batch, body in zip(batches, bodies, strict=True):
         asked = partial(_post, connection, "/v1/score", body, JSON)
-        things = {
+        things: dict[str, Callable[[], Any]] = {
             "bare": partial(on_cpu, "bare", time.process_time, partial(extractor.extract_many, batch)),
             "batches": partial(on_cpu, "batches", served.cpu_seconds, asked),
             "one": partial(on_cpu, "one", served.cpu_seconds, partial(one_by_one, batch)),

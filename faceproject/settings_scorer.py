@@ -39,6 +39,9 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 10
 # Refusals are answers, not errors of this process; what broke is logged with its traceback.
 LOGGING = {
     **LOGGING,
-    "filters": {"broken": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: bool(record.exc_info)}},
+    "filters": {
+        **LOGGING.get("filters", {}),
+        "broken": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: bool(record.exc_info)},
+    },
     "loggers": {**LOGGING["loggers"], "django.request": {"filters": ["broken"]}},
 }

@@ -150,8 +150,19 @@ def start(folder: Path, *, forgetful: bool, unless: Callable[[], bool] = lambda:
 def _make_certificate(keystore: Path) -> None:
     """The node's own authority; speaking TLS is up to the client."""
     keytool = Path(java()).resolve().with_name("keytool")
-    command = [keytool, "-genkeypair", "-keyalg", "EC", "-alias", "node", "-dname", "CN=localhost", "-validity", "30"]
-    store = ["-keystore", keystore, "-storetype", "PKCS12", "-storepass", PASSWORD]
+    command = [
+        str(keytool),
+        "-genkeypair",
+        "-keyalg",
+        "EC",
+        "-alias",
+        "node",
+        "-dname",
+        "CN=localhost",
+        "-validity",
+        "30",
+    ]
+    store = ["-keystore", str(keystore), "-storetype", "PKCS12", "-storepass", PASSWORD]
     run = subprocess.run(
         [*command, "-ext", "san=dns:localhost,ip:127.0.0.1", *store], capture_output=True, text=True, check=False
     )
