@@ -1,7 +1,8 @@
 """A process that trains, promotes or labels on an installation when it is told to: `python -m tests.races.racer`.
 
-It reads one JSON object a line, `{"do": name, "with": {…}, "at": seconds}`, waits until that moment of the machine's
-monotonic clock, which all processes share, and answers `{"answer": …}` or `{"refused": kind, "message": …}`.
+It reads one JSON object a line, `{"number": n, "do": name, "with": {…}, "at": seconds}`, waits until that moment of the
+machine's monotonic clock, which all processes share, and answers `{"number": n, "answer": …}` or
+`{"number": n, "refused": kind, "message": …}`.
 """
 
 from __future__ import annotations
@@ -75,15 +76,14 @@ def hold_leases_for(store: Store, seconds: float) -> None:
 
 def stop_before(store: Store, method: str) -> None:
     """The next call of that method of the store stops this process (SIGSTOP) before it does anything."""
-    kind = type(store)
-    original = getattr(kind, method)
+    original = getattr(store, method)
 
-    def stopped(self: Store, *arguments: Any, **named: Any) -> Any:
-        setattr(kind, method, original)
+    def stopped(*arguments: Any, **named: Any) -> Any:
+        setattr(store, method, original)
         os.kill(os.getpid(), signal.SIGSTOP)
-        return original(self, *arguments, **named)
+        return original(*arguments, **named)
 
-    setattr(kind, method, stopped)
+    setattr(store, method, stopped)
 
 
 def _champion(champion: Any) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def main() -> None:
             said = {"answer": _DOES[asked["do"]](get_store(), **asked["with"])}
         except FaceProjectError as error:
             said = {"refused": type(error).__name__, "message": str(error)}
-        print(json.dumps(said), flush=True)  # noqa: T201
+        print(json.dumps({"number": asked["number"], **said}), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
