@@ -1,5 +1,5 @@
 """The Cassandra store on the node that CASSANDRA_CONTACT_POINTS names: faces read, scored and published a second, a
-million predictions published, a persona's page, 5,000 faces labelled at once.
+million predictions published, a persona's page, 5,000 faces labelled at once, pictures saved by two writers.
 
 Made-up faces of 64 people in a scratch keyspace, dropped afterwards; read, scored and published by the product's own
 classes, by a version that knows all 64. Client and node share the machine.
@@ -33,6 +33,9 @@ BLOCK = 1000
 BULK = 5_000
 PAGE = 60
 PAGE_READS = 30
+WRITERS = 2
+#: Pictures in one batch of a writer, and batches.
+BATCH_SIZES, BATCHES = (32, 64), 20
 EMBEDDER = "made up"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GOALS = {
@@ -40,6 +43,8 @@ GOALS = {
     "a persona's page": Goal(at_most=20),
     "published": Goal(at_most=5),
     "labelled at once": Goal(at_most=2),
+    "seen by another process": Goal(at_most=10),
+    "pictures saved": Goal(at_least=100),
 }
 
 
@@ -69,19 +74,14 @@ def measure(bench: Bench) -> Iterable[Row]:
 
 def main(n_faces: int) -> None:
     """In a process of its own: print rows as JSON lines."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "faceproject.settings")
-    import django
-
-    django.setup()
-    from personas.store.cassandra.adapter import CassandraStore, product_session
+    store = _product_store()
     from personas.store.cassandra.schema import Schema
 
-    session = product_session()
-    schema = Schema(session)
+    schema = Schema(store._session)
     schema.create_keyspace()
     try:
         schema.migrate()
-        for row in _measure(CassandraStore(session, n_buckets=64), n_faces):
+        for row in _measure(store, n_faces):
             print(json.dumps(row), flush=True)
     finally:
         schema.drop_keyspace()
@@ -127,6 +127,7 @@ def _measure(store: Any, n_faces: int) -> Iterator[dict[str, Any]]:
         pages.append(500 * (time.perf_counter() - moment))
     yield {"what": f"a persona's page of {PAGE}", "figure": round(statistics.median(pages), 2), "unit": "ms"}
     yield from _labelling(store, keys)
+    yield from _saving()
 
 
 def _unit(rows: Any) -> Any:
@@ -206,11 +207,10 @@ def _fill(store: Any, n_faces: int, people: Any, random: np.random.Generator) ->
 def _labelling(store: Any, keys: list[Any]) -> Iterator[dict[str, Any]]:
     from personas.entities import LABELS, NewEvent, Verdict
     from personas.projection import FACES_LABELLED, labelled_payload
+    from personas.store.cassandra.adapter import CassandraStore
+    from personas.store.paging import every
 
-    for what, persona in (
-        (f"{BULK:,} faces labelled at once", "ann"),
-        (f"{BULK:,} faces labelled at once, moved", "bob"),
-    ):
+    for how, persona in (("labelled at once", "ann"), ("labelled at once, moved from another persona", "bob")):
         payload = labelled_payload(persona, keys[:BULK], Verdict.BELONGS)
         event = NewEvent(kind=FACES_LABELLED, actor="bench", at=NOW, command_id=str(uuid.uuid4()), payload=payload)
         moment = time.perf_counter()
@@ -218,8 +218,75 @@ def _labelling(store: Any, keys: list[Any]) -> Iterator[dict[str, Any]]:
         seen = store.label_counts([persona])[persona][0]
         spent = time.perf_counter() - moment
         assert seen == BULK, seen
-        yield {"what": what, "figure": round(spent, 2), "unit": "s"}
+        yield {"what": f"{BULK:,} faces {how}", "figure": round(spent, 2), "unit": "s"}
+        other = CassandraStore(store._session, n_buckets=64)  # knows nothing of what the first has seen
+        faces = list(
+            every(lambda cursor: other.labels_of_persona(persona, belongs=True, cursor=cursor, limit=500))  # noqa: B023 - used at once
+        )
+        spent = time.perf_counter() - moment
+        assert len(faces) == BULK, len(faces)
+        yield {"what": "every one of them seen by another process", "figure": round(spent, 2), "unit": "s"}
+
+
+def _saving() -> Iterator[dict[str, Any]]:
+    """Writers in processes of their own; the slower one counts."""
+    for size in BATCH_SIZES:
+        writers = [
+            subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.cassandra", "writer", str(size)],
+                cwd=REPOSITORY, stdout=subprocess.PIPE, text=True,
+            )
+            for _ in range(WRITERS)
+        ]  # fmt: skip
+        speeds = [float(writer.communicate()[0]) for writer in writers]
+        figure = round(WRITERS * min(speeds))
+        yield {"what": f"pictures saved by {WRITERS} writers, {size} a batch", "figure": figure, "unit": "pictures/s"}
+
+
+def write_pictures(size: int) -> None:
+    """A writer: prints how many pictures a second it saved."""
+    store = _product_store()
+    store.head("ingest")
+    random = np.random.default_rng()
+    batches = [[_picture(random) for _ in range(size)] for _ in range(BATCHES)]
+    started = time.perf_counter()
+    for batch in batches:
+        store.save_extracted(batch, actor="bench", at=NOW, command_id=str(uuid.uuid4()))
+    print(BATCHES * size / (time.perf_counter() - started))
+
+
+def _picture(random: np.random.Generator) -> Any:
+    """With two faces and a path."""
+    from personas.entities import Box, ExtractedImage, Image, ImagePath, ImageStatus, NewFace
+
+    image_id = random.bytes(32).hex()
+    faces = tuple(
+        NewFace(
+            box=Box(100 * number, 0, 80, 80), landmarks=((1.0, 1.0),) * 5, score=0.9, quality=0.9,
+            embedding=_unit(random.standard_normal(128)),
+        )
+        for number in range(2)
+    )  # fmt: skip
+    image = Image(
+        image_id=image_id, width=640, height=480, format="JPEG", n_bytes=100_000, status=ImageStatus.FACES,
+        n_faces=2, detector="made up", ingested_at=NOW,
+    )  # fmt: skip
+    path = ImagePath(source="/bench", path=f"{image_id}.jpg", image_id=image_id, size=100_000, mtime_ns=1)
+    return ExtractedImage(image=image, embedder=EMBEDDER, faces=faces, paths=(path,))
+
+
+def _product_store() -> Any:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "faceproject.settings")
+    import django
+
+    django.setup()
+    from personas.store.cassandra.adapter import CassandraStore, product_session
+
+    return CassandraStore(product_session(), n_buckets=64)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    if sys.argv[1] == "writer":
+        write_pictures(int(sys.argv[2]))
+    else:
+        main(int(sys.argv[1]))

@@ -260,7 +260,7 @@ QUEUE_FOLDERS: list[Path] = []
 if CELERY_BROKER_URL == FOLDER_URL:
     CELERY_BROKER_TRANSPORT = "orchestration.folder_transport:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS = folder_options(FACEPROJECT_HOME / QUEUE)
-    QUEUE_FOLDERS = [FACEPROJECT_HOME / QUEUE / name for name in ("messages", "processed")]
+    QUEUE_FOLDERS = [FACEPROJECT_HOME / QUEUE / "messages"]
     for _folder in QUEUE_FOLDERS:
         with _usable("FACEPROJECT_HOME", _folder):
             _folder.mkdir(parents=True, exist_ok=True)
@@ -286,6 +286,7 @@ CELERY_WORKER_POOL = "solo"  # one task at a time in the worker's own process, s
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # The solo pool cannot cancel its task, and need not: the work is kept, and what comes twice ends at once.
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False  # one is the least already
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # probes and metrics are HTTP; a subscription less to keep alive
 CELERY_WORKER_SEND_TASK_EVENTS = CELERY_TASK_SEND_SENT_EVENT = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

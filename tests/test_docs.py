@@ -67,3 +67,13 @@ def test_every_make_target_that_a_page_names_exists(page):
     targets = set(re.findall(r"^([a-z-]+):", (REPO / "Makefile").read_text(), flags=re.MULTILINE))
     said = re.findall(r"(?:`|^)make ([a-z][a-z-]*)", page.read_text(), flags=re.MULTILINE)
     assert set(said) - targets == set()
+
+
+def test_every_metric_is_documented():
+    defined = set()
+    for path in (REPO / "personas" / "metrics.py", REPO / "orchestration" / "state_metrics.py"):
+        for kind, name in re.findall(r"(\w+)\(\s*\"(faceproject_\w+)\"", path.read_text()):
+            defined.add(f"{name}_total" if kind == "Counter" else name)
+    assert "faceproject_store_errors_total" in defined
+    documented = (REPO / "docs" / "operations.md").read_text()
+    assert {name for name in defined if f"`{name}`" not in documented} == set()

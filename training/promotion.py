@@ -153,7 +153,7 @@ class Publisher:
                 actor=actor,
                 asked=asked,
                 on_progress=self.on_progress,
-            ).cut(recogniser.names)
+            ).cut(len(recogniser.names))
         else:
             settled = Settled.from_bytes(self._settled().read(inputs.settled))
             scores = score_matrix(recogniser, matrix, rows=rows, settled=settled)

@@ -218,9 +218,7 @@ class Rescoring:
         matrix = self.open_matrix(inputs.embedder)
         if matrix.through_seq < inputs.through_seq:
             raise TransientError("This worker's copy of the embeddings is behind; another one goes on.")
-        rows = matrix.through(inputs.through_seq)
-        buckets = matrix.buckets(n_buckets)[rows]
-        rows = rows[(buckets >= first) & (buckets < last)]
+        rows = matrix.in_buckets(first, last, n_buckets, through=inputs.through_seq)
         scores = score_matrix(recogniser, matrix, rows=rows, settled=settled)
         lease.require()
         return {"file": self._results(share.job_id).put(scores_to_bytes(scores)), "n_faces": len(rows)}

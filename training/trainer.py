@@ -13,6 +13,7 @@ from personas.entities import LABELS, Champion, Label, ModelVersion, VersionStat
 from personas.errors import NotFoundError
 from personas.lease import Lease, LeaseLostError, held_lease
 from personas.media import MediaFolder
+from personas.metrics import FIT_SECONDS
 from personas.selectors.learning import TRAINER_CURSOR
 from personas.store.base import OutdatedError
 from personas.version_metrics import put_details
@@ -167,6 +168,7 @@ class Trainer(Publisher):
         covers = {persona_id: str(key) for persona_id, key in typical_faces(training_set).items()}
         flagged = {"personas": list(judgement.personas), "faces": [str(key) for key in judgement.faces]}
         seconds = time.perf_counter() - started
+        FIT_SECONDS.observe(seconds)
         content = dump_classifier(classifier, metadata={"embedder": draft.embedder, "data_hash": draft.data_hash})
         metrics = {**draft.metrics, **judgement.metrics, "flagged": flagged, "covers": covers}
         lease.require()

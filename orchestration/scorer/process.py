@@ -17,7 +17,21 @@ from orchestration.scorer.extractors import ExtractorPool
 from orchestration.scorer.problems import ProblemError
 from orchestration.scorer.serving import ChampionFollower, FolderSource, Served, Source
 from orchestration.scorer.tokens import tokens_of_installation
+from personas.errors import FaceProjectError
 from personas.readiness import Check, NotReadyError
+
+#: The least that each limit may be.
+LEAST: Final = {
+    "SCORER_CONCURRENCY": 1,
+    "SCORER_EXTRACTORS": 0,
+    "SCORER_MAX_BODY_BYTES": 1,
+    "SCORER_MAX_EMBEDDINGS": 1,
+    "SCORER_MAX_PICTURES": 1,
+}
+
+
+class LimitError(FaceProjectError):
+    """A limit that would let nothing through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +65,9 @@ class Scorer:
 
 def build() -> Scorer:
     """What the settings describe; models are loaded here. Raises FaceProjectError."""
+    for name, least in LEAST.items():
+        if getattr(settings, name) < least:
+            raise LimitError(f"{name}={getattr(settings, name)} lets nothing through. Set it to {least} or more.")
     extractors = ExtractorPool(extractor_spec(), size=settings.SCORER_EXTRACTORS)
     return Scorer(
         tokens=tokens_of_installation(),

@@ -38,7 +38,8 @@ def measured(store: Store) -> Store:
 
 
 def _measured(operation: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    observe = metrics.STORE_SECONDS.labels(operation).observe
+    def observe(seconds: float) -> None:  # what was never asked is not shown
+        metrics.STORE_SECONDS.labels(operation).observe(seconds)
 
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -36,7 +36,7 @@ WRITES = {"save_extracted", "add_paths", "record", "put_truths", "put_shares"}
 @pytest.fixture(autouse=True)
 def small_shares(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """Pictures are read here, a few a share."""
-    monkeypatch.setattr("ingest.shares._pool", lambda order: closing(InlinePool(order)))
+    monkeypatch.setattr("ingest.shares.warm_pool", lambda order: closing(InlinePool(order)))
     settings.INGEST_SHARE_PICTURES = 3
 
 

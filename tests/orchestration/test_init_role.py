@@ -13,6 +13,7 @@ from orchestration import initialise
 from orchestration.initialise import DONE, ENDED
 from personas.errors import TransientError
 from personas.store import get_store
+from tests.installation import STORES, store_settings
 from tests.orchestration.role_home import REPO, RoleHome
 from tests.processes import wait_until
 
@@ -38,8 +39,19 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def home_on(request: pytest.FixtureRequest, home: RoleHome) -> Iterator[RoleHome]:
+    """On the store that the test names."""
+    with store_settings(request.param, request) as settings:
+        home.settings.update(settings)
+        yield home
+        home.end()
+
+
 @pytest.mark.kill
-def test_two_at_once_prepare_one_installation_and_a_third_finds_it_prepared(home: RoleHome, pictures: Path):
+@pytest.mark.parametrize("home_on", STORES, indirect=True)
+def test_two_at_once_prepare_one_installation_and_a_third_finds_it_prepared(home_on: RoleHome, pictures: Path):
+    home = home_on
     both = [home.start("init", INIT_SOURCE=str(pictures)) for _ in range(2)]
     assert [each.exit_code() for each in both] == [DONE, DONE]
     again = home.init(INIT_SOURCE=str(pictures))

@@ -49,7 +49,7 @@ class Command(ProductCommand):
                 sys.stderr.write(f"\r{step} ")
 
         schema = Schema(session)
-        schema.create_keyspace()
+        schema.create_keyspace(settings.CASSANDRA_REPLICATION)
         try:
             schema.migrate()
             unused = exercise(session, rounds=max(2, options["rounds"]), say=say)

@@ -27,7 +27,7 @@ from personas.store.cassandra.statements import Statement
 #: Requests in flight at once of a bulk read or write; measured: 256 writes twice as fast as 64 on one node.
 CONCURRENCY = 256
 #: Rows of one partition written together; statements handed to the driver at once.
-BATCH_ROWS, AT_ONCE = 50, 5000
+BATCH_ROWS, AT_ONCE = 100, 5000
 #: Seconds the driver's event loop may take to end at exit.
 LOOP_SECONDS = 0.2
 #: Names of the execution profiles that `profiles` adds to a cluster. cqlengine turns the default one to dicts.
@@ -160,7 +160,7 @@ class StoreSession:
 
     @translated
     def run_batches(self, writes: Iterable[Write], *, before: Before = _nothing) -> None:
-        """Writes to the same partition go together: one mutation instead of fifty. Never across partitions, never
+        """Writes to the same partition go together: one mutation instead of a hundred. Never across partitions, never
         logged; each batch is as idempotent as its statements. `before` is called now and then."""
         groups: dict[Hashable, list[Write]] = defaultdict(list)
         for write in writes:

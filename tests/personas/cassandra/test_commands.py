@@ -101,9 +101,7 @@ print("parent", store.head("labels"), flush=True)
 def test_commands_run_on_the_alias_of_the_settings(environment: dict[str, str]) -> None:
     environment["CASSANDRA_REPLICATION"] = "datacenter1:1"
     assert "Applied 0001_initial" in manage(environment, "migrate_store")
-    assert "0 to be applied" in manage(environment, "migrate_store", "--plan")
     manage(environment, "add_persona", "Ann Example")
-    assert '"personas": 1' in manage(environment, "state_hash", "--json")
     assert manage(environment, "shell", "-v0", "-c", FORKED).split() == ["child", "1", "parent", "1"]
 
 
@@ -131,6 +129,7 @@ def test_a_migration_that_was_killed_is_completed_by_the_next(
     cassandra_driver.execute(
         f"UPDATE {keyspace}.schema_lock SET until = {past} WHERE name = 'schema' IF until > 0", timeout=60
     )
+    assert "0001_initial" in manage(environment, "migrate_store", "--plan")
     assert "Applied 0001_initial" in manage(environment, "migrate_store")
     assert Schema(session).pending() == []
     assert n_tables() > killed_at
@@ -185,8 +184,8 @@ def test_a_copy_that_was_killed_goes_on_when_started_again(
     fill(sql, batches)
     cassandra_store._session.written.update(tables_of_a_copy())
     there = "copy_store", "--from", "sql", "--to", "cassandra"
-    kill_when(lambda: cassandra_store.head(INGEST) > 3, environment, *there)
     kill_when(lambda: cassandra_store.head(LABELS) > 5, environment, *there)
+    assert cassandra_store.head(LABELS) < sql.head(LABELS)
     assert "hash to" in manage(environment, *there)
     hashed = state_hash(sql)
     assert state_hash(cassandra_store) == hashed

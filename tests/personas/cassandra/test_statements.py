@@ -50,6 +50,25 @@ def test_only_what_may_be_repeated_is_marked_so(name: str) -> None:
     assert statement.idempotent == (not statement.conditional)
 
 
+def test_what_transactions_write_nothing_else_writes() -> None:
+    """A plain write beside a lightweight transaction is not ordered with it."""
+    writes = [statement for statement in cql.ALL.values() if not statement.reads]
+    by_transaction = {statement.table for statement in writes if statement.conditional}
+    assert "event" in by_transaction
+    assert not [one.text for one in writes if one.table in by_transaction and not one.conditional]
+
+
+def test_the_schema_leaves_tombstones_to_the_server_or_drops_them_at_once() -> None:
+    """Azure Cosmos DB knows no other value than 0."""
+    said = [
+        found
+        for migration in schema.migrations()
+        for statement in migration.statements
+        for found in re.findall(r"gc_grace_seconds = (\d+)", statement)
+    ]
+    assert set(said) <= {"0"}
+
+
 def test_the_schema_and_the_adapter_use_nothing_that_scans_or_locks() -> None:
     for path in [*PACKAGE.glob("*.py"), *PACKAGE.glob("migrations/*.cql")]:
         assert not re.search(r"ALLOW FILTERING|CREATE INDEX|MATERIALIZED VIEW|BatchType\.LOGGED", path.read_text()), (
