@@ -43,7 +43,7 @@ run: $(VENV)/installed ## web and workers on what is there
 	@$(BIN)/python manage.py run --host $(HOST) --port $(PORT)
 
 test: $(VENV)/installed-dev ## the test suite (ARGS="-k name" picks)
-	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 lint: $(VENV)/installed-dev ## format, lint, types, layers, templates, migrations, settings
 	$(BIN)/ruff format --check .

@@ -6,7 +6,8 @@ import sys
 
 
 def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "faceproject.settings")
+    scorer = sys.argv[1:3] == ["role", "scorer"]  # has settings of its own, which need no SECRET_KEY
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "faceproject.settings_scorer" if scorer else "faceproject.settings")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -20,7 +20,10 @@ from benchmarks.report import Outcome, Row, SkippedError, machine, show, write
 from benchmarks.settings import Bench
 
 #: In the order in which they run. Each module has `measure(bench) -> Iterable[Row]`.
-NAMES = ("ingest", "peers_recipe", "open_set", "fit", "story", "label_to_visible", "store", "cassandra")
+NAMES = (
+    *("ingest", "peers_recipe", "open_set", "fit", "story", "label_to_visible", "store", "cassandra", "scorer"),
+    "workers",
+)
 
 Measure = Callable[[Bench], Iterable[Row]]
 

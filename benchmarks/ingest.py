@@ -84,7 +84,7 @@ def _measure_rounds(bench: Bench, folder: Path, paths: Sequence[Path]) -> Rates:
     cache = bench.scratch / "cache"  # the networks as they are rewritten once an installation
     with peers_pool(bench.n_processes) as peers, bare_pool(bench.n_processes, cache) as bare:
         extract_all(peers, paths[: 2 * bench.n_processes])
-        bare.map(_bare, paths[: 2 * bench.n_processes], chunksize=1)
+        bare.map(extract_bare, paths[: 2 * bench.n_processes], chunksize=1)
         runtimes = {OURS: {"FACE_RUNTIME": "onnxruntime"}}
         if openvino_has_bf16():
             runtimes[OPENVINO] = {"FACE_RUNTIME": "openvino"}
@@ -109,7 +109,7 @@ def _measure_rounds(bench: Bench, folder: Path, paths: Sequence[Path]) -> Rates:
                 rates.add(f"{pipeline}, with its start", run.new, run.seconds)
                 rates.add(f"{pipeline}, whole command", run.new, run.whole)
             started = time.perf_counter()
-            cpu = sum(bare.map(_bare, paths, chunksize=4))
+            cpu = sum(bare.map(extract_bare, paths, chunksize=4))
             rates.add(BARE, len(paths), time.perf_counter() - started, cpu)
     return rates
 
@@ -172,7 +172,7 @@ def _start_bare(cache: Path) -> None:
     _bare_extractor = build_extractor(ExtractorConfig(cache_dir=cache / "models"))
 
 
-def _bare(path: Path) -> float:
+def extract_bare(path: Path) -> float:
     """Extract; returns CPU seconds."""
     assert _bare_extractor is not None
     started = time.process_time()

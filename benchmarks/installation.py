@@ -92,7 +92,7 @@ class Installation:
     @contextmanager
     def running(self) -> Iterator[Running]:
         """All processes of one machine, ended afterwards by SIGTERM to the one that was started."""
-        port = _free_port()
+        port = free_port()
         process = subprocess.Popen(
             [sys.executable, "manage.py", "run", "--port", str(port)],
             cwd=REPOSITORY, env=self.environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -129,7 +129,7 @@ def _wait_for_link(process: subprocess.Popen[str], said: list[str], base_url: st
     raise CommandFailedError("manage.py run printed no sign-in link:\n" + "\n".join(said[-12:]))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

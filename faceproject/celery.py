@@ -10,14 +10,12 @@ from typing import Any
 from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.platforms import SecurityWarning
-from celery.signals import setup_logging
+from celery.signals import celeryd_after_setup, setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "faceproject.settings")
 
 # Celery warns of root because messages may be pickled; ours are JSON, and containers have no other user to offer.
 warnings.filterwarnings("ignore", category=SecurityWarning)
-# At each lost connection: of a setting whose default changes one day, and that ours sets.
-warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
 app = Celery("faceproject")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -31,3 +29,9 @@ def log_as_django_does(**kwargs: Any) -> None:
     from django.conf import settings
 
     logging.config.dictConfig(settings.LOGGING)
+
+
+@celeryd_after_setup.connect  # type: ignore[untyped-decorator]
+def spare_pending_deprecations(**kwargs: Any) -> None:
+    """At each lost connection Celery warns of a setting whose default changes one day; ours sets it."""
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)

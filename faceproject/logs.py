@@ -57,6 +57,15 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class WithoutDriverTraces(logging.Filter):
+    """The Cassandra driver logs a trace for every host that is away, every time it looks; its message says enough."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("cassandra."):
+            record.exc_info = record.exc_text = None
+        return True
+
+
 def _quoted(value: object) -> str:
     text = str(value)
     return (

@@ -87,17 +87,25 @@ if "cassandra" in STORES:
         ) from error
 
     CASSANDRA_FLAVOUR = env.str("CASSANDRA_FLAVOUR", default="cassandra")  # or "cosmos"
-    DATABASES["cassandra"] = _cassandra(
-        contact_points=env.list("CASSANDRA_CONTACT_POINTS", default=["127.0.0.1"]),
-        port=env.int("CASSANDRA_PORT", default=0),  # 0: 9042, or 10350 on Cosmos
-        keyspace=env.str("CASSANDRA_KEYSPACE", default="faceproject"),
-        username=env.str("CASSANDRA_USERNAME", default=""),
-        password=env.str("CASSANDRA_PASSWORD", default=""),
-        tls=env.bool("CASSANDRA_TLS", default=False),
-        tls_ca=env.str("CASSANDRA_TLS_CA", default=""),  # PEM file of a private authority
-        flavour=CASSANDRA_FLAVOUR,
-        datacenter=env.str("CASSANDRA_DATACENTER", default=""),
-    )
+    # For a new keyspace: a number of copies, "datacenter:copies, …", or a CQL map.
+    CASSANDRA_REPLICATION = env.str("CASSANDRA_REPLICATION", default="1")
+    try:
+        DATABASES["cassandra"] = _cassandra(
+            contact_points=env.list("CASSANDRA_CONTACT_POINTS", default=["127.0.0.1"]),
+            port=env.int("CASSANDRA_PORT", default=0),  # 0: 9042, or 10350 on Cosmos
+            keyspace=env.str("CASSANDRA_KEYSPACE", default="faceproject"),
+            username=env.str("CASSANDRA_USERNAME", default=""),
+            password=env.str("CASSANDRA_PASSWORD", default=""),
+            tls=env.bool("CASSANDRA_TLS", default=False),
+            tls_ca=env.str("CASSANDRA_TLS_CA", default=""),  # PEM file of a private authority
+            tls_hostname=env.str("CASSANDRA_TLS_HOSTNAME", default=""),  # the name in every node's certificate
+            flavour=CASSANDRA_FLAVOUR,
+            datacenter=env.str("CASSANDRA_DATACENTER", default=""),
+            request_timeout=env.float("CASSANDRA_REQUEST_TIMEOUT", default=0),  # seconds; 0: 15, or 65 on Cosmos
+            connect_timeout=env.float("CASSANDRA_CONNECT_TIMEOUT", default=20),
+        )
+    except ValueError as error:
+        raise ImproperlyConfigured(str(error)) from error
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- extraction ------------------------------------------------------------------------------------------------------
@@ -128,9 +136,7 @@ except OSError as _error:
 SCORER_MAX_BODY_BYTES = env.int("SCORER_MAX_BODY_BYTES", default=64 * 2**20)
 SCORER_MAX_PICTURES = env.int("SCORER_MAX_PICTURES", default=64)  # in one request
 SCORER_MAX_EMBEDDINGS = env.int("SCORER_MAX_EMBEDDINGS", default=10_000)  # in one request
-SCORER_CONCURRENCY = env.int(
-    "SCORER_CONCURRENCY", default=8
-)  # requests worked on at once; others are told to come back
+SCORER_CONCURRENCY = env.int("SCORER_CONCURRENCY", default=8)  # requests worked on at once; others get 429
 SCORER_EXTRACTORS = env.int("SCORER_EXTRACTORS", default=0)  # pictures looked at at once; 0: one a core
 
 # ---- training --------------------------------------------------------------------------------------------------------
@@ -254,7 +260,7 @@ QUEUE_FOLDERS: list[Path] = []
 if CELERY_BROKER_URL == FOLDER_URL:
     CELERY_BROKER_TRANSPORT = "orchestration.folder_transport:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS = folder_options(FACEPROJECT_HOME / QUEUE)
-    QUEUE_FOLDERS = [FACEPROJECT_HOME / QUEUE / name for name in ("messages", "processed")]
+    QUEUE_FOLDERS = [FACEPROJECT_HOME / QUEUE / "messages"]
     for _folder in QUEUE_FOLDERS:
         with _usable("FACEPROJECT_HOME", _folder):
             _folder.mkdir(parents=True, exist_ok=True)
@@ -280,6 +286,7 @@ CELERY_WORKER_POOL = "solo"  # one task at a time in the worker's own process, s
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # The solo pool cannot cancel its task, and need not: the work is kept, and what comes twice ends at once.
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False  # one is the least already
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # probes and metrics are HTTP; a subscription less to keep alive
 CELERY_WORKER_SEND_TASK_EVENTS = CELERY_TASK_SEND_SENT_EVENT = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -296,9 +303,11 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": FORMATTERS,
+    "filters": {"driver": {"()": "faceproject.logs.WithoutDriverTraces"}},
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
+            "filters": ["driver"],
             "formatter": LOG_FORMAT if LOG_FORMAT in FORMATTERS else "line",  # checks.py refuses any other
         }
     },

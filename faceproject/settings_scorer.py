@@ -26,6 +26,7 @@ INSTALLED_APPS = [app for app in INSTALLED_APPS if app not in _PAGES]
 ROOT_URLCONF = "orchestration.scorer.urls"
 WSGI_APPLICATION = "orchestration.scorer.wsgi.application"
 MIDDLEWARE = [
+    "personas.middleware.RequestIdMiddleware",
     "orchestration.scorer.middleware.ProblemMiddleware",
     "orchestration.scorer.middleware.TokenMiddleware",  # deny by default
 ]
@@ -38,6 +39,9 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 10
 # Refusals are answers, not errors of this process; what broke is logged with its traceback.
 LOGGING = {
     **LOGGING,
-    "filters": {"broken": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: bool(record.exc_info)}},
+    "filters": {
+        **LOGGING.get("filters", {}),
+        "broken": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: bool(record.exc_info)},
+    },
     "loggers": {**LOGGING["loggers"], "django.request": {"filters": ["broken"]}},
 }

@@ -12,7 +12,6 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -24,16 +23,14 @@ from ingest.known_paths import KnownPaths
 from ingest.manifest import ManifestSource, manifests, pack, slices, unpack
 from ingest.patience import patiently
 from ingest.pipeline import IngestRun
-from ingest.pool import Pool
 from ingest.rejections import VANISHED, Rejection
 from ingest.report import report_of
-from ingest.services import default_workers, folder_source, work_order
-from ingest.settling import COUNTS
+from ingest.services import folder_source, work_order
+from ingest.settling import COUNTS, most_frequent
 from ingest.sources.base import SourcePicture
 from ingest.sources.folder import FolderSource
 from ingest.summary import Progress
 from ingest.warm import warm_pool
-from ingest.worker import WorkOrder
 from personas.entities import Job, JobStatus, Share, ShareStatus
 from personas.errors import FaceProjectError, NotFoundError
 from personas.lease import Lease
@@ -136,10 +133,6 @@ def _pictures_behind(source: FolderSource, after: str, rejections: list[Rejectio
 
 
 # ---- taking in -------------------------------------------------------------------------------------------------------
-def _pool(order: WorkOrder) -> AbstractContextManager[Pool]:
-    return warm_pool(order, workers=settings.INGEST_PROCESSES or default_workers())
-
-
 def _take_in(
     store: Store, job: Job, share: Share, source: FolderSource, lease: Lease, clock: Callable[[], datetime]
 ) -> Mapping[str, Any]:
@@ -149,7 +142,7 @@ def _take_in(
     def still_ours(progress: Progress) -> None:
         lease.require()
 
-    with _pool(work_order(source)) as pool:
+    with warm_pool(work_order(source)) as pool:
         summary = IngestRun(
             store=store,
             source=ManifestSource(source=source, listed=listed),
@@ -165,4 +158,4 @@ def _take_in(
             "more. Is it mounted there? Then retry."
         )
     counts = {name: getattr(summary, name) for name in COUNTS}
-    return {**counts, "categories": summary.categories, **report_of(summary.rejected)}
+    return {**counts, "categories": most_frequent(summary.categories), **report_of(summary.rejected)}

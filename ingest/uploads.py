@@ -17,7 +17,6 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,12 +26,11 @@ from django.conf import settings
 
 from ingest.patience import patiently
 from ingest.pipeline import IngestRun
-from ingest.pool import Pool, ProcessPool
 from ingest.rejections import CRASHED_EXTRACTION, TOO_MANY_BYTES, Rejection
 from ingest.services import work_order
 from ingest.sources.folder import UNFINISHED_SUFFIX, FolderSource
 from ingest.summary import IngestSummary, Progress
-from ingest.worker import WorkOrder
+from ingest.warm import warm_pool
 from personas.entities import Job, JobStatus
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease, held_lease
@@ -52,8 +50,6 @@ MAX_SUFFIX_BYTES = 20
 #: An upload whose progress has stood still for this long is offered to the workers again; its lease says whether one is
 #: still at it.
 SILENT_SECONDS = 30.0
-#: A picture of an upload that is not read within this time is rejected.
-SECONDS_PER_PICTURE = 60.0
 #: Between two writes of a job's progress.
 PROGRESS_SECONDS = 0.5
 #: A folder without a job, this old, is what is left of a web process that was killed while it received.
@@ -211,10 +207,6 @@ def _put_away(folder: Path, job: Job) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _pool(order: WorkOrder) -> Pool:
-    return ProcessPool(order, workers=1, seconds_per_picture=SECONDS_PER_PICTURE)
-
-
 class _Upload:
     """One attempt at one upload."""
 
@@ -242,7 +234,7 @@ class _Upload:
         self._put(status=JobStatus.RUNNING, message="Looking for faces.", detail=self._counting(attempts + 1))
         source = FolderSource(root=self.folder, name=SOURCE, sidecars=False, skips_notes=False)
         try:
-            with closing(_pool(work_order(source))) as pool:
+            with warm_pool(work_order(source)) as pool:
                 summary = IngestRun(
                     store=self.store,
                     source=source,

@@ -1,10 +1,10 @@
 """kombu's filesystem transport, made safe for several workers on one queue folder.
 
 What is different, and why: a message appears under its name only when it is whole (kombu creates the file, then writes
-it, and a reader may take it in between); taking one is a rename within one file system, which exactly one process wins
-(kombu moves to the temporary folder, and across file systems that is a copy, which two can make); bindings stay in
-memory (kombu rewrites a shared file in place, which another process may read half written). So there is no fanout; the
-product uses none.
+it, and a reader may take it in between); whoever unlinks it has taken it, and exactly one process can (kombu moves it
+to the temporary folder, and across file systems that is a copy, which two can make); bindings stay in memory (kombu
+rewrites a shared file in place, which another process may read half written). So there is no fanout; the product uses
+none.
 """
 
 from __future__ import annotations
@@ -50,13 +50,12 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu ships no types
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in entries if entry.name.partition(".")[2] == rest)
         for name in names:
-            taken = Path(self.processed_folder) / name
+            message = Path(folder, name)
             try:
-                Path(folder, name).rename(taken)
+                content = message.read_bytes()
+                message.unlink()
             except FileNotFoundError:  # another worker was first
                 continue
-            content = taken.read_bytes()
-            taken.unlink()
             try:
                 return loads(content)
             except ValueError:

@@ -65,8 +65,10 @@ def probes_of(role: Role, heartbeat: Heartbeat | None) -> Probes:
     """The checks that a role's work depends on."""
     if role.name == WEB:
         return Probes(heartbeat, WEB_CHECKS)
-    if role.name == SCORER:
-        return Probes(heartbeat, {"model": check_scorer})
+    if role.name == SCORER:  # the version in use; it may have neither database nor store
+        from orchestration.scorer.process import CHECKS
+
+        return Probes(heartbeat, CHECKS)
     checks = dict(STORE_CHECKS)
     if role.needs_broker:
         checks["broker"] = check_broker
@@ -81,15 +83,6 @@ def check_broker() -> None:
         broker_answers()
     except TransientError as error:
         raise NotReadyError("The broker does not answer; tasks wait in the store meanwhile.") from error
-
-
-def check_scorer() -> None:
-    """There is a version to answer with; with a folder of its own it needs no store. Raises NotReadyError."""
-    from orchestration.scorer.process import current_scorer
-
-    source = current_scorer().source
-    if source.served is None:
-        raise NotReadyError(source.problem)
 
 
 def check_models() -> None:

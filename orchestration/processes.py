@@ -14,6 +14,7 @@ from typing import NoReturn
 from orchestration.heartbeat import Heartbeat
 from orchestration.probes import Probes, probes_of, serve_probes
 from orchestration.roles import DISPATCHER, INIT, ROLES, SCORER, WEB, Role
+from orchestration.scorer import serve as serve_scorer
 from orchestration.serving import require_free
 from personas.errors import FaceProjectError
 from personas.log_context import ROLE_VARIABLE
@@ -39,13 +40,11 @@ def run_role(name: str, *, host: str, port: int) -> int:
     if role is None:
         raise UnknownRoleError(f"{name!r} is no role; choose one of {', '.join(ROLES)}.")
     os.environ[ROLE_VARIABLE] = name  # for logs and probes, here and in what this process starts or becomes
+    if name == SCORER:
+        serve_scorer(host, port)
     create_private()
     if name == WEB:
         _become_web(host, port)
-    if name == SCORER:
-        from orchestration.scorer import serve
-
-        serve(host, port)
     return _run(role)
 
 

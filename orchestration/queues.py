@@ -31,8 +31,6 @@ def folder_options(folder: Path) -> dict[str, Any]:
     return {
         "data_folder_in": str(folder / "messages"),
         "data_folder_out": str(folder / "messages"),
-        "processed_folder": str(folder / "processed"),
-        "store_processed": False,
         "polling_interval": 0.05,
     }
 

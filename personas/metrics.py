@@ -42,6 +42,17 @@ TASKS: Final = Counter("faceproject_tasks", "Attempts at a task that ended in th
 TASK_SECONDS: Final = Histogram(
     "faceproject_task_seconds", "Duration of an attempt at a task.", ["task"], buckets=_FIT_BUCKETS
 )
+SCORER_REQUESTS: Final = Counter(
+    "faceproject_scorer_requests",
+    "Requests to score that were answered, by what they held and status.",
+    ["kind", "status"],
+)
+SCORER_ITEMS: Final = Counter(
+    "faceproject_scorer_items", "Pictures and embeddings in answered requests, by outcome.", ["kind", "outcome"]
+)
+SCORER_SECONDS: Final = Histogram(
+    "faceproject_scorer_seconds", "Duration of a request to score.", ["kind"], buckets=_STORE_BUCKETS
+)
 SCRAPE_ERRORS: Final = Counter(
     "faceproject_scrape_errors", "Times that a part of the metrics could not be found out.", ["part"]
 )

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.cassandra_node.fixtures", "tests.servers"]
+pytest_plugins = ["tests.cassandra_node.fixtures", "tests.chromium", "tests.servers"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 NO_DATA = "no data:"
 
@@ -50,6 +50,28 @@ def child_environment(transactional_db: None) -> dict[str, str]:
         "DATABASE_URL": f"sqlite:///{settings['NAME']}",
         "PYTHONPATH": str(REPOSITORY),
     }
+
+
+# ---- who runs where --------------------------------------------------------------------------------------------------
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `--dist loadgroup`: heavy tests run on one worker, one at a time, and first: their group is the largest.
+
+    Tests that start processes or read the shared data stay together by file: their modules prepare much, once.
+
+    With RERUN_PROCESSES=1 (CI) a test of processes or of the browser that fails is run once more, and the summary names
+    it: whether a machine shared by many gives a process its turn in time is not the product's to promise. What fails
+    twice fails.
+    """
+    again = os.environ.get("RERUN_PROCESSES", "") not in ("", "0")
+    for item in items:
+        if again and any(item.get_closest_marker(name) for name in ("heavy", "kill", "browser")):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+        if item.get_closest_marker("heavy"):
+            item.add_marker(pytest.mark.xdist_group("heavy"))
+        elif item.get_closest_marker("kill") or item.get_closest_marker("seed_data"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 # ---- skips -----------------------------------------------------------------------------------------------------------
@@ -97,6 +119,8 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def pytest_terminal_summary(terminalreporter: Any) -> Generator[None, None, None]:
     """Says, after everything else, what was skipped and why."""
     yield
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.write_line(f"FAILED ONCE, run again: {report.nodeid}", yellow=True, bold=True)
     reasons: dict[str, int] = {}
     for report in terminalreporter.stats.get("skipped", []):
         reason = _reason(report)

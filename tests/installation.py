@@ -28,7 +28,7 @@ from typing import Any, Self, TypeVar
 import pytest
 
 from tests import processes
-from tests.processes import PATIENCE_SECONDS, free_port, last_lines
+from tests.processes import PATIENCE_SECONDS, NeverHappenedError, free_port, last_lines
 from tests.servers import PostgresServer, RedisServer
 from tests.visitor import Visitor
 
@@ -37,7 +37,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 #: What tests of whole installations run on.
 STORES = ("sqlite", "postgres", "cassandra")
 #: What the scorer asks for.
-SCORER_TOKEN = "a token of the tests, which guards nothing"
+SCORER_TOKEN = "a-token-of-the-tests-that-guards-nothing"
 #: Settings of whoever runs the tests that must not reach the installation.
 _FOREIGN = re.compile(
     r"(FACEPROJECT_HOME|MEDIA_ROOT|CACHE_ROOT|STATIC_ROOT|DATABASE_URL|REDIS_URL|STATE_STORE|STORES|STORE_BUCKETS|"
@@ -193,9 +193,15 @@ class Installation:
         self.start(name)
 
     def wait_for(self, role: str) -> None:
-        """Until "web" or "scorer" says that it is ready."""
+        """Until "web" or "scorer" says that it is ready. Raises NeverHappenedError, at once when it has ended."""
         port = {"web": self.port, "scorer": self.scorer_port}[role]
-        self.wait_until(lambda: _answers(f"http://127.0.0.1:{port}/readyz"), f"the {role} is ready")
+
+        def ready() -> bool:
+            if role not in self.running():
+                raise NeverHappenedError(f"the {role} ended\n{self.logs()}")
+            return _answers(f"http://127.0.0.1:{port}/readyz")
+
+        self.wait_until(ready, f"the {role} is ready")
 
     def visitor(self) -> Visitor:
         """The owner, signed in by a one-time link."""

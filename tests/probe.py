@@ -179,6 +179,7 @@ def _job(job: Job) -> dict[str, Any]:
         "total": job.total,
         "message": job.message,
         "detail": dict(job.detail),
+        "seconds": (job.updated_at - job.created_at).total_seconds(),
     }
 
 

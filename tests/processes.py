@@ -117,3 +117,13 @@ def last_lines(log: Path, number: int = 40) -> str:
     with contextlib.suppress(FileNotFoundError):
         return "\n".join(log.read_text(errors="replace").splitlines()[-number:])
     return ""
+
+
+def children(pid: int) -> dict[int, str]:
+    """Processes that a process started and that run, with their command lines (Linux, by /proc)."""
+    found = {}
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # one of them ended in between
+            for child in map(int, task.read_text().split()):
+                found[child] = Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ")
+    return found

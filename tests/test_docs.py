@@ -9,7 +9,7 @@ import pytest
 from django.core.management import get_commands
 
 REPO = Path(__file__).resolve().parents[1]
-FOLDERS = ("docs", "personas", "ingest", "training", "orchestration", "benchmarks", "docker")
+FOLDERS = ("docs", "personas", "ingest", "training", "orchestration", "benchmarks", "docker", "tests")
 PAGES = sorted([*REPO.glob("*.md"), *(page for folder in FOLDERS for page in (REPO / folder).rglob("*.md"))])
 #: A variable that settings read; what ends in _FILE is read by the environment reader itself.
 READ = re.compile(r"""\benv(?:\.\w+)?\(\s*["']([A-Z][A-Z0-9_]+)["']""")

@@ -29,15 +29,20 @@ class AttemptLog:
     store: Store
     clock: Callable[[], datetime]
 
-    def begin(self, label_seq: int, *, actor: str, by_hand: bool) -> None:
-        """Count an attempt on the labels up to `label_seq`. Raises SetAsideError, unless a person asked."""
+    def begin(self, label_seq: int, *, actor: str, by_hand: bool) -> bool:
+        """Count an attempt on the labels up to `label_seq`. Raises SetAsideError, unless a person asked.
+
+        A person asks by hand, or by having the failed job tried again; returns whether one did.
+        """
         last = self.store.job(TRAINER_JOB)
         now = self.clock()
+        asked = by_hand or (last is not None and last.status is JobStatus.QUEUED)
         ended = self._ended_processes(last, label_seq)
-        if last is not None and ended >= MAX_ATTEMPTS and not by_hand:
+        if last is not None and ended >= MAX_ATTEMPTS and not asked:
             why = (
                 f"Learning was begun {ended} times with the same labels and ended the trainer each time. It goes on "
-                "with the next label; `manage.py train` tries again now, and shows what happens."
+                "with the next label; `manage.py jobs retry trainer` has it tried again, `manage.py train` shows what "
+                "happens."
             )
             if last.status is JobStatus.RUNNING:
                 self.store.put_job(replace(last, status=JobStatus.FAILED, updated_at=now, message=why))
@@ -50,17 +55,18 @@ class AttemptLog:
             updated_at=now,
             actor=actor,
             message="looking at new labels",
-            detail={"label_seq": label_seq, "attempts": 1 if by_hand else ended + 1},
+            detail={"label_seq": label_seq, "attempts": 1 if asked else ended + 1},
         )
         self.store.put_job(job)
+        return asked
 
     @staticmethod
     def _ended_processes(last: Job | None, label_seq: int) -> int:
-        """Attempts on the same labels that ended their process. A job that was asked for again has none."""
+        """Attempts on the same labels that ended their process."""
         if last is None or last.detail.get("label_seq") != label_seq:
             return 0
         set_aside = last.status is JobStatus.FAILED and last.detail.get("attempts", 0) >= MAX_ATTEMPTS
-        return int(last.detail["attempts"]) if last.status is JobStatus.RUNNING or set_aside else 0
+        return int(last.detail.get("attempts", 0)) if last.status is JobStatus.RUNNING or set_aside else 0
 
     def says(self, message: str, *, done: int = 0, total: int = 0) -> None:
         """What is being done now."""

@@ -72,7 +72,7 @@ class VersionRecogniser:
 
 
 def load_recogniser(store: Store, number: int, media_root: str | Path) -> VersionRecogniser:
-    """Raises NotFoundError (no such version), ArtefactCorrupt, ArtefactIncompatible."""
+    """Raises NotFoundError (no such version), MediaMissingError, ArtefactCorrupt, ArtefactIncompatible."""
     version = store.model_version(number)
     if version is None:
         raise NotFoundError(f"There is no version {number}; `manage.py models` lists them.")
@@ -90,7 +90,10 @@ def recogniser_from(version: int, embedder: str, artefact: str, media_root: str 
 
 @lru_cache(maxsize=4)
 def _cached(number: int, embedder: str, artefact: str, media_root: str) -> VersionRecogniser:
-    classifier = load_classifier(artefacts(media_root).path(artefact), sha256=artefact)
+    folder = artefacts(media_root)
+    if not folder.exists(artefact):
+        folder.read(artefact)  # says what is missing and what to do
+    classifier = load_classifier(folder.path(artefact), sha256=artefact)
     return VersionRecogniser(number, embedder, classifier)
 
 

@@ -55,10 +55,10 @@ class Scored:
     impostor_deviation: Float32  # (t,)
     genuine_mean: Float32  # (t,), its own person's score, in deviations
     genuine_deviation: Float32  # (t,)
-    _columns: npt.NDArray[np.float64] = field(init=False, repr=False)  # (n_features, t), vectors on the grid
+    _columns: npt.NDArray[np.float64] = field(init=False, repr=False)  # (n_features, t), on the grid, over GRID squared
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_columns", np.ascontiguousarray(_on_grid(self.vectors).T))
+        object.__setattr__(self, "_columns", np.ascontiguousarray(_on_grid(self.vectors).T) / GRID**2)
 
     def scores(self, faces: Float32) -> Float32:
         """Deviations above what a stranger scores. faces: (n, n_features) centred unit rows -> (n, t).
@@ -66,7 +66,6 @@ class Scored:
         A face scores the same to the last bit alone, in any block and in any order of summation: see GRID.
         """
         scores = (_on_grid(faces) @ self._columns).astype(np.float32)
-        scores *= np.float32(1 / GRID**2)
         scores -= self.impostor_mean
         scores /= self.impostor_deviation
         return np.asarray(scores, dtype=np.float32)
@@ -96,8 +95,8 @@ class Scored:
 
 
 def _on_grid(vectors: Float32) -> npt.NDArray[np.float64]:
-    grid = vectors.astype(np.float64)
-    grid *= GRID
+    """As whole numbers, multiples of 1/GRID."""
+    grid = np.multiply(vectors, GRID, dtype=np.float64)
     return np.rint(grid, out=grid)
 
 
@@ -173,11 +172,17 @@ class Gallery:
     def _centred(self, faces: Float32) -> tuple[Float32, npt.NDArray[np.bool_]]:
         """Unit rows, less the mean stranger, unit rows again; and which rows are embeddings at all."""
         faces = np.asarray(faces, dtype=np.float32)
-        norms = np.sqrt(np.einsum("ij,ij->i", faces, faces))[:, None]
-        usable = np.isfinite(norms[:, 0]) & (norms[:, 0] > 0)
-        faces = np.where(usable[:, None], faces / np.where(usable[:, None], norms, 1), 0) - self.centre
-        norms = np.sqrt(np.einsum("ij,ij->i", faces, faces))[:, None]
-        return np.asarray(faces / np.maximum(norms, np.float32(1e-9)), dtype=np.float32), usable
+        norms = np.sqrt(np.einsum("ij,ij->i", faces, faces))
+        usable = np.isfinite(norms) & (norms > 0)
+        if usable.all():
+            centred = faces / norms[:, None]
+        else:
+            centred = np.zeros_like(faces)
+            np.divide(faces, norms[:, None], out=centred, where=usable[:, None])
+        centred -= self.centre  # in place: memory traffic is what this costs
+        norms = np.sqrt(np.einsum("ij,ij->i", centred, centred))
+        centred /= np.maximum(norms, np.float32(1e-9))[:, None]
+        return centred, usable
 
     def _best_per_class(self, values: Float32) -> Float32:
         """(m, n_templates) -> (m, n_classes): the best look of each persona."""

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,14 +69,27 @@ class EmbeddingMatrix:
         asked = set(wanted)
         return {key: row for key, row in zip(self.face_keys(rows), rows.tolist(), strict=True) if key in asked}
 
+    def among(self, keys: FaceKeys, *, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Which of these rows are faces among `keys`, which are sorted: (n_rows,)."""
+        found = np.zeros(len(rows), np.bool_)
+        if len(keys) and len(rows):
+            places = np.flatnonzero(_is_among(_words(self.keys[rows]), keys.words()))
+            found[places] = _is_among(self.face_keys(rows[places]).texts(), keys.texts())
+        return found
+
     def through(self, seq: int) -> Rows:
         """Rows of the faces that ingest events up to this one brought."""
         return np.flatnonzero(self.keys["ingest_seq"] <= seq)
 
-    def buckets(self, n_buckets: int) -> npt.NDArray[np.int64]:
+    def buckets(self, n_buckets: int) -> npt.NDArray[np.uint32]:
         """The bucket of each row, (n,), as `personas.buckets` says."""
-        first = _ids(self.keys, 2).astype(np.int64)
-        return np.asarray((first[:, 0] << 8 | first[:, 1]) * n_buckets >> 16, np.int64)
+        first = _ids(self.keys, 2).view(">u2").ravel().astype(np.uint32)
+        return np.asarray(first * np.uint32(n_buckets) >> np.uint32(16), np.uint32)
+
+    def in_buckets(self, first: int, last: int, n_buckets: int, *, through: int) -> Rows:
+        """Rows in buckets `first` to `last - 1` of the faces that ingest events up to `through` brought."""
+        bucket = self.buckets(n_buckets)
+        return np.flatnonzero((bucket >= first) & (bucket < last) & (self.keys["ingest_seq"] <= through))
 
 
 class MatrixFolder:
@@ -173,7 +187,7 @@ def _once_each(keys: npt.NDArray[np.void], vectors: FloatArray, n_before: int) -
     return n_before + len(rows)
 
 
-def _is_among(values: Words, among: Words) -> npt.NDArray[np.bool_]:
+def _is_among(values: npt.NDArray[Any], among: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Which of `values` are among these; `among` is sorted and not empty."""
     place = np.minimum(np.searchsorted(among, values), len(among) - 1)
     return np.asarray(among[place] == values)

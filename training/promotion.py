@@ -74,15 +74,16 @@ class Publisher:
         *,
         replaced: int,
         actor: str,
-        by_hand: bool = True,
+        asked: bool = True,
     ) -> ModelVersion:
         """Write the version's ranked pages over every face known now; nobody sees them before the switch.
 
-        A version that a killed trainer left half published is finished from the same inputs. by_hand: score again what
-        ended its workers too often. Raises LeaseLostError, OutdatedError, RescoreFailedError.
+        A version that a killed trainer left half published is finished from the same inputs. asked: by a person, so
+        score again what ended its workers too often. Raises LeaseLostError, OutdatedError, RescoreFailedError.
         """
         inputs = self._interrupted_inputs(version, matrix)
         go_on = inputs is not None
+        anew = not go_on and (version.status is not VersionStatus.PUBLISHING or SETTLED in version.metrics)
         if inputs is None:
             inputs = self._new_inputs(version, matrix)
         recorded = dataclasses.replace(
@@ -98,7 +99,7 @@ class Publisher:
             n_scored = sum(self.store.ranked_counts(version.version).values())
             self.rescoring().finish(inputs)
         else:
-            n_scored = self._write_pages(inputs, matrix, lease, go_on=go_on, actor=actor, by_hand=by_hand)
+            n_scored = self._write_pages(inputs, matrix, lease, anew=anew, actor=actor, asked=asked)
         published = dataclasses.replace(recorded, n_scored=n_scored)
         lease.require()
         self.store.update_model_version(published, expected=version.status)
@@ -133,7 +134,7 @@ class Publisher:
         )
 
     def _write_pages(
-        self, inputs: Inputs, matrix: EmbeddingMatrix, lease: Lease, *, go_on: bool, actor: str, by_hand: bool
+        self, inputs: Inputs, matrix: EmbeddingMatrix, lease: Lease, *, anew: bool, actor: str, asked: bool
     ) -> int:
         """Returns how many faces the version names."""
         recogniser = recogniser_from(inputs.version, inputs.embedder, inputs.artefact, self.media_root)
@@ -150,13 +151,13 @@ class Publisher:
                 lease,
                 share_faces=self.split_faces // 2,
                 actor=actor,
-                by_hand=by_hand,
+                asked=asked,
                 on_progress=self.on_progress,
-            ).cut(recogniser.names)
+            ).cut(len(recogniser.names))
         else:
             settled = Settled.from_bytes(self._settled().read(inputs.settled))
             scores = score_matrix(recogniser, matrix, rows=rows, settled=settled)
-        write_pages(self.store, inputs, recogniser.names, scores, lease, go_on=go_on)
+        write_pages(self.store, inputs, recogniser.names, scores, lease, anew=anew)
         if split:
             lease.require()
             rescoring.finish(inputs)

@@ -45,14 +45,15 @@ class Inputs:
 
 
 def write_pages(
-    store: Store, inputs: Inputs, names: Sequence[str], scores: Scores, lease: Lease, *, go_on: bool
+    store: Store, inputs: Inputs, names: Sequence[str], scores: Scores, lease: Lease, *, anew: bool
 ) -> None:
     """Write the ranked pages and mark the version as published. Readers do not see it before the pointer moves.
 
-    go_on: pages that are there already are of the same inputs. Never for the champion: its readers would see them go.
-    Raises LeaseLostError, and has then written whole pages only.
+    anew: there may be pages of other inputs, or fresh rows. They go first, so never for the champion, and not where
+    there are none: a slow trainer must not drop what another has published meanwhile. Raises LeaseLostError, and has
+    then written whole pages only.
     """
-    if not go_on:
+    if anew:
         lease.require()
         store.drop_ranked(inputs.version)
     for kind, claimed in ((RankedKind.PREDICTED, scores.predicted), (RankedKind.REVIEW, scores.review)):

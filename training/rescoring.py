@@ -8,12 +8,11 @@ beside it (see `training.gallery.GRID`), so the result is the same, bit for bit,
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import io
 import logging
 import shutil
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -69,15 +68,15 @@ class Rescoring:
         *,
         share_faces: int,
         actor: str,
-        by_hand: bool,
+        asked: bool,
         on_progress: Callable[[int, int], None],
     ) -> Scores:
         """Score these rows of the matrix, shared with whoever helps. Shares that are done already are not done again.
 
-        by_hand: begin shares anew that ended their workers too often. Raises RescoreFailedError when one did,
-        LeaseLostError when the trainer lease is lost.
+        asked: by a person, so begin shares anew that ended their workers too often. Raises RescoreFailedError when one
+        did, LeaseLostError when the trainer lease is lost.
         """
-        job = self._job(inputs, matrix, rows, lease, share_faces=share_faces, actor=actor, by_hand=by_hand)
+        job = self._job(inputs, matrix, rows, lease, share_faces=share_faces, actor=actor, asked=asked)
 
         def report(done: int) -> None:
             lease.require()
@@ -87,10 +86,10 @@ class Rescoring:
         try:
             while True:
                 shares = self._all_done(job, lease, report)
-                contents = [self._content(share) for share in shares]
-                lost = [share for share, content in zip(shares, contents, strict=True) if content is None]
+                results = [(share, self._result(share)) for share in shares]
+                lost = [share for share, scores in results if scores is None]
                 if not lost:
-                    return Scores.joined([scores_from_bytes(content) for content in contents if content is not None])
+                    return Scores.joined([scores for _, scores in results if scores is not None])
                 logger.warning("results of shares are not there", extra={"job": job.job_id, "shares": len(lost)})
                 self._wait_again(lost)
         except RescoreFailedError as error:
@@ -120,13 +119,13 @@ class Rescoring:
         *,
         share_faces: int,
         actor: str,
-        by_hand: bool,
+        asked: bool,
     ) -> Job:
         """The job of these inputs, as a killed attempt left it or new."""
         job = self.store.job(job_id_of(inputs))
         if job is not None and not job.status.ended:
             return job
-        if job is not None and job.status is JobStatus.FAILED and not by_hand:
+        if job is not None and job.status is JobStatus.FAILED and not asked:
             raise RescoreFailedError(job.message)
         lease.require()
         now = self.clock()
@@ -178,7 +177,7 @@ class Rescoring:
                 if share.attempts >= MAX_ATTEMPTS:
                     raise RescoreFailedError(
                         f"{share.total:,} faces could not be scored: {share.message} "
-                        "Have it tried again: `manage.py train`."
+                        "Have it tried again: `manage.py jobs retry trainer`, or `manage.py train`."
                     )
                 logger.warning("a share failed and is tried again", extra={"job": share.job_id, "share": share.number})
                 self._wait_again([share])
@@ -188,16 +187,16 @@ class Rescoring:
         now = self.clock()
         self.store.put_shares([replace(share, status=ShareStatus.WAITING, updated_at=now) for share in shares])
 
-    def _content(self, share: Share) -> bytes | None:
-        """The result of a share that is done; None when its file is lost or damaged."""
-        sha256 = str(share.result["file"])
-        results = self._results(share.job_id)
-        with contextlib.suppress(MediaMissingError):
-            content = results.read(sha256)
-            if hashlib.sha256(content).hexdigest() == sha256:
-                return content
+    def _result(self, share: Share) -> Scores | None:
+        """Of a share that is done; None when its file is lost or damaged (an .npz has checksums)."""
+        results, sha256 = self._results(share.job_id), str(share.result["file"])
+        try:
+            return scores_from_bytes(results.read(sha256))
+        except MediaMissingError:
+            return None
+        except (zipfile.BadZipFile, KeyError, ValueError, EOFError):
             results.drop(sha256)
-        return None
+            return None
 
     def _end(self, job: Job, status: JobStatus, message: str) -> None:
         self.store.put_job(replace(job, status=status, message=message, updated_at=self.clock()))
@@ -219,9 +218,7 @@ class Rescoring:
         matrix = self.open_matrix(inputs.embedder)
         if matrix.through_seq < inputs.through_seq:
             raise TransientError("This worker's copy of the embeddings is behind; another one goes on.")
-        rows = matrix.through(inputs.through_seq)
-        buckets = matrix.buckets(n_buckets)[rows]
-        rows = rows[(buckets >= first) & (buckets < last)]
+        rows = matrix.in_buckets(first, last, n_buckets, through=inputs.through_seq)
         scores = score_matrix(recogniser, matrix, rows=rows, settled=settled)
         lease.require()
         return {"file": self._results(share.job_id).put(scores_to_bytes(scores)), "n_faces": len(rows)}

@@ -74,17 +74,18 @@ class Scores:
             review=Claimed.joined([part.review for part in parts]),
         )
 
-    def cut(self, names: Sequence[str]) -> Scores:
+    def cut(self, n_personas: int) -> Scores:
         """With the most uncertain faces of each persona only. What is cut in a part would be cut from the whole."""
-        index = {name: number for number, name in enumerate(names)}
-        kept = {
-            name: faces.in_order(RankedKind.REVIEW)[:REVIEW_LIMIT]
-            for name, faces in self.review.by_persona(names).items()
-        }
-        review = Claimed.joined(
-            [Claimed(persona=np.full(len(faces), index[name], np.int32), faces=faces) for name, faces in kept.items()]
-        )
-        return Scores(predicted=self.predicted, review=review)
+        long = np.bincount(self.review.persona, minlength=n_personas) > REVIEW_LIMIT
+        if not long.any():
+            return self
+        of_long = long[self.review.persona]
+        parts = [self.review.take(np.flatnonzero(~of_long))]
+        for persona in np.flatnonzero(long).tolist():
+            faces = self.review.take(np.flatnonzero(self.review.persona == persona)).faces
+            kept = faces.in_order(RankedKind.REVIEW)[:REVIEW_LIMIT]
+            parts.append(Claimed(persona=np.full(len(kept), persona, np.int32), faces=kept))
+        return Scores(predicted=self.predicted, review=Claimed.joined(parts))
 
 
 def score_matrix(recogniser: VersionRecogniser, matrix: EmbeddingMatrix, *, rows: Rows, settled: Settled) -> Scores:
@@ -94,8 +95,7 @@ def score_matrix(recogniser: VersionRecogniser, matrix: EmbeddingMatrix, *, rows
     of a face depends on neither the other rows nor their order.
     """
     names = recogniser.names
-    skipped = np.zeros(len(matrix), np.bool_)
-    skipped[list(matrix.rows_of(settled.named, among=rows).values())] = True
+    is_open = ~matrix.among(settled.named, rows=rows)
     barred_place, barred_class = _barred(matrix, rows, settled, names)
     parts = []
     for start in range(0, len(rows), CHUNK):
@@ -106,14 +106,14 @@ def score_matrix(recogniser: VersionRecogniser, matrix: EmbeddingMatrix, *, rows
         uncertain = claims.uncertainty >= REVIEW_UNCERTAINTY
         faces = RankedFaces(matrix.face_keys(part), claims.probability.astype(np.float64).round(6))
         everything = Claimed(persona=claims.class_index, faces=faces)
-        is_open = ~skipped[part]
+        here_open = is_open[start : start + CHUNK]
         parts.append(
             Scores(
-                predicted=everything.take(np.flatnonzero(claims.accepted & is_open)),
-                review=everything.take(np.flatnonzero(uncertain & is_open)),
+                predicted=everything.take(np.flatnonzero(claims.accepted & here_open)),
+                review=everything.take(np.flatnonzero(uncertain & here_open)),
             )
         )
-    return Scores.joined(parts).cut(names)
+    return Scores.joined(parts).cut(len(names))
 
 
 def _vectors(matrix: EmbeddingMatrix, rows: Rows) -> npt.NDArray[np.float32]:

@@ -65,9 +65,9 @@ class Trainer(Publisher):
             self.store.repair()
             label_seq = self.store.head(LABELS)
             attempts = AttemptLog(self.store, self.clock)
-            attempts.begin(label_seq, actor=actor, by_hand=not only_new_labels)
+            asked = attempts.begin(label_seq, actor=actor, by_hand=not only_new_labels)
             try:
-                outcome = self._attempt(label_seq, lease, actor=actor, only_new_labels=only_new_labels)
+                outcome = self._attempt(label_seq, lease, actor=actor, only_new_labels=only_new_labels, asked=asked)
             except NotFoundError as error:  # no faces yet: labels of personas without faces ask for nothing
                 self.store.advance_cursor(TRAINER_CURSOR, label_seq)
                 attempts.ended(str(error))
@@ -83,7 +83,9 @@ class Trainer(Publisher):
             self.drop_old_pages()
             return outcome
 
-    def _attempt(self, label_seq: int, lease: Lease, *, actor: str, only_new_labels: bool) -> TrainingOutcome:
+    def _attempt(
+        self, label_seq: int, lease: Lease, *, actor: str, only_new_labels: bool, asked: bool
+    ) -> TrainingOutcome:
         champion = self.store.champion()  # read once: judged against, and switched from
         newest = self.store.model_versions(limit=1).items
         last = self._unless_interrupted_after_switch(newest[0], champion) if newest else None
@@ -100,9 +102,8 @@ class Trainer(Publisher):
         if not len(training_set.y):
             return TrainingOutcome(sentence="Nothing to learn from yet: no face is labelled with a persona." + left_out)
         AttemptLog(self.store, self.clock).says(f"learning from {len(training_set.y)} labels")
-        by_hand = not only_new_labels
         if interrupted and interrupted.data_hash == sha256:
-            return self._finish(interrupted, champion, matrix, lease, actor=actor, by_hand=by_hand)
+            return self._finish(interrupted, champion, matrix, lease, actor=actor, asked=asked)
         if interrupted:
             self._abandon(interrupted)
         draft = dataclasses.replace(
@@ -115,7 +116,7 @@ class Trainer(Publisher):
             },
         )
         candidate = self._fit(draft, training_set, self._set_of(champion, matrix), lease)
-        outcome = self._finish(candidate, champion, matrix, lease, actor=actor, by_hand=by_hand)
+        outcome = self._finish(candidate, champion, matrix, lease, actor=actor, asked=asked)
         return dataclasses.replace(outcome, sentence=outcome.sentence + left_out)
 
     def _unless_interrupted_after_switch(self, last: ModelVersion, champion: Champion | None) -> ModelVersion:
@@ -192,7 +193,7 @@ class Trainer(Publisher):
         lease: Lease,
         *,
         actor: str,
-        by_hand: bool,
+        asked: bool,
     ) -> TrainingOutcome:
         """Publish and switch, unless the gate refused."""
         number = candidate.version
@@ -202,7 +203,7 @@ class Trainer(Publisher):
             sentence = f"Version {number} was refused ({kept}): {' '.join(candidate.reasons)}"
             return _outcome(candidate, sentence, promoted=False, summary=summary)
         replaced = champion.version if champion else 0
-        published = self.publish(candidate, matrix, lease, replaced=replaced, actor=actor, by_hand=by_hand)
+        published = self.publish(candidate, matrix, lease, replaced=replaced, actor=actor, asked=asked)
         lease.require()
         if self.switch(number, champion=champion, actor=actor, why="passed the gate") is None:
             now = self.store.champion()

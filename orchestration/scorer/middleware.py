@@ -31,6 +31,8 @@ class ProblemMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response["Content-Length"] = str(len(response.content))
+        if request.method == "HEAD":
+            response.content = b""
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Final
 
 from django.conf import settings
 
@@ -16,6 +17,21 @@ from orchestration.scorer.extractors import ExtractorPool
 from orchestration.scorer.problems import ProblemError
 from orchestration.scorer.serving import ChampionFollower, FolderSource, Served, Source
 from orchestration.scorer.tokens import tokens_of_installation
+from personas.errors import FaceProjectError
+from personas.readiness import Check, NotReadyError
+
+#: The least that each limit may be.
+LEAST: Final = {
+    "SCORER_CONCURRENCY": 1,
+    "SCORER_EXTRACTORS": 0,
+    "SCORER_MAX_BODY_BYTES": 1,
+    "SCORER_MAX_EMBEDDINGS": 1,
+    "SCORER_MAX_PICTURES": 1,
+}
+
+
+class LimitError(FaceProjectError):
+    """A limit that would let nothing through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +65,9 @@ class Scorer:
 
 def build() -> Scorer:
     """What the settings describe; models are loaded here. Raises FaceProjectError."""
+    for name, least in LEAST.items():
+        if getattr(settings, name) < least:
+            raise LimitError(f"{name}={getattr(settings, name)} lets nothing through. Set it to {least} or more.")
     extractors = ExtractorPool(extractor_spec(), size=settings.SCORER_EXTRACTORS)
     return Scorer(
         tokens=tokens_of_installation(),
@@ -66,6 +85,15 @@ def _source(embedder: str) -> Source:
     return ChampionFollower(get_store, media_root=settings.MEDIA_ROOT, embedder=embedder)
 
 
+def check_model() -> None:
+    """There is a version to answer with. Raises NotReadyError."""
+    source = current_scorer().source
+    if source.served is None:
+        raise NotReadyError(source.problem)
+
+
+#: What the scorer's work depends on; its extractors are loaded before it listens.
+CHECKS: Final[Mapping[str, Check]] = {"models": check_model}
 _scorer: Scorer | None = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -171,15 +172,19 @@ def _packed(text: str, n_features: int) -> FloatArray:
 
 def _rows(rows: list[Any], n_features: int) -> FloatArray:
     """float32 (n, n_features); a row that is no embedding is zeros."""
+    flat = array("d")  # takes numbers only, and texts that look like numbers not at all
     try:
-        every = np.array(rows)
-        if every.shape == (len(rows), n_features) and every.dtype.kind in "fi":
-            return _narrowed(every)
-    except (ValueError, OverflowError):  # rows of different lengths
+        for row in rows:
+            flat.fromlist(row)
+            if len(row) != n_features:
+                break
+        else:
+            return _narrowed(np.frombuffer(flat, np.float64).reshape(-1, n_features))
+    except (TypeError, OverflowError):  # one of them is to blame
         pass
     vectors = np.zeros((len(rows), n_features), np.float32)
     for number, row in enumerate(rows):
-        if isinstance(row, list) and len(row) == n_features and all(type(each) in (int, float) for each in row):
+        if isinstance(row, list) and len(row) == n_features and all(isinstance(each, int | float) for each in row):
             vectors[number] = _narrowed(np.array(row, np.float64))
     return vectors
 

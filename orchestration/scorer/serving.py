@@ -134,7 +134,7 @@ class ChampionFollower:
         self.problem = ""
 
     def _serve(self, store: Store, recogniser: VersionRecogniser, created_at: str, labels: int) -> None:
-        ids = [str(each) for each in recogniser.classifier.classes_]
+        ids = recogniser.names
         names = {each: persona.name for each, persona in store.personas_by_id(ids).items()}
         self.served = _served(recogniser, names, created_at)
         self._names_through = labels
@@ -149,10 +149,11 @@ class ChampionFollower:
 
 
 def _served(recogniser: VersionRecogniser, names: Mapping[str, str], created_at: str) -> Served:
-    ids = [str(each) for each in recogniser.classifier.classes_]
     return Served(
         recogniser=recogniser,
-        personas=tuple({"id": each, "name": names[each]} if each in names else {"id": each} for each in ids),
+        personas=tuple(
+            {"id": each, "name": names[each]} if each in names else {"id": each} for each in recogniser.names
+        ),
         created_at=created_at,
         loaded_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 
 from ingest.vision import PictureError
 from orchestration.scorer.answers import Json, said_of, said_of_pictures
+from orchestration.scorer.measuring import measured
 from orchestration.scorer.problems import ProblemError, answer, problem
 from orchestration.scorer.process import Scorer, current_scorer
 from orchestration.scorer.requests import Embeddings, Pictures, read_request
@@ -48,10 +49,12 @@ def allows(*methods: str) -> Callable[[View], View]:
 def score(request: HttpRequest) -> HttpResponse:
     """Who is in these pictures, or whose are these embeddings?"""
     scorer = current_scorer()
-    with scorer.slot():
+    with measured() as measurement, scorer.slot():
         served = scorer.served()
         asked = read_request(request, n_features=int(served.recogniser.classifier.n_features_in_))
+        measurement.kind = "pictures" if isinstance(asked, Pictures) else "embeddings"
         results = _pictures(scorer, served, asked) if isinstance(asked, Pictures) else _embeddings(served, asked)
+        measurement.count(results)
         return answer({"version": served.version, "embedder": served.embedder, "results": results})
 
 
@@ -79,7 +82,9 @@ def _embeddings(served: Served, asked: Embeddings) -> list[Json]:
 
 
 def _numbered(results: list[Json]) -> list[Json]:
-    return [{"index": number, **result} for number, result in enumerate(results)]
+    for number, result in enumerate(results):  # in place: a second ten thousand of objects would cost a tenth
+        result["index"] = number
+    return results
 
 
 @allows("GET", "HEAD")

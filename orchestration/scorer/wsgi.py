@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -25,3 +26,6 @@ except FaceProjectError as error:
     logging.getLogger(__name__).error("the scorer cannot start: %s", error)
     sys.exit(APP_LOAD_ERROR)
 current_scorer().source.start()
+#: What is loaded now stays. Looking for garbage in it, again and again while an answer of ten thousand objects is made,
+#: would take longer than making it.
+gc.freeze()

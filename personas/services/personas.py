@@ -48,7 +48,7 @@ def add_persona(
     cleaned = clean_name(name)
     unique = tuple(dict.fromkeys(faces))
     require_faces(store, unique)
-    persona_id = persona_id or str(uuid.uuid5(uuid.UUID(command_id), "persona"))
+    persona_id = persona_id or persona_id_of_command(command_id)
     added = NewEvent(
         kind=PERSONA_ADDED,
         actor=actor,
@@ -61,6 +61,11 @@ def add_persona(
     )
     store.record(LABELS, [added, *labelled])
     return Persona(persona_id=persona_id, name=cleaned, created_at=at)
+
+
+def persona_id_of_command(command_id: str) -> str:
+    """The id of the persona that a command adds."""
+    return str(uuid.uuid5(uuid.UUID(command_id), "persona"))
 
 
 def persona_id_of_name(name: str) -> str:

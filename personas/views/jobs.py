@@ -50,7 +50,7 @@ def jobs(request: PageRequest) -> HttpResponse:
     cursor = cursor_of(request)
     found = list_jobs(get_store(), cursor=cursor)
     tag = tag_of(view.job.job_id for view in found.items)
-    if not wants_partial(request) and _knows(request, tag):
+    if request.htmx and not wants_partial(request) and _knows(request, tag):
         return _unchanged(tag)
     context = {
         "views": [view_for(view.job, request) for view in found.items],
@@ -59,7 +59,7 @@ def jobs(request: PageRequest) -> HttpResponse:
     }
     if wants_partial(request):
         return render(request, "jobs/_cards.html", context)
-    return _tagged(page(request, "jobs/jobs.html", context), tag)
+    return page(request, "jobs/jobs.html", context)
 
 
 @require_safe
@@ -109,6 +109,7 @@ def steer(request: PageRequest, job_id: str, action: str) -> HttpResponseBase:
 
 
 # ---- pages ask again and again; most answers say that nothing has changed ------------------------------------------
+# A whole page has no tag: a browser that comes back to it would send the tag of the part it asked for last.
 def _knows(request: PageRequest, tag: str) -> bool:
     return request.headers.get("If-None-Match") == f'"{tag}"'
 

@@ -20,7 +20,7 @@ from personas.permissions import can_label, require
 from personas.selectors.faces import view_image
 from personas.selectors.gallery import personas_called
 from personas.services.labelling import label_faces
-from personas.services.personas import add_persona, choose_cover, rename_persona
+from personas.services.personas import add_persona, choose_cover, persona_id_of_command, rename_persona
 from personas.services.undo import LabelAction, restore_labels, said_of
 from personas.store import Store, get_store
 from personas.views.http import UNDO_SALT, PageRequest, done, safe_next, undo_token
@@ -61,10 +61,13 @@ def label(request: PageRequest) -> HttpResponseBase:
 
 
 def _record(store: Store, data: Mapping[str, Any], *, actor: str) -> Persona:
-    """One service call; returns who was meant."""
+    """One service call; returns who was meant.
+
+    A command that was killed when it had added a person, and not yet labelled a face as them, goes on where it was.
+    """
     command_id, now = str(data["command_id"]), timezone.now()
     persona = _meant(store, data["persona_id"], data["name"])
-    if persona is None:
+    if persona is None or persona.persona_id == persona_id_of_command(command_id):
         return add_persona(
             store=store, name=data["name"], faces=data["faces"], actor=actor, at=now, command_id=command_id
         )

@@ -7,15 +7,17 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from tests.cassandra_node.keeper import Keeper
 from tests.cassandra_node.node import PASSWORD, USER, Node, NoNodeError, Server, start
+from tests.cassandra_node.watching import Sent
 
 try:
+    from cassandra.auth import PlainTextAuthProvider
     from cassandra.cluster import Cluster
 
     from personas.store.cassandra.adapter import CassandraStore
@@ -69,15 +71,14 @@ def cassandra_server() -> Server:
         pytest.skip(f"no Cassandra node: {error}")
 
 
-@pytest.fixture
-def own_cassandra_node(tmp_path: Path) -> Iterator[Node]:
-    """A node of the test's own, to be killed and launched again: see `Node`. It takes half a gigabyte and its time."""
+@pytest.fixture(scope="module")
+def own_cassandra_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node of the module's own, to be killed and launched again: see `Node`. It takes memory and time."""
     if reason := _skip_reason():
         pytest.skip(reason)
-    folder = tmp_path / "cassandra"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("cassandra")
     try:
-        node = start(folder)
+        node = start(folder, forgetful=False)
     except NoNodeError as error:
         pytest.skip(f"no Cassandra node: {error}")
     try:
@@ -87,26 +88,37 @@ def own_cassandra_node(tmp_path: Path) -> Iterator[Node]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def connected(server: Server, **options: Any) -> Iterator[Any]:
+    """The driver's session, made from the options the product uses; `options` as in `options.database`."""
+    alias = database(
+        contact_points=server.contact_points.split(","),
+        keyspace="unused",
+        port=server.port,
+        username=server.username,
+        password=server.password,
+        **options,
+    )
+    connection = alias["OPTIONS"]["connection"]
+    connection.pop("lazy_connect")
+    provider = PlainTextAuthProvider(server.username, server.password)
+    cluster = Cluster(alias["HOST"].split(","), auth_provider=provider, **connection)
+    try:
+        driver = cluster.connect()
+        add_profiles(driver)
+        yield driver
+    finally:
+        cluster.shutdown()
+
+
 @pytest.fixture(scope="session")
 def cassandra_driver(cassandra_server: Server) -> Iterator[Any]:
-    """The driver's session, made from the options the product uses."""
-    alias = database(
-        contact_points=cassandra_server.contact_points.split(","),
-        keyspace="unused",
-        port=cassandra_server.port,
-        username=cassandra_server.username,
-        password=cassandra_server.password,
-    )
-    options = alias["OPTIONS"]["connection"]
-    options.pop("lazy_connect")
-    from cassandra.auth import PlainTextAuthProvider
-
-    provider = PlainTextAuthProvider(cassandra_server.username, cassandra_server.password)
-    cluster = Cluster(alias["HOST"].split(","), auth_provider=provider, **options)
-    driver = cluster.connect()
-    add_profiles(driver)
-    yield driver
-    cluster.shutdown()
+    """The run's session. What all tests sent by it is looked at when they are done."""
+    with connected(cassandra_server) as driver:
+        sent = Sent()
+        driver.add_request_init_listener(sent.look)
+        yield driver
+        assert not list(sent.offences())
 
 
 @pytest.fixture(scope="session")

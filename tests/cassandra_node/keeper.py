@@ -1,6 +1,6 @@
 """One node for all processes of a test run: started by the first that needs it, ended when the run has.
 
-The run's first process makes a folder and tells its workers by an environment variable. Who comes first starts a keeper
+The run's first process names a folder and tells its workers by an environment variable. Who comes first starts a keeper
 (`python -m tests.cassandra_node.keeper FOLDER RUN_PID`), which starts the node, says in a file how that went, and waits
 until it is told to end or the run is no more, however it ended.
 """
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import MutableMapping
 from contextlib import suppress
 from pathlib import Path
@@ -42,10 +43,10 @@ class Keeper:
         self._environment = environment
 
     def open(self) -> bool:
-        """Make the run's folder; False when this process is a worker of a run that has one."""
+        """Name the run's folder; False when this process is a worker of a run that has one."""
         if FOLDER in self._environment:
             return False
-        self._environment[FOLDER] = tempfile.mkdtemp(prefix="cassandra-")
+        self._environment[FOLDER] = str(Path(tempfile.gettempdir()) / f"cassandra-{uuid.uuid4().hex}")
         return True
 
     @property
@@ -54,6 +55,7 @@ class Keeper:
 
     def begin(self) -> None:
         """Start the run's node unless another process has; does not wait for it."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if (self.folder / PID).exists():
@@ -110,7 +112,7 @@ def keep(folder: Path, run: int) -> None:
     node_folder = folder / "node"
     node_folder.mkdir()
     try:
-        node = start(node_folder, unless=lambda: told.is_set() or not is_there(run))
+        node = start(node_folder, forgetful=True, unless=lambda: told.is_set() or not is_there(run))
     except NoNodeError as error:
         _say(folder / FAILED, str(error))
         return

@@ -56,6 +56,9 @@ class Node:
 
     folder: Path
     port: int
+    forgetful: (
+        bool  #: does not survive a kill: it keeps what it knows of tables in memory, and is fast at emptying them
+    )
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -63,10 +66,15 @@ class Node:
         return Server(contact_points="127.0.0.1", port=self.port)
 
     def launch(self, *, unless: Callable[[], bool] = lambda: False) -> None:
-        """Returns when CQL answers and the superuser is there. Raises NoNodeError, also when `unless` comes true."""
+        """Returns when CQL answers and the superuser is there; does nothing while it runs. Raises NoNodeError, also
+        when `unless` comes true."""
+        if self.process is not None and self.process.poll() is None:
+            return
         log = self.folder / "out.log"
         with log.open("wb") as out:
-            process = subprocess.Popen(_command(self.folder), stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+            process = subprocess.Popen(
+                _command(self.folder, self.forgetful), stdout=out, stderr=out, stdin=subprocess.DEVNULL
+            )
         self.process = process
         (self.folder / "pid").write_text(str(process.pid))
         give_up_at = time.monotonic() + START_SECONDS
@@ -123,26 +131,53 @@ def jars() -> Path:
     return cache
 
 
-def start(folder: Path, *, unless: Callable[[], bool] = lambda: False) -> Node:
+def start(folder: Path, *, forgetful: bool, unless: Callable[[], bool] = lambda: False) -> Node:
     """A fresh node in a folder without one; returns when it serves. Raises NoNodeError."""
-    port, storage_port = _free_ports()
+    port, storage_port = free_ports()
     conf = folder / "conf"
     shutil.copytree(HERE / "conf", conf)
     yaml = (conf / "cassandra.yaml").read_text()
-    (conf / "cassandra.yaml").write_text(yaml.replace("@STORAGE_PORT@", str(storage_port)).replace("@PORT@", str(port)))
+    for name, value in (("@STORAGE_PORT@", storage_port), ("@PORT@", port), ("@FOLDER@", folder)):
+        yaml = yaml.replace(name, str(value))
+    (conf / "cassandra.yaml").write_text(yaml)
     (folder / "tmp").mkdir()
-    node = Node(folder=folder, port=port)
+    _make_certificate(folder / "keystore")
+    node = Node(folder=folder, port=port, forgetful=forgetful)
     node.launch(unless=unless)
     return node
 
 
-def _command(folder: Path) -> list[str]:
+def _make_certificate(keystore: Path) -> None:
+    """The node's own authority; speaking TLS is up to the client."""
+    keytool = Path(java()).resolve().with_name("keytool")
+    command = [
+        str(keytool),
+        "-genkeypair",
+        "-keyalg",
+        "EC",
+        "-alias",
+        "node",
+        "-dname",
+        "CN=localhost",
+        "-validity",
+        "30",
+    ]
+    store = ["-keystore", str(keystore), "-storetype", "PKCS12", "-storepass", PASSWORD]
+    run = subprocess.run(
+        [*command, "-ext", "san=dns:localhost,ip:127.0.0.1", *store], capture_output=True, text=True, check=False
+    )
+    if run.returncode != 0:
+        raise NoNodeError(f"Java's keytool made no certificate: {(run.stdout + run.stderr)[-300:]}")
+
+
+def _command(folder: Path, forgetful: bool) -> list[str]:
     executable, lib = java(), jars()
     conf, agent = folder / "conf", next(lib.glob("jamm-*.jar"))
     return [
         executable,
         f"@{HERE / 'java.args'}",
         f"-javaagent:{agent}",
+        f"-Dcassandra.unsafesystem={str(forgetful).lower()}",
         f"-Djava.io.tmpdir={folder / 'tmp'}",
         f"-Dcassandra.config=file://{conf / 'cassandra.yaml'}",
         f"-Dcassandra.storagedir={folder}",
@@ -153,7 +188,7 @@ def _command(folder: Path) -> list[str]:
     ]
 
 
-def _free_ports() -> tuple[int, int]:
+def free_ports() -> tuple[int, int]:
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))
@@ -164,6 +199,6 @@ if __name__ == "__main__":
     where = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp(prefix="cassandra-"))
     where.mkdir(parents=True, exist_ok=True)
     try:
-        sys.stdout.write(f"{start(where.resolve()).port}\n")
+        sys.stdout.write(f"{start(where.resolve(), forgetful=True).port}\n")
     except NoNodeError as error:
         sys.exit(str(error))

@@ -212,6 +212,8 @@ def test_paths_page_by_path_within_their_source(store: Store) -> None:
     make.save(store, make.extracted("y", paths=[make.image_path("y", source="/other")]))
     found = everything(lambda cursor: store.known_paths("/photos", cursor=cursor, limit=2))
     assert [path.path for path in found] == sorted(names)
+    behind = store.known_paths("/photos", cursor="a.jp", limit=10).items  # a walk may begin anywhere
+    assert [path.path for path in behind] == [name for name in sorted(names) if name > "a.jp"]
 
 
 def test_a_path_that_now_holds_another_picture_points_there(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -61,13 +62,16 @@ def other(folder: Path) -> bytes:
 @pytest.fixture(autouse=True)
 def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading pictures here instead of in a process of their own saves each test a second."""
-    monkeypatch.setattr("ingest.uploads._pool", InlinePool)
+    monkeypatch.setattr("ingest.uploads.warm_pool", lambda order: closing(InlinePool(order)))
 
 
 @pytest.fixture
 def a_process(no_process: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the product does it, with less patience."""
-    monkeypatch.setattr("ingest.uploads._pool", lambda order: ProcessPool(order, workers=1, seconds_per_picture=1.0))
+    monkeypatch.setattr(
+        "ingest.uploads.warm_pool",
+        lambda order: closing(ProcessPool(order, workers=1, seconds_per_picture=1.0)),
+    )
 
 
 def receive(store: Store, *files: Sent) -> Job:

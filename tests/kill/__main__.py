@@ -55,7 +55,8 @@ def main() -> int:
     _say(
         f"as undisturbed after {len(killed.kills)} kills in {killed.seconds:.0f} s: "
         f"{killed.state['counts']}, {len(killed.predictions)} predictions; "
-        f"{killed.repeated} tries unanswered; ended by themselves: {', '.join(killed.died) or 'none'}"
+        f"{killed.repeated} tries unanswered; set aside and retried: {', '.join(killed.retried) or 'nothing'}; "
+        f"ended by themselves: {', '.join(killed.died) or 'none'}"
     )
     return 0
 
@@ -70,7 +71,7 @@ def _store(name: str, root: Path) -> Iterator[tuple[dict[str, str], Node | None]
         case "cassandra":
             folder = root / "cassandra"
             folder.mkdir()
-            node = start(folder)
+            node = start(folder, forgetful=False)
             try:
                 yield on_cassandra(node.server.environment), node
             finally:

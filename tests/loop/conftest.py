@@ -8,15 +8,19 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.installation import STORES, Installation, on_redis, store_settings
+from tests.chromium import Complaints
+from tests.installation import SCORER_TOKEN, STORES, Installation, on_redis, store_settings
+from tests.processes import PATIENCE_SECONDS
 from tests.servers import RedisServer
 
 #: Labels of the hard look given to each persona.
@@ -185,3 +189,59 @@ def ended(uploaded: Uploaded, installation: Installation, endings: dict[str, End
 def endings() -> dict[str, Ended]:
     """Of the stores that have come to their end in this session."""
     return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walked:
+    """A person's visit in a browser: predictions of one persona confirmed and rejected."""
+
+    persona_id: str
+    confirmed: str
+    rejected: str
+    listed: frozenset[str]  #: faces on the persona's page once that was learnt
+    complaints: list[str]
+
+
+@pytest.fixture(scope="module")
+def walked(ended: Ended, chromium: Any, installation: Installation) -> Walked:
+    """Sign in, see whom the version in use predicts, confirm the first and reject the last shown."""
+    persona_id = installation.ask("personas")["George W Bush"]
+    complaints = Complaints()
+    context = chromium.new_context(base_url=installation.base_url)
+    try:
+        context.set_default_timeout(1000 * PATIENCE_SECONDS)
+        page = context.new_page()
+        complaints.watch(page, urlsplit(installation.base_url).netloc)
+        page.goto(installation.manage("sign_in_link", "--url", installation.base_url)["link"])
+        page.goto(f"/personas/{persona_id}/?show=predicted")
+        faces = page.locator(".tile-predicted form.choices:not(.naming) input[name=faces]")
+        faces.first.wait_for(state="attached")
+        shown = faces.evaluate_all("inputs => inputs.map(input => input.value)")
+        confirmed, rejected = shown[0], shown[-1]
+        for face, button in ((confirmed, "Yes, this is George W Bush"), (rejected, "No, this is not George W Bush")):
+            tile = page.locator(f'.tile:has(input[value="{face}"])')
+            tile.get_by_role("button", name=button).click()
+            tile.wait_for(state="detached")
+    finally:
+        context.close()
+    installation.wait_until(installation.is_quiet, "what was said in the browser is learnt")
+    return Walked(
+        persona_id=persona_id,
+        confirmed=confirmed,
+        rejected=rejected,
+        listed=frozenset(key for key, _ in installation.ask("ranked", persona_id=persona_id)),
+        complaints=complaints.found,
+    )
+
+
+@pytest.fixture(scope="module")
+def scored(ended: Ended, installation: Installation, pictures: Pictures) -> Report:
+    """What the scorer, a process of its own, answers to a picture of a president."""
+    installation.start("scorer")
+    installation.wait_for("scorer")
+    address = f"http://127.0.0.1:{installation.scorer_port}/v1/score"
+    headers = {"Authorization": f"Bearer {SCORER_TOKEN}", "Content-Type": "image/jpeg"}
+    request = urllib.request.Request(address, data=pictures.later[0].read_bytes(), headers=headers)
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answered:
+        answer: Report = json.load(answered)
+    return answer

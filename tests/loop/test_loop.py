@@ -38,3 +38,18 @@ def test_every_store_ends_with_the_same_knowledge(ended, endings):
     for other in endings.values():
         assert ended.state == other.state
         assert ended.predictions == other.predictions
+
+
+def test_the_scorer_says_who_is_in_a_picture(scored):
+    (result,) = scored["results"]
+    assert "Hugo Chavez" in {face["persona"]["name"] for face in result["faces"] if face["persona"]}
+
+
+@pytest.mark.browser
+def test_what_a_person_confirms_and_rejects_in_a_browser_is_learnt(walked, installation):
+    said = installation.ask("labels", faces=[walked.confirmed, walked.rejected])
+    assert said[walked.confirmed] == [[walked.persona_id, True]]
+    assert said[walked.rejected] == [[walked.persona_id, False]]
+    assert walked.listed
+    assert not walked.listed & {walked.confirmed, walked.rejected}
+    assert walked.complaints == []

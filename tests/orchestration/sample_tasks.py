@@ -6,7 +6,13 @@ import os
 import time
 from pathlib import Path
 
+from django.utils import timezone
+
+from personas.entities import Share, ShareStatus
 from personas.errors import TransientError
+from personas.lease import Lease
+from personas.shares import do_share
+from personas.store import get_store
 from personas.tasks import task
 
 
@@ -30,3 +36,17 @@ def sample_that_needs_patience(folder: str, name: str) -> str:
     if len(attempts.read_text()) < 3:
         raise TransientError("The store is busy.")
     return str(sample(folder, name))
+
+
+@task("ingest.sample_share")
+def sample_share(folder: str, job_id: str) -> str:
+    """A share that hangs whenever somebody does it; leaves `<job_id>.set-aside` once nobody does any more."""
+
+    def hang(share: Share, lease: Lease) -> dict[str, int]:
+        while True:
+            time.sleep(60)
+
+    share = do_share(get_store(), job_id, 0, do=hang, clock=timezone.now)
+    if share is not None and share.status is ShareStatus.FAILED:
+        (Path(folder) / f"{job_id}.set-aside").write_text(f"{share.attempts} {share.message}")
+    return "Told."

@@ -14,8 +14,7 @@ from orchestration.queues import folder_options
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("messages", "processed"):
-        (tmp_path / name).mkdir()
+    (tmp_path / "messages").mkdir()
     return tmp_path
 
 

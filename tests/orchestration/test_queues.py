@@ -20,8 +20,7 @@ from tests.servers import RedisServer
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
     """Celery's current application speaks to a broker of this test's own."""
     settings = {"REDIS_URL": request.getfixturevalue("redis").url} if request.param == "redis" else {}
-    for name in ("messages", "processed"):
-        (tmp_path / "home" / "queue" / name).mkdir(parents=True)
+    (tmp_path / "home" / "queue" / "messages").mkdir(parents=True)
     with Workers(tmp_path, settings).app as app:
         app.set_current()
         yield

@@ -136,3 +136,11 @@ def test_a_transient_error_is_tried_again_by_message(workers):
     workers.wait_for("patient")
     assert (workers.folder / "patient.attempts").read_text() == "..."
     assert workers.said("outcome=retried")
+
+
+def test_a_retry_that_waits_for_its_time_keeps_no_other_task_from_being_done(workers):
+    workers.start()
+    workers.send("much-later", countdown=3600)
+    workers.send("now", "and-now")
+    workers.wait_for("now", "and-now")
+    assert workers.times("much-later", "begun") == 0

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from celery import Celery
 
@@ -53,10 +54,10 @@ class Workers:
     def _ready(self) -> int:
         return last_lines(self.log, 10_000).count(" ready.")
 
-    def send(self, *names: str, task: str = "ingest.sample") -> None:
+    def send(self, *names: str, task: str = "ingest.sample", **options: Any) -> None:
         """A task each."""
         for name in names:
-            self.app.send_task(task, args=(str(self.folder), name))
+            self.app.send_task(task, args=(str(self.folder), name), **options)
 
     @cached_property
     def app(self) -> Celery:

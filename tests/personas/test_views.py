@@ -14,8 +14,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from personas import recogniser, sign_in
-from personas.entities import STRANGER, FaceKey
+from personas.entities import LABELS, STRANGER, FaceKey, NewEvent
 from personas.models import OneTimeLink
+from personas.projection import PERSONA_ADDED
+from personas.services.personas import persona_id_of_command
 from personas.store import get_store
 from personas.store.base import Store
 from tests import factories
@@ -332,6 +334,24 @@ def test_a_name_of_two_people_is_asked_about(web: Client, ada: list[FaceKey], st
     assert response.status_code == 409  # type: ignore[attr-defined]
     assert "2 people are called Sam" in text_of(response)
     assert "<html" not in text_of(response)
+
+
+def test_a_naming_that_was_killed_half_way_is_finished_when_it_is_sent_again(
+    web: Client, ada: list[FaceKey], store: Store
+) -> None:
+    """A store that records a command's events one by one may be left with the person, and without the label."""
+    command = factories.command_id()
+    added = NewEvent(
+        kind=PERSONA_ADDED,
+        actor="owner",
+        at=timezone.now(),
+        command_id=command,
+        payload={"persona_id": persona_id_of_command(command), "name": "Grace"},
+    )
+    store.record(LABELS, [added])
+    send_label(web, ada[5], name="Grace", command_id=command)
+    (grace,) = store.personas_named("Grace")
+    assert [label.key for label in store.labels_of_persona(grace.persona_id, belongs=True).items] == [ada[5]]
 
 
 def test_sending_a_form_twice_labels_once(web: Client, ada: list[FaceKey], store: Store) -> None:

@@ -1,6 +1,6 @@
-"""A trainer that is killed (SIGKILL, no clean-up) at a given store call. Run by test_killed_trainer.py.
+"""A trainer that gets a signal at its first use of a given store method: SIGKILL, or SIGSTOP. Run by other tests.
 
-usage: python -m tests.training.killed_trainer FOLDER METHOD before|after
+usage: python -m tests.training.killed_trainer FOLDER METHOD before|after SIGNAL
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import django
 
 
 def main() -> None:
-    folder, method, moment = sys.argv[1:]
+    folder, method, moment, name = sys.argv[1:]
     django.setup()
     from personas import lease
+    from personas.errors import TransientError
     from personas.store import get_store
     from tests.training.world import World
 
@@ -24,14 +25,17 @@ def main() -> None:
     world = World(get_store(), Path(folder))
     original = getattr(type(world.store), method)
 
-    def killed(self, *arguments, **named):
-        if moment == "after":
-            original(self, *arguments, **named)
-        os.kill(os.getpid(), signal.SIGKILL)
+    def signalled(self, *arguments, **named):
+        result = original(self, *arguments, **named) if moment == "after" else None
+        setattr(type(world.store), method, original)
+        os.kill(os.getpid(), signal.Signals[name])
+        return result if moment == "after" else original(self, *arguments, **named)
 
-    setattr(type(world.store), method, killed)
-    world.train()
-    sys.exit("the trainer was not killed")
+    setattr(type(world.store), method, signalled)
+    try:
+        world.train()
+    except TransientError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

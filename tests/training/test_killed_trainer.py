@@ -65,12 +65,12 @@ def test_after_a_kill_one_more_training_ends_in_the_undisturbed_state(
     world, child_environment, tmp_path, method, moment
 ):
     expected, before = undisturbed(world), state_hash(world.store)
-    command = [sys.executable, "-m", "tests.training.killed_trainer", str(tmp_path), method, moment]
-    child = subprocess.run(command, env=child_environment, capture_output=True, text=True, timeout=60)
+    command = [sys.executable, "-m", "tests.training.killed_trainer", str(tmp_path), method, moment, "SIGKILL"]
+    child = subprocess.run(command, env=child_environment, capture_output=True, text=True, timeout=300)
     assert child.returncode == -signal.SIGKILL, child.stderr
     assert set(world.predicted("Ada"))  # readers always see a whole version
 
-    world.trainer.train(actor="tester", only_new_labels=True, wait_seconds=10)
+    world.trainer.train(actor="tester", only_new_labels=True, wait_seconds=120)
 
     assert {name: world.predicted(name) for name in ("Ada", "Bo")} == {
         name.title(): ranked for name, ranked in expected.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from personas.buckets import bucket_of
 from personas.store import get_store
 from tests.factories import EMBEDDER, embedding, extracted, key, new_face, save
 from training.matrix import MatrixFolder
@@ -83,3 +84,54 @@ def test_an_empty_store_gives_an_empty_matrix(store, folder):
     matrix = folder.catch_up(store)
     assert len(matrix) == 0
     assert matrix.rows_of([key("a")]) == {}
+
+
+def test_a_face_that_comes_twice_keeps_what_the_latest_event_brought_whatever_the_order_of_blocks(
+    store, folder, monkeypatch
+):
+    save(store, extracted("a", faces=[new_face("first")]), extracted("b", faces=2))
+    save(store, extracted("a", faces=[new_face("second")], embedder="another"))
+    save(store, extracted("c"), extracted("a", faces=[new_face("third")], detector="yunet newer"))
+    save(store, extracted("d"))
+    read = store.embedding_blocks
+    monkeypatch.setattr(store, "embedding_blocks", lambda **question: reversed(list(read(**question))))
+    matrix = folder.catch_up(store)
+    rows = matrix.rows_of([key("a"), key("b", 0), key("b", 1), key("c"), key("d")])
+    assert len(matrix) == len(rows) == 5
+    assert np.array_equal(matrix.vectors[rows[key("a")]], embedding("third"))
+    assert np.array_equal(matrix.vectors[rows[key("b", 1)]], embedding("b/1"))
+    assert np.array_equal(matrix.vectors[rows[key("d")]], embedding("d/0"))
+    assert matrix.keys["ingest_seq"][rows[key("a")]] == 3
+
+
+def test_many_faces_embedded_again_are_replaced_in_place_and_new_ones_appended(store, folder, monkeypatch):
+    monkeypatch.setattr("training.matrix.ROWS_AT_ONCE", 3)
+    save(store, *[extracted(n) for n in range(20)])
+    old = folder.catch_up(store)
+    places = old.rows_of([key(n) for n in range(20)])
+    again = [extracted(n, faces=[new_face(f"again {n}")], embedder="another") for n in range(0, 20, 2)]
+    save(store, *again)
+    back = [extracted(n, faces=[new_face(f"back {n}")], detector="yunet newer") for n in range(0, 20, 2)]
+    save(store, *back, *[extracted(n) for n in range(20, 27)])
+    new = folder.catch_up(store)
+    assert len(new) == 27
+    assert new.rows_of([key(n) for n in range(20)]) == places
+    for n in range(27):
+        expected = f"back {n}" if n < 20 and n % 2 == 0 else f"{n}/0"
+        assert np.array_equal(new.vectors[new.rows_of([key(n)])[key(n)]], embedding(expected)), n
+
+
+def test_rows_know_their_bucket(store, folder):
+    save(store, *[extracted(n, faces=2) for n in range(30)])
+    matrix = folder.catch_up(store)
+    for n_buckets in (1, 64, 4096):
+        expected = [bucket_of(one.image_id, n_buckets) for one in matrix.face_keys(range(60))]
+        assert matrix.buckets(n_buckets).tolist() == expected
+
+
+def test_rows_are_found_among_some_rows_only(store, folder):
+    save(store, *[extracted(n, faces=2) for n in range(10)])
+    matrix = folder.catch_up(store)
+    wanted = matrix.face_keys([2, 5, 11])
+    assert matrix.rows_of(wanted, among=np.array([0, 5, 11])) == {wanted[1]: 5, wanted[2]: 11}
+    assert matrix.rows_of(wanted, among=np.array([3])) == {}

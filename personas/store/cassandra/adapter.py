@@ -6,6 +6,7 @@ from typing import Any
 
 from personas.store.base import StoreLayout
 from personas.store.cassandra.labels import CassandraLabels
+from personas.store.cassandra.options import place_of
 from personas.store.cassandra.pictures import CassandraPictures
 from personas.store.cassandra.ranked import CassandraRanked
 from personas.store.cassandra.session import StoreSession
@@ -17,8 +18,10 @@ def session_options() -> dict[str, Any]:
     """What the settings say of the session."""
     from django.conf import settings
 
+    alias = settings.DATABASES["cassandra"]
     return {
-        "keyspace": settings.DATABASES["cassandra"]["NAME"],
+        "keyspace": alias["NAME"],
+        "where": place_of(alias),
         "server_clock": settings.CASSANDRA_FLAVOUR == "cosmos",
     }
 

@@ -21,9 +21,10 @@ from personas.entities import INGEST, Box, ExtractedImage, Face, Image, ImageSta
 from personas.errors import TransientError
 from personas.matching import match_boxes
 from personas.store.cassandra import statements as cql
+from personas.store.cassandra.failures import UncertainError
 from personas.store.cassandra.log import Tally, chunk_of
 from personas.store.cassandra.projecting import CassandraProjecting
-from personas.store.cassandra.session import CqlRow, UncertainError
+from personas.store.cassandra.session import CqlRow
 from personas.store.cassandra.values import from_blob, from_micros, to_blob, to_micros
 from personas.store.merging import KnownPicture, merge
 

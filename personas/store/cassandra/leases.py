@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from personas.errors import TransientError
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.base import CassandraBase
-from personas.store.cassandra.session import UncertainError
+from personas.store.cassandra.failures import UncertainError
 from personas.store.cassandra.values import to_micros
 
 

@@ -15,8 +15,9 @@ from typing import Any
 from personas.entities import Event, NewEvent
 from personas.errors import TransientError
 from personas.store.cassandra import statements as cql
+from personas.store.cassandra.failures import UncertainError
 from personas.store.cassandra.leases import CassandraLeases
-from personas.store.cassandra.session import CqlRow, UncertainError
+from personas.store.cassandra.session import CqlRow
 from personas.store.cassandra.values import from_blob, from_micros, to_blob, to_json, to_micros
 
 #: Events in one partition.

@@ -9,7 +9,7 @@ import random
 import re
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cassandra import ConsistencyLevel
@@ -26,6 +26,8 @@ from cassandra.policies import (
 COSMOS_PORT, CASSANDRA_PORT = 10350, 9042
 #: Seconds a request may take. Cosmos accounts that retry by themselves may answer late.
 REQUEST_TIMEOUT, COSMOS_REQUEST_TIMEOUT = 15, 65
+#: Seconds a connection may take to be made.
+CONNECT_TIMEOUT = 20
 #: Seconds to wait at most before a throttled request is sent again without being told how long.
 MAX_BACKOFF = 10.0
 _RETRY_AFTER = re.compile(r"RetryAfterMs=(\d+)")
@@ -67,10 +69,17 @@ def database(
     password: str = "",
     tls: bool = False,
     tls_ca: str = "",
+    tls_hostname: str = "",
     flavour: str = "cassandra",
     datacenter: str = "",
+    request_timeout: float = 0,
+    connect_timeout: float = CONNECT_TIMEOUT,
 ) -> dict[str, Any]:
-    """An entry of settings.DATABASES. port 0: the flavour's own."""
+    """An entry of settings.DATABASES. port 0: the flavour's own; request_timeout 0 likewise; both in seconds.
+
+    tls_hostname: the name every node's certificate bears; "": each bears its own address, or on Cosmos, where nodes are
+    found by address, that of the contact point. Raises ValueError when there is no authority in `tls_ca`.
+    """
     cosmos = flavour == "cosmos"
     balancing = DCAwareRoundRobinPolicy(local_dc=datacenter) if datacenter else RoundRobinPolicy()
     connection: dict[str, Any] = {
@@ -83,21 +92,21 @@ def database(
                 retry_policy=StoreRetryPolicy(),
                 consistency_level=ConsistencyLevel.LOCAL_QUORUM,
                 serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
-                request_timeout=COSMOS_REQUEST_TIMEOUT if cosmos else REQUEST_TIMEOUT,
+                request_timeout=request_timeout or (COSMOS_REQUEST_TIMEOUT if cosmos else REQUEST_TIMEOUT),
             )
         },
         "reconnection_policy": ConstantReconnectionPolicy(2, None),
-        "connect_timeout": 20,
-        "control_connection_timeout": 20,
+        "connect_timeout": connect_timeout,
+        "control_connection_timeout": max(connect_timeout, CONNECT_TIMEOUT),
         "idle_heartbeat_interval": 30,
         "compression": False,
         # Without it a request of several packets waits 40 ms for an acknowledgement that is being delayed.
         "sockopts": [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     }
     if tls or cosmos:
-        connection["ssl_context"] = ssl.create_default_context(cafile=tls_ca or None)
-        # Nodes found through system.peers are addresses; the certificate names the host that was asked for.
-        connection["ssl_options"] = {"server_hostname": contact_points[0]}
+        connection["ssl_context"] = _ssl_context(tls_ca)
+        if name := tls_hostname or (contact_points[0] if cosmos else ""):
+            connection["ssl_options"] = {"server_hostname": name}
     return {
         "ENGINE": "django_cassandra_engine",
         "HOST": ",".join(contact_points),
@@ -106,3 +115,16 @@ def database(
         "PASSWORD": password,
         "OPTIONS": {"connection": connection},
     }
+
+
+def place_of(alias: Mapping[str, Any]) -> str:
+    """Hosts and port of an entry of settings.DATABASES, for messages."""
+    port = alias["OPTIONS"]["connection"]["port"]
+    return ", ".join(f"{host}:{port}" for host in alias["HOST"].split(","))
+
+
+def _ssl_context(authority: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=authority or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(f"CASSANDRA_TLS_CA={authority} cannot be read as certificates (PEM): {error}.") from error

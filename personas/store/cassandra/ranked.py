@@ -17,7 +17,7 @@ from personas.face_arrays import FaceKeys, RankedFaces
 from personas.store.base import RANKED_PAGE_SIZE, rank_of
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.base import CassandraBase
-from personas.store.cassandra.session import UncertainError
+from personas.store.cassandra.failures import UncertainError
 from personas.store.cassandra.values import chunks
 from personas.store.packing import RankedPage, pack_pages, pack_ranked
 

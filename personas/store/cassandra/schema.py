@@ -21,14 +21,14 @@ from typing import Any
 
 from personas.errors import TransientError
 from personas.store.base import StoreError
-from personas.store.cassandra.session import PROFILE, SERIAL_PROFILE, StoreSession, translating
+from personas.store.cassandra.failures import SchemaMissingError, translating
+from personas.store.cassandra.session import PROFILE, SERIAL_PROFILE, StoreSession
 from personas.store.cassandra.values import to_micros
 
 FOLDER = Path(__file__).parent / "migrations"
 #: Seconds after which a lock is taken to be a dead process's; renewed before each migration's statements.
 LOCK_SECONDS = 120
-#: What `CREATE KEYSPACE` says when nothing else is asked for: right for one node, and ignored by Azure Cosmos DB.
-REPLICATION = "{'class': 'SimpleStrategy', 'replication_factor': 1}"
+_DATACENTER = re.compile(r"\s*([\w.-]+)\s*:\s*([1-9]\d*)\s*")
 _NAME = re.compile(r"(\d{4})_(\w+)\.cql")
 _KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
@@ -68,6 +68,25 @@ def in_keyspace(statement: str, keyspace: str) -> str:
     return re.sub(r"^(ALTER TABLE|DROP TABLE IF EXISTS) (\w+)", rf"\1 {keyspace}.\2", created)
 
 
+def replication_map(text: str) -> str:
+    """What `CREATE KEYSPACE` says: "3" is three copies in every datacenter, "dc1:3, dc2:2" so many in each; a CQL map
+    is taken as it is. Azure Cosmos DB ignores it. Raises StoreError."""
+    text = text.strip()
+    if text.startswith("{"):
+        return text
+    if text == "1":
+        return "{'class': 'SimpleStrategy', 'replication_factor': 1}"
+    copies: dict[str, object] = {"class": "NetworkTopologyStrategy"}
+    for part in [f"replication_factor:{text}"] if text.isdecimal() else text.split(","):
+        matched = _DATACENTER.fullmatch(part)
+        if matched is None:
+            raise StoreError(
+                f"{text!r} is no replication: give a number of copies, as 3, or one a datacenter, as dc1:3,dc2:3."
+            )
+        copies[matched[1]] = int(matched[2])
+    return str(copies)
+
+
 class Schema:
     """The schema of one keyspace."""
 
@@ -77,14 +96,16 @@ class Schema:
         self._session = session
         self._owner = str(uuid.uuid4())
 
-    @translating()
     def _run(self, text: str, *params: object, serial: bool = False) -> Any:
         text = text.replace("@", f"{self._session.keyspace}.")
         profile = SERIAL_PROFILE if serial else PROFILE
-        return self._session.driver.execute(text, params or None, execution_profile=profile, timeout=120)
+        with translating(self._session.where):
+            return self._session.driver.execute(text, params or None, execution_profile=profile, timeout=120)
 
-    def create_keyspace(self, replication: str = REPLICATION) -> None:
-        self._run(f"CREATE KEYSPACE IF NOT EXISTS {self._session.keyspace} WITH replication = {replication}")
+    def create_keyspace(self, replication: str = "1") -> None:
+        """replication: see `replication_map`. A keyspace that is there stays as it is. Raises StoreError."""
+        copies = replication_map(replication)
+        self._run(f"CREATE KEYSPACE IF NOT EXISTS {self._session.keyspace} WITH replication = {copies}")
 
     def drop_keyspace(self) -> None:
         self._run(f"DROP KEYSPACE IF EXISTS {self._session.keyspace}")
@@ -94,8 +115,8 @@ class Schema:
         known = migrations()
         try:
             applied = {row.number: row.checksum for row in self._run("SELECT number, checksum FROM @schema_migration")}
-        except StoreError:
-            return known  # there is no such table: nothing was ever applied
+        except SchemaMissingError:
+            return known  # nothing was ever applied
         for migration in known:
             if applied.get(migration.number, migration.checksum) != migration.checksum:
                 raise StoreError(

@@ -13,58 +13,26 @@ import threading
 import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import partial
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from cassandra import (
-    ConsistencyLevel,
-    DriverException,
-    InvalidRequest,
-    OperationTimedOut,
-    ReadFailure,
-    ReadTimeout,
-    Timeout,
-    Unavailable,
-    WriteFailure,
-    WriteTimeout,
-)
-from cassandra.cluster import EXEC_PROFILE_DEFAULT, NoHostAvailable
-from cassandra.connection import ConnectionBusy, ConnectionException, ConnectionShutdown
-from cassandra.pool import NoConnectionsAvailable
-from cassandra.protocol import ErrorMessage, IsBootstrappingErrorMessage, OverloadedErrorMessage
+from cassandra import ConsistencyLevel
+from cassandra.cluster import EXEC_PROFILE_DEFAULT
 from cassandra.query import BatchStatement, BatchType, named_tuple_factory
 
-from personas.errors import FaceProjectError, TransientError
-from personas.store.base import StoreError
+from personas.store.cassandra.failures import ANY, UncertainError, translated, translating, uncertain
 from personas.store.cassandra.statements import Statement
 
 #: Requests in flight at once of a bulk read or write; measured: 256 writes twice as fast as 64 on one node.
 CONCURRENCY = 256
 #: Rows of one partition written together; statements handed to the driver at once.
-BATCH_ROWS, AT_ONCE = 50, 5000
+BATCH_ROWS, AT_ONCE = 100, 5000
 #: Seconds the driver's event loop may take to end at exit.
 LOOP_SECONDS = 0.2
 #: Names of the execution profiles that `profiles` adds to a cluster. cqlengine turns the default one to dicts.
 PROFILE, SERIAL_PROFILE = "faceproject", "faceproject-serial"
 
-TRANSIENT = (
-    NoHostAvailable,
-    OperationTimedOut,
-    Timeout,
-    Unavailable,
-    ReadFailure,
-    WriteFailure,
-    ConnectionException,
-    ConnectionBusy,
-    ConnectionShutdown,
-    NoConnectionsAvailable,
-    OverloadedErrorMessage,
-    IsBootstrappingErrorMessage,
-)
-#: After these a lightweight transaction may have been carried out all the same: also when the connection broke.
-UNCERTAIN = (WriteTimeout, OperationTimedOut, ReadTimeout, WriteFailure, ConnectionException, ConnectionShutdown)
 Params = Mapping[str, Any]
 #: A row as the driver gives it: a named tuple of the columns.
 CqlRow = Any
@@ -85,41 +53,9 @@ class Write(NamedTuple):
     params: Params
 
 
-class UncertainError(TransientError):
-    """A lightweight transaction timed out: it may or may not have been carried out, and only reading tells."""
-
-
-@contextmanager
-def _uncertain() -> Iterator[None]:
-    """Around a lightweight transaction: errors that leave open whether it was carried out."""
-    try:
-        yield
-    except UNCERTAIN as error:
-        raise UncertainError(f"Cassandra did not answer in time ({_said(error)}); try again.") from error
-
-
 def _standing(result: Any) -> CqlRow | None:
     """What stood in the way of a lightweight transaction."""
     return None if result.was_applied else result.one()
-
-
-@contextmanager
-def translating() -> Iterator[None]:
-    """Driver errors as the port's. Usable as a decorator."""
-    try:
-        yield
-    except FaceProjectError:
-        raise
-    except TRANSIENT as error:
-        raise TransientError(f"Cassandra is busy or away ({_said(error)}); try again in a moment.") from error
-    except InvalidRequest as error:
-        raise StoreError(f"Cassandra refused: {_said(error)}. Has `manage.py migrate_store` been run?") from error
-    except (DriverException, ErrorMessage) as error:
-        raise StoreError(f"Cassandra refused: {_said(error)}.") from error
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error)[:300]}"
 
 
 class StoreSession:
@@ -130,11 +66,13 @@ class StoreSession:
         *,
         keyspace: str,
         alias: str = "cassandra",
+        where: str = "",
         server_clock: bool = False,
         connect: Callable[[], Any] | None = None,
     ) -> None:
         self._connect = connect or partial(open_driver_session, alias)
         self.keyspace = keyspace
+        self.where = where
         self.server_clock = server_clock  #: the server keeps its own write timestamps (Azure Cosmos DB)
         self.written: set[str] = set()  #: tables written to so far
         self._prepared: dict[Statement, Any] = {}
@@ -154,7 +92,7 @@ class StoreSession:
     def driver(self) -> Any:
         """The driver's session; opened when first used."""
         if self._connected is None:
-            with self._lock, translating():
+            with self._lock, translating(self.where):
                 if self._connected is None:
                     self._connected = self._connect()
         return self._connected
@@ -172,7 +110,7 @@ class StoreSession:
     def _execute(self, statement: Statement, params: Params, profile: str = PROFILE) -> Any:
         return self.driver.execute(self.prepared(statement), params, execution_profile=profile)
 
-    @translating()
+    @translated
     def rows(self, statement: Statement, *, serial: bool = False, **params: Any) -> list[CqlRow]:
         """All rows. serial: also what a lightweight transaction in flight will have decided."""
         profile = SERIAL_PROFILE if serial else PROFILE
@@ -189,40 +127,40 @@ class StoreSession:
         if ahead is not None:
             yield self._received(ahead)
 
-    @translating()
+    @translated
     def _send(self, statement: Statement, params: Params, fetch_rows: int) -> Any:
         bound = self.prepared(statement).bind(dict(params))
         bound.fetch_size = fetch_rows
         return self.driver.execute_async(bound, execution_profile=PROFILE)
 
-    @translating()
+    @translated
     def _received(self, future: Any) -> list[CqlRow]:
         return list(future.result())
 
     def row(self, statement: Statement, *, serial: bool = False, **params: Any) -> CqlRow | None:
         return next(iter(self.rows(statement, serial=serial, **params)), None)
 
-    @translating()
+    @translated
     def run(self, statement: Statement, **params: Any) -> None:
         self.written.add(statement.table)
         self._execute(statement, params)
 
-    @translating()
+    @translated
     def run_many(self, statement: Statement, params: Iterable[Params], *, before: Before = _nothing) -> None:
         """All of them, or an error; some may have been carried out even then. `before` is called now and then."""
         self.written.add(statement.table)
         prepared = self.prepared(statement)
         self._write_all(((prepared, one) for one in params), AT_ONCE, before)
 
-    @translating()
+    @translated
     def rows_many(self, statement: Statement, params: Iterable[Params]) -> list[list[CqlRow]]:
         """Rows of each, in the order of `params`."""
         prepared = self.prepared(statement)
         return [list(future.result()) for future in self._execute_all((prepared, one) for one in params)]
 
-    @translating()
+    @translated
     def run_batches(self, writes: Iterable[Write], *, before: Before = _nothing) -> None:
-        """Writes to the same partition go together: one mutation instead of fifty. Never across partitions, never
+        """Writes to the same partition go together: one mutation instead of a hundred. Never across partitions, never
         logged; each batch is as idempotent as its statements. `before` is called now and then."""
         groups: dict[Hashable, list[Write]] = defaultdict(list)
         for write in writes:
@@ -259,7 +197,7 @@ class StoreSession:
             under_way.append(self.driver.execute_async(statement, params, execution_profile=PROFILE))
         yield from under_way
 
-    @translating()
+    @translated
     def compare_and_set(self, statement: Statement, **params: Any) -> CqlRow | None:
         """None when the transaction was applied, else the row that stood in its way (columns may be missing).
 
@@ -267,10 +205,10 @@ class StoreSession:
         """
         assert statement.conditional, statement
         self.written.add(statement.table)
-        with _uncertain():
+        with uncertain():
             return _standing(self._execute(statement, params))
 
-    @translating()
+    @translated
     def compare_and_set_many(
         self, transactions: Iterable[tuple[Statement, Params]]
     ) -> list[CqlRow | UncertainError | None]:
@@ -285,11 +223,11 @@ class StoreSession:
         failed: Exception | None = None
         for future in self._execute_all(sent):
             try:
-                with _uncertain():
+                with uncertain():
                     answers.append(_standing(future.result()))
             except UncertainError as error:
                 answers.append(error)
-            except (DriverException, ErrorMessage, ConnectionException, NoHostAvailable) as error:
+            except ANY as error:
                 failed = failed or error
         if failed is not None:
             raise failed
@@ -329,10 +267,14 @@ def open_driver_session(alias: str) -> Any:
     from django.db import connections
 
     wrapper: Any = connections[alias]
-    if alias not in cqlengine._connections:  # not yet, or left behind by a fork
-        wrapper.connected = False
-        wrapper.connect()
-    session = wrapper.connection.session
+    try:
+        if alias not in cqlengine._connections:  # not yet, or left behind by a fork
+            wrapper.connected = False
+            wrapper.connect()
+        session = wrapper.connection.session
+    except Exception:
+        cqlengine._connections.pop(alias, None)  # it would be taken for one that is open
+        raise
     add_profiles(session)
     atexit.register(_shut_down, session.cluster, os.getpid())
     return session

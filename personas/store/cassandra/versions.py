@@ -13,7 +13,8 @@ from personas.errors import NotFoundError
 from personas.store.base import outdated
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.base import SPACE, CassandraBase, as_slice
-from personas.store.cassandra.session import CqlRow, UncertainError
+from personas.store.cassandra.failures import UncertainError
+from personas.store.cassandra.session import CqlRow
 from personas.store.cassandra.values import from_blob, from_micros, to_blob, to_json, to_micros, unknown_cursor
 
 #: Above every version's number.

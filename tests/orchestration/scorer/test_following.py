@@ -155,7 +155,13 @@ def test_the_guard_of_the_next_test_would_see_a_write(store):
         factories.add_personas(store, "Red")
 
 
-def test_no_request_and_no_look_writes_to_the_store_or_the_database(store, media_root, installed, asker):
+@pytest.fixture(params=["sql", "cassandra"])
+def any_store(request):
+    return request.getfixturevalue("store" if request.param == "sql" else "cassandra_store")
+
+
+def test_no_request_and_no_look_writes_to_the_store_or_the_database(any_store, media_root, installed, asker):
+    store = any_store
     publish(store, media_root, "red")
     publish(store, media_root, "red", "green")
     switch_to(store, 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.handlers.wsgi import WSGIHandler
+from django.test import RequestFactory
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from orchestration.scorer import process
@@ -12,7 +14,7 @@ from personas.entities import FaceKey
 from tests import factories
 from tests.ingest.fakes import BLUE, GREEN, RED
 from tests.orchestration.scorer.conftest import in_base64
-from tests.orchestration.scorer.world import EMBEDDER, YELLOW, colour_vector, near, personas_of, picture, publish
+from tests.orchestration.scorer.world import EMBEDDER, TOKEN, YELLOW, colour_vector, near, personas_of, picture, publish
 
 
 @pytest.fixture(autouse=True)
@@ -131,9 +133,9 @@ def test_one_embedding_needs_no_list(asker):
 
 def test_rows_that_are_no_embeddings_fail_alone(asker):
     good = colour_vector(RED).tolist()
-    rows = [good, good[:-1], [0.0] * 128, ["1"] * 128, None, [1e300] * 128, [True] * 128, good]
+    rows = [good, good[:-1], [0.0] * 128, ["1"] * 128, None, [1e300] * 128, good]
     results = asker.embeddings(rows).json()["results"]
-    assert [bool(each.get("error")) for each in results] == [False, True, True, True, True, True, True, False]
+    assert [bool(each.get("error")) for each in results] == [False, True, True, True, True, True, False]
     assert {each["error"]["code"] for each in results if "error" in each} == {"not_an_embedding"}
     assert results[0]["persona"] == results[-1]["persona"]
 
@@ -245,6 +247,13 @@ def test_the_model_is_described(asker):
     said = asker.get("/v1/model").json()
     assert (said["version"], said["embedder"], said["personas"]) == (1, EMBEDDER, 2)
     assert said["created_at"] == factories.NOW.isoformat()
+
+
+def test_head_is_answered_without_a_body_and_with_its_length(asker):
+    expected = len(asker.get("/v1/model").content)
+    request = RequestFactory().generic("HEAD", "/v1/model", headers={"Authorization": f"Bearer {TOKEN}"})
+    response = WSGIHandler().get_response(request)
+    assert (response.content, response.headers["Content-Length"]) == (b"", str(expected))
 
 
 def test_the_document_lists_every_address(asker):

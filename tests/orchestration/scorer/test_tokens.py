@@ -1,4 +1,4 @@
-"""Nobody gets in without a token, and without one the scorer does not start."""
+"""Nobody gets in without a token, and without one the scorer does not start; nor with limits of nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import stat
 import pytest
 
 from orchestration.home import SCORER_TOKEN
+from orchestration.scorer.process import LimitError
 from orchestration.scorer.tokens import NoTokenError, is_known, tokens_of_installation
 from tests.orchestration.scorer.conftest import Asker
 from tests.orchestration.scorer.world import TOKEN, picture, publish
@@ -75,6 +76,13 @@ def test_embedded_a_token_is_made_once_for_its_owner_only(scorer_settings, tmp_p
     said = capsys.readouterr().out
     assert str(path) in said
     assert tokens[0] not in said
+
+
+@pytest.mark.parametrize("name", ["SCORER_CONCURRENCY", "SCORER_MAX_PICTURES"])
+def test_a_limit_that_lets_nothing_through_is_refused_by_name(scorer_settings, installed, name):
+    setattr(scorer_settings, name, 0)
+    with pytest.raises(LimitError, match=f"{name}=0"):
+        installed()
 
 
 @pytest.mark.parametrize("said", ["", " \n", "short", f"{TOKEN} short"])

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 pytest.importorskip("cassandra", reason="no Cassandra driver: pip install -r requirements-cassandra.txt")
 
+from personas.store.base import StoreError
 from personas.store.cassandra import schema, session
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.options import StoreRetryPolicy, database
 from personas.store.cassandra.session import StoreSession
+from tests.cassandra_node.watching import FORBIDDEN, Sent
 
 PACKAGE = Path(cql.__file__).parent
-FORBIDDEN = re.compile(
-    r"ALLOW\s+FILTERING|BEGIN\s+(?!UNLOGGED)|CREATE\s+(CUSTOM\s+)?INDEX|MATERIALIZED|\bcounter\b|DISTINCT"
-    r"|\bcount\s*\(|\bmax\s*\(|\bmin\s*\(|BatchType\.(LOGGED|COUNTER)",
-    re.IGNORECASE,
-)
 KEYS = {
     match.group(1): [name.strip() for name in match.group(2).split(",")]
     for migration in schema.migrations()
@@ -49,6 +48,25 @@ def test_a_statement_stays_within_one_partition(name: str) -> None:
 def test_only_what_may_be_repeated_is_marked_so(name: str) -> None:
     statement = cql.ALL[name]
     assert statement.idempotent == (not statement.conditional)
+
+
+def test_what_transactions_write_nothing_else_writes() -> None:
+    """A plain write beside a lightweight transaction is not ordered with it."""
+    writes = [statement for statement in cql.ALL.values() if not statement.reads]
+    by_transaction = {statement.table for statement in writes if statement.conditional}
+    assert "event" in by_transaction
+    assert not [one.text for one in writes if one.table in by_transaction and not one.conditional]
+
+
+def test_the_schema_leaves_tombstones_to_the_server_or_drops_them_at_once() -> None:
+    """Azure Cosmos DB knows no other value than 0."""
+    said = [
+        found
+        for migration in schema.migrations()
+        for statement in migration.statements
+        for found in re.findall(r"gc_grace_seconds = (\d+)", statement)
+    ]
+    assert set(said) <= {"0"}
 
 
 def test_the_schema_and_the_adapter_use_nothing_that_scans_or_locks() -> None:
@@ -100,3 +118,43 @@ def test_cosmos_has_its_port_and_names_the_host_it_expects() -> None:
 
 def test_a_migration_knows_its_keyspace_and_may_be_run_again() -> None:
     assert schema.in_keyspace("CREATE TABLE face (a int)", "k") == "CREATE TABLE IF NOT EXISTS k.face (a int)"
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"prepared_statement": SimpleNamespace(query_string="SELECT a FROM t WHERE b = 1 ALLOW FILTERING")}, "used"),
+        ({"prepared_statement": SimpleNamespace(query_string="SELECT a FROM t WHERE k = ?")}, ""),
+        ({"query_string": "CREATE INDEX ON k.t (b)"}, "used"),
+        ({"query_string": "CREATE TABLE k.t (a int PRIMARY KEY, n counter)"}, "used"),
+        ({"query_string": "SELECT a FROM k.t"}, "not prepared"),
+        ({"query_string": "SELECT number, checksum FROM k.schema_migration"}, ""),
+        ({"batch_type": "LOGGED"}, "a batch of kind LOGGED"),
+        ({"batch_type": "UNLOGGED"}, ""),
+    ],
+)
+def test_what_is_sent_is_looked_at(query: dict[str, Any], said: str) -> None:
+    sent = Sent()
+    sent.look(SimpleNamespace(query=SimpleNamespace(**query)))
+    offences = list(sent.offences())
+    assert len(offences) == bool(said)
+    assert all(said in offence for offence in offences)
+
+
+@pytest.mark.parametrize(
+    ("asked", "made"),
+    [
+        ("1", "{'class': 'SimpleStrategy', 'replication_factor': 1}"),
+        ("3", "{'class': 'NetworkTopologyStrategy', 'replication_factor': 3}"),
+        ("dc1:3, dc-2:2", "{'class': 'NetworkTopologyStrategy', 'dc1': 3, 'dc-2': 2}"),
+        ("{'class': 'X'}", "{'class': 'X'}"),
+    ],
+)
+def test_copies_of_a_keyspace_are_said_shortly(asked: str, made: str) -> None:
+    assert schema.replication_map(asked) == made
+
+
+@pytest.mark.parametrize("asked", ["", "0x", "dc1", "dc1:0", "dc1:3;", "dc'1:3"])
+def test_copies_that_cannot_be_are_refused(asked: str) -> None:
+    with pytest.raises(StoreError, match="replication"):
+        schema.replication_map(asked)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import threading
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,47 +21,12 @@ from personas.store.cassandra import claims, projecting
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.adapter import CassandraStore
 from personas.store.cassandra.checking import MeasuringSession, exercise
+from personas.store.cassandra.failures import UncertainError
 from personas.store.cassandra.schema import LockedError, Schema, migrations
-from personas.store.cassandra.session import StoreSession, UncertainError
+from personas.store.cassandra.session import StoreSession
 from personas.store.copying import copy_store
 from personas.store.sql.adapter import SqlStore
 from tests import factories as make
-from tests.conftest import REPOSITORY
-
-
-class KilledError(BaseException):
-    """Stands for a process that ends between two requests."""
-
-
-class FailingSession(StoreSession):
-    """Ends the process at the n-th write, as a kill would: nothing is tidied up."""
-
-    left = 10**9
-
-    def _count(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise KilledError
-
-    def _execute(self, statement: Any, params: Any, *args: Any) -> Any:
-        if not statement.reads:
-            self._count()
-        return super()._execute(statement, params, *args)
-
-    def _execute_all(self, statements: Any) -> Iterator[Any]:
-        for one in statements:
-            self._count()
-            for future in super()._execute_all([one]):
-                future.result()
-                yield future
-
-
-@pytest.fixture
-def dying(cassandra_session: StoreSession, cassandra_driver: Any) -> CassandraStore:
-    session = FailingSession(keyspace=cassandra_session.keyspace, connect=lambda: cassandra_driver)
-    session.rows_many = cassandra_session.rows_many  # type: ignore[method-assign] - reading kills nobody
-    session.written = cassandra_session.written
-    return CassandraStore(session, n_buckets=64)
 
 
 @pytest.fixture(autouse=True)
@@ -73,49 +34,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dead processes are given up soon."""
     monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.3)
     monkeypatch.setattr(projecting, "TURN_SECONDS", 0.6)
-
-
-@pytest.mark.parametrize("writes", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
-def test_a_picture_saved_by_half_is_healed_by_saving_it_again(
-    cassandra_store: CassandraStore, dying: CassandraStore, writes: int
-) -> None:
-    batch = [make.extracted("a", faces=2), make.extracted("b", faces=0)]
-    dying._session.left = writes  # type: ignore[attr-defined]
-    try:
-        make.save(dying, *batch)
-    except KilledError:
-        make.save(cassandra_store, *batch)
-    assert cassandra_store.head(INGEST) == 1
-    assert cassandra_store.count_images() == {"faces": 1, "no_face": 1, "faces_total": 2}
-    assert sorted(cassandra_store.embeddings_of([make.key("a", 0), make.key("a", 1)])) == sorted(
-        [make.key("a", 0), make.key("a", 1)]
-    )
-    blocks = list(cassandra_store.embedding_blocks(after_seq=0, through_seq=9, embedder=make.EMBEDDER))
-    assert sorted(key for block in blocks for key in block.keys) == sorted([make.key("a", 0), make.key("a", 1)])
-    assert len(cassandra_store.paths_of([make.image_id("a"), make.image_id("b")])) == 2
-    assert make.save(cassandra_store, *batch).ingest_seq is None
-
-
-@pytest.mark.parametrize("writes", range(0, 16, 2))
-def test_a_label_projected_by_half_is_completed_by_repair(
-    cassandra_store: CassandraStore, dying: CassandraStore, writes: int
-) -> None:
-    make.add_personas(cassandra_store, "Ann", "Bob")
-    keys = [make.key(n) for n in range(6)]
-    make.label(cassandra_store, "ann", *keys)
-    event = make.labelled("bob", keys[:4], command=make.command_id("killed"))
-    dying._session.left = writes  # type: ignore[attr-defined]
-    try:
-        dying.record(LABELS, [event])
-    except KilledError:
-        cassandra_store.repair()
-        cassandra_store.record(LABELS, [event])
-    assert cassandra_store.repair() == 0
-    assert cassandra_store.label_counts(["ann", "bob"]) == {"ann": (2, 0), "bob": (4, 0)}
-    assert {label.persona_id for label in cassandra_store.all_labels()} == {"ann", "bob"}
-    assert len(list(cassandra_store.all_labels())) == 6
-    assert cassandra_store.head(LABELS) == 4
-    assert len(cassandra_store.labels_of_persona("ann", belongs=True).items) == 2
 
 
 def test_a_slow_process_that_was_taken_over_announces_nothing(
@@ -262,61 +180,3 @@ def test_a_copy_is_the_same_store_and_can_be_done_again(cassandra_store: Cassand
         ours, theirs = source.embeddings_of(keys, embedder=embedder), target.embeddings_of(keys, embedder=embedder)
         assert ours.keys() == theirs.keys()
         assert all(np.array_equal(ours[key], theirs[key]) for key in ours)
-
-
-#: A child of a process that is connected, as web servers and workers make them.
-FORKED = """
-import os, sys
-from personas.store import get_store
-store = get_store()
-store.head("labels")
-child = os.fork()
-if not child:
-    print("child", store.head("labels"), flush=True)
-    os._exit(0)
-os.waitpid(child, 0)
-print("parent", store.head("labels"), flush=True)
-"""
-
-
-# ---- as the settings say ---------------------------------------------------------------------------------------------
-
-
-def test_commands_run_on_the_alias_of_the_settings(cassandra_server: Any, tmp_path: Path) -> None:
-    keyspace = f"test_{uuid.uuid4().hex[:12]}"
-    environment = {
-        "PATH": "",
-        "PYTHONPATH": str(REPOSITORY),
-        "FACEPROJECT_HOME": str(tmp_path),
-        "STATE_STORE": "cassandra",
-        "CASSANDRA_KEYSPACE": keyspace,
-        **cassandra_server.environment,
-    }
-
-    def manage(*arguments: str) -> str:
-        run = subprocess.run(
-            [sys.executable, str(REPOSITORY / "manage.py"), *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert run.returncode == 0, run.stderr
-        return run.stdout
-
-    try:
-        assert "Applied 0001_initial" in manage("migrate_store")
-        assert "0 to be applied" in manage("migrate_store", "--plan")
-        manage("add_persona", "Ann Example")
-        assert '"personas": 1' in manage("state_hash", "--json")
-        assert json.loads(manage("check_store", "--rounds", "2", "--json"))["unused"] == []
-        environment["STORES"] = "sql,cassandra"
-        manage("migrate", "-v0")
-        assert "hash to" in manage("copy_store", "--from", "cassandra", "--to", "sql")
-        assert manage("shell", "-v0", "-c", FORKED).split() == ["child", "1", "parent", "1"]
-    finally:
-        drop = (
-            "from personas.store import get_store; from personas.store.cassandra.schema import Schema;"
-            "Schema(get_store()._session).drop_keyspace()"
-        )
-        manage("shell", "-c", drop)
