@@ -75,15 +75,14 @@ def hold_leases_for(store: Store, seconds: float) -> None:
 
 def stop_before(store: Store, method: str) -> None:
     """The next call of that method of the store stops this process (SIGSTOP) before it does anything."""
-    kind = type(store)
-    original = getattr(kind, method)
+    original = getattr(store, method)
 
-    def stopped(self: Store, *arguments: Any, **named: Any) -> Any:
-        setattr(kind, method, original)
+    def stopped(*arguments: Any, **named: Any) -> Any:
+        setattr(store, method, original)
         os.kill(os.getpid(), signal.SIGSTOP)
-        return original(self, *arguments, **named)
+        return original(*arguments, **named)
 
-    setattr(kind, method, stopped)
+    setattr(store, method, stopped)
 
 
 def _champion(champion: Any) -> dict[str, Any]:
