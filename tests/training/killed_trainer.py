@@ -23,15 +23,15 @@ def main() -> None:
 
     lease.LEASE_SECONDS = 0.3  # what a killed holder leaves behind runs out soon
     world = World(get_store(), Path(folder))
-    original = getattr(type(world.store), method)
+    original = getattr(world.store, method)
 
-    def signalled(self, *arguments, **named):
-        result = original(self, *arguments, **named) if moment == "after" else None
-        setattr(type(world.store), method, original)
+    def signalled(*arguments, **named):
+        result = original(*arguments, **named) if moment == "after" else None
+        setattr(world.store, method, original)
         os.kill(os.getpid(), signal.Signals[name])
-        return result if moment == "after" else original(self, *arguments, **named)
+        return result if moment == "after" else original(*arguments, **named)
 
-    setattr(type(world.store), method, signalled)
+    setattr(world.store, method, signalled)
     try:
         world.train()
     except TransientError as error:
