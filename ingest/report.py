@@ -17,8 +17,8 @@ from personas.entities import Job
 from personas.media import MediaFolder
 from personas.store.base import Store
 
-#: Rejections kept in the result of a share; paths may be long, and a row of the store must stay small.
-SHOWN_A_SHARE = 10
+#: Rejections kept in the result of a share, and characters of each text: a row of the store must stay small.
+SHOWN_A_SHARE, SHOWN_CHARACTERS = 10, 500
 
 
 def reports() -> MediaFolder:
@@ -29,12 +29,13 @@ def reports() -> MediaFolder:
 def report_of(rejections: Sequence[Rejection]) -> dict[str, Any]:
     """What the result of a share says of its rejections: how many, why, the first, and the file that has them all."""
     lines = [asdict(each) for each in rejections]
+    shown = [{name: text[:SHOWN_CHARACTERS] for name, text in line.items()} for line in lines[:SHOWN_A_SHARE]]
     content = gzip.compress("\n".join(json.dumps(line, separators=(",", ":")) for line in lines).encode(), mtime=0)
     return {
         "n_rejected": len(lines),
         "reasons": dict(sorted(Counter(each.reason for each in rejections).items())),
-        "rejected": lines[:SHOWN_A_SHARE],
-        "report": reports().put(content) if len(lines) > SHOWN_A_SHARE else "",
+        "rejected": shown,
+        "report": reports().put(content) if shown != lines else "",
     }
 
 

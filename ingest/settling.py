@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,8 @@ from personas.words import count_of
 
 #: Numbers that are summed over shares. A content that lies in two shares counts in both.
 COUNTS = ("pictures", "new", "known", "faces", "no_face", "labels", "truths", "labels_kept")
+#: Categories of sidecars that are kept, the most frequent: anybody may write any into a sidecar.
+MAX_CATEGORIES = 50
 #: Rejections that a job shows; all of them can be downloaded.
 SHOWN_A_JOB = 100
 
@@ -43,7 +45,7 @@ def settled(job: Job, shares: Sequence[Share], at: datetime) -> Job:
     failed = [share for share in shares if share.status is ShareStatus.FAILED]
     counts = job.detail
     rejected = [each for share in shares for each in share.result.get("rejected", ())]
-    detail = {**counts, "rejected": rejected[:SHOWN_A_JOB]}
+    detail = {**counts, "rejected": rejected[:SHOWN_A_JOB], "per_second": None}
     taken = f"{count_of(counts['pictures'], 'picture')} with {count_of(counts['faces'], 'face')} taken in"
     taken += f"; {counts['known']} known before" if counts["known"] else ""
     taken += f"; {count_of(counts['n_rejected'], 'file')} rejected" if counts["n_rejected"] else ""
@@ -64,4 +66,9 @@ def totals(shares: Iterable[Share]) -> dict[str, Any]:
         sums.update({name: result.get(name, 0) for name in sums})
         reasons.update(result.get("reasons", {}))
         categories.update(result.get("categories", {}))
-    return {**sums, "reasons": dict(sorted(reasons.items())), "categories": dict(sorted(categories.items()))}
+    return {**sums, "reasons": dict(sorted(reasons.items())), "categories": most_frequent(categories)}
+
+
+def most_frequent(categories: Mapping[str, int]) -> dict[str, int]:
+    """MAX_CATEGORIES of them at most, by name."""
+    return dict(sorted(Counter(categories).most_common(MAX_CATEGORIES)))

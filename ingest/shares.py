@@ -26,7 +26,7 @@ from ingest.pipeline import IngestRun
 from ingest.rejections import VANISHED, Rejection
 from ingest.report import report_of
 from ingest.services import folder_source, work_order
-from ingest.settling import COUNTS
+from ingest.settling import COUNTS, most_frequent
 from ingest.sources.base import SourcePicture
 from ingest.sources.folder import FolderSource
 from ingest.summary import Progress
@@ -158,4 +158,4 @@ def _take_in(
             "more. Is it mounted there? Then retry."
         )
     counts = {name: getattr(summary, name) for name in COUNTS}
-    return {**counts, "categories": summary.categories, **report_of(summary.rejected)}
+    return {**counts, "categories": most_frequent(summary.categories), **report_of(summary.rejected)}

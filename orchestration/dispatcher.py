@@ -26,8 +26,9 @@ logger = logging.getLogger(__name__)
 
 #: Between two looks; part of what a person waits for after labelling.
 LOOK_SECONDS = 0.1
-#: Between two looks at jobs in shares, and the largest share of time spent on them.
-JOBS_SECONDS, JOBS_SHARE = 0.5, 0.1
+#: Between two looks for jobs (while shares are being done: as often as for labels), and the largest share of time spent
+#: on them.
+JOBS_SECONDS, JOBS_SHARE = 0.25, 0.1
 #: Between two looks for uploads, which read a folder and a job each, and the largest share of time spent on them.
 UPLOADS_SECONDS, UPLOADS_SHARE = 1.0, 0.05
 #: Between two looks for projections a killed process left half done.
@@ -109,9 +110,9 @@ class Dispatcher:
         for job in jobs:
             if job.job_id == TRAINER_JOB and job.status is JobStatus.QUEUED:
                 self._train_again(job)
-        self._shares.look(jobs)
+        at_work = self._shares.look(jobs)
         took = self.monotonic() - began
-        self._jobs_at = self.monotonic() + max(JOBS_SECONDS, took / JOBS_SHARE)
+        self._jobs_at = self.monotonic() + max(LOOK_SECONDS if at_work else JOBS_SECONDS, took / JOBS_SHARE)
 
     def _train_again(self, job: Job) -> None:
         """Somebody asked for a failed training once more: it need not wait as long as the failures would have it."""

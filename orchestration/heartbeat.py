@@ -36,6 +36,12 @@ class Heartbeat:
         """The main loop is at a task until `beat`; it may take that long."""
         self._expect(TASK_SECONDS if seconds is None else seconds, in_hand=name)
 
+    def excuse(self) -> None:
+        """The main loop waits for something that is away, and has the usual time from now on; not so a task in hand."""
+        with self._lock:
+            if not self._in_hand:
+                self._until = max(self._until, self._monotonic() + SILENCE_SECONDS)
+
     def require(self) -> None:
         """Raises NotAliveError."""
         with self._lock:

@@ -79,10 +79,11 @@ class ShareSweep:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _watched: dict[str, _Watched] = field(default_factory=dict)
 
-    def look(self, jobs: Sequence[Job]) -> None:
+    def look(self, jobs: Sequence[Job]) -> bool:
         """One look at unfinished jobs, oldest first. What is wrong with one job never keeps others waiting.
 
-        Raises TransientError, after all were looked at, when the store or the broker was away.
+        Returns whether there are jobs whose shares are being done. Raises TransientError, after all were looked at,
+        when the store or the broker was away.
         """
         mine = [job for job in jobs if job.kind in KINDS]
         for gone in self._watched.keys() - {job.job_id for job in mine}:
@@ -97,6 +98,7 @@ class ShareSweep:
                 logger.exception("a job cannot be looked after", extra={"job_id": job.job_id})
         if away:
             raise away
+        return any(job.status is not JobStatus.PAUSED for job in mine)
 
     def _look_at(self, job: Job, kind: Kind) -> None:
         shares = self.store.shares(job.job_id)

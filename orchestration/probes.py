@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import connections
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from orchestration.heartbeat import Heartbeat
+from orchestration.heartbeat import Heartbeat, NotAliveError
 from orchestration.queues import broker_answers
 from orchestration.roles import SCORER, WEB, Role
 from personas.errors import FaceProjectError, TransientError
@@ -44,24 +44,12 @@ class Probes:
 
     def health(self) -> tuple[bool, dict[str, str]]:
         """Alive, and what of it is not well, by name."""
-        if self.heartbeat is not None:
-            try:
-                self.heartbeat.require()
-            except FaceProjectError as error:
-                if "broker" in self.checks and self._waits_for_broker():
-                    return True, {"loop": "waits for the broker"}
-                return False, {"loop": str(error)}
-        return True, {"loop": "ok"}
-
-    def _waits_for_broker(self) -> bool:
-        """A loop that waits for its broker is not stuck, and has the time to come back when the broker does."""
         try:
-            self.checks["broker"]()
-        except NotReadyError:
-            assert self.heartbeat is not None
-            self.heartbeat.beat()
-            return True
-        return False
+            if self.heartbeat is not None:
+                self.heartbeat.require()
+        except NotAliveError as error:
+            return False, {"loop": str(error)}
+        return True, {"loop": "ok"}
 
     def readiness(self) -> tuple[bool, dict[str, str]]:
         """Able to work now, and each check with what it found."""

@@ -13,10 +13,14 @@ from celery.worker import state
 
 from orchestration.heartbeat import Heartbeat
 from orchestration.probes import Probes
+from orchestration.queues import broker_answers
 from orchestration.roles import Role
+from personas.errors import TransientError
 
 #: Between two requests to the main loop to show that it goes round.
 PULSE_SECONDS: Final = 2.0
+#: Between two looks whether it is the broker that a silent main loop waits for.
+BROKER_SECONDS: Final = 10.0
 
 
 def run_worker(role: Role, probes: Probes, heartbeat: Heartbeat) -> int:
@@ -45,6 +49,7 @@ class _Listeners:
     def __init__(self, probes: Probes, heartbeat: Heartbeat) -> None:
         self.probes = probes
         self.heartbeat = heartbeat
+        self.consumer: Any = None
         self.answered = threading.Event()
 
     def connect(self) -> None:
@@ -53,6 +58,7 @@ class _Listeners:
         signals.worker_shutting_down.connect(self.ends)
         signals.task_prerun.connect(self.begins)
         signals.task_postrun.connect(self.ended)
+        threading.Thread(target=self.pulse, name="pulse", daemon=True).start()
 
     def told_to_end(self, number: int, frame: object) -> None:
         """Before Celery listens itself: it starts, and ends at its first look."""
@@ -61,19 +67,29 @@ class _Listeners:
 
     def ready(self, sender: Any, **kwargs: Any) -> None:
         """sender: Celery's consumer, whose `call_soon` runs in the main loop (also when it reconnects)."""
+        self.consumer = sender
         self.probes.working.set()
-        threading.Thread(target=self.pulse, args=(sender,), name="pulse", daemon=True).start()
 
-    def pulse(self, consumer: Any) -> None:
-        """Ask the main loop to beat, and once it did, ask again."""
+    def pulse(self) -> None:
+        """Ask the main loop to beat, and once it did, ask again. While the broker is away, it is excused."""
         while not self.probes.ending.wait(PULSE_SECONDS):
             self.answered.clear()
-            consumer.call_soon(self.beat)
-            self.answered.wait()
+            if self.consumer is not None:
+                self.consumer.call_soon(self.beat)
+            while not self.answered.wait(BROKER_SECONDS):
+                self.excuse()
+                if self.consumer is None:
+                    break
 
     def beat(self) -> None:
         self.heartbeat.beat()
         self.answered.set()
+
+    def excuse(self) -> None:
+        try:
+            broker_answers()
+        except TransientError:
+            self.heartbeat.excuse()
 
     def ends(self, **kwargs: Any) -> None:
         self.probes.ending.set()

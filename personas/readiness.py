@@ -21,6 +21,7 @@ from personas.store import get_store
 logger = logging.getLogger(__name__)
 
 OK: Final = "ok"
+UNFORESEEN: Final = "It failed in a way nobody foresaw; the log says how."
 Check = Callable[[], None]
 #: What each check said last, so that the log says only what is new.
 _last: dict[str, str] = {}
@@ -35,7 +36,7 @@ def _saying(sentence: str) -> Iterator[None]:
     """What fails inside fails with this sentence."""
     try:
         yield
-    except (DatabaseError, FaceProjectError) as error:
+    except (DatabaseError, FaceProjectError, OSError) as error:
         raise NotReadyError(sentence) from error
 
 
@@ -83,10 +84,10 @@ def readiness(checks: Mapping[str, Check]) -> dict[str, str]:
         try:
             check()
             found[name] = OK
-        except FaceProjectError as error:
-            found[name] = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the process is not ready
+            found[name] = str(error) if isinstance(error, FaceProjectError) else UNFORESEEN
             if _last.get(name) != found[name]:
-                logger.warning("not ready: %s", error, extra={"check": name, "cause": str(error.__cause__ or "")})
+                logger.warning("not ready: %s", error, extra={"check": name, "cause": repr(error.__cause__ or error)})
         if found[name] == OK and _last.get(name, OK) != OK:
             logger.info("ready again", extra={"check": name})
         _last[name] = found[name]

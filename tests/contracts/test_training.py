@@ -20,21 +20,12 @@ from training.collect import collect_training_set
 from training.matrix import KEY_DTYPE, EmbeddingMatrix
 from training.scoring import score_matrix
 from training.settled import Settled
-from training.trainer import Trainer
 
 PICTURES = [
     *((who, f"{who}-{n}") for who in ("Ada", "Bo") for n in range(20)),
     *((f"stranger {n}", f"stranger {n}") for n in range(40)),
 ]
 FACES = {key(name): appearance(who, name) for who, name in PICTURES}
-
-
-class LargeWorld(World):
-    """Publishes in shares."""
-
-    @property
-    def trainer(self) -> Trainer:
-        return dataclasses.replace(super().trainer, split_faces=20)
 
 
 def pages(store: Store, version: int) -> dict[tuple[str, str], tuple[RankedFace, ...]]:
@@ -66,12 +57,12 @@ def computed(store: Store) -> dict[tuple[str, str], tuple[RankedFace, ...]]:
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("made", [World, LargeWorld])
+@pytest.mark.parametrize("split_faces", [10**9, 20], ids=["at once", "in shares"])
 def test_pages_do_not_depend_on_the_store_or_on_the_order_of_arrival(
-    shared_store: Store, tmp_path: Path, settings: Any, made: type[World], seed: int
+    shared_store: Store, tmp_path: Path, settings: Any, split_faces: int, seed: int
 ) -> None:
     settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
-    world, rng = made(shared_store, tmp_path), np.random.default_rng(seed)
+    world, rng = World(shared_store, tmp_path, split_faces=split_faces), np.random.default_rng(seed)
     order = rng.permutation(len(PICTURES))
     for batch in np.array_split(order, 5):
         pictures = [PICTURES[n] for n in batch]

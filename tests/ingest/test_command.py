@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 
 from ingest.progress import progress_bar
 from ingest.summary import Progress
+from personas.entities import JobStatus
 from personas.store.base import Store
 from tests.ingest.drawing import draw, sidecar
 
@@ -60,6 +61,26 @@ def test_json_holds_the_whole_summary(store: Store, folder: Path) -> None:
 def test_a_source_that_is_not_there_is_an_error(store: Store, folder: Path) -> None:
     with pytest.raises(CommandError, match="does not exist"):
         run(folder / "absent")
+
+
+def test_queued_it_answers_with_a_job_at_once(store: Store, folder: Path) -> None:
+    draw(folder / "a.png")
+    out = io.StringIO()
+    call_command("ingest", str(folder), "--queue", "--json", stdout=out)
+    job = store.job(json.loads(out.getvalue())["job_id"])
+    assert job is not None
+    assert (job.kind, job.status, job.detail["folder"]) == ("ingest", JobStatus.QUEUED, str(folder))
+    assert store.images().items == ()
+    call_command("ingest", str(folder), "--queue", stdout=out)
+    assert "Queued as job" in out.getvalue()
+
+
+@pytest.mark.parametrize("options", [("--queue",), ("--queue", "--workers=2")])
+def test_what_cannot_be_queued_is_an_error(store: Store, folder: Path, options: tuple[str, ...]) -> None:
+    place = folder if len(options) > 1 else folder / "absent"
+    with pytest.raises(CommandError, match=r"does not exist|not allowed with"):
+        call_command("ingest", str(place), *options)
+    assert store.unfinished_jobs() == ()
 
 
 @pytest.mark.parametrize("workers", ["-1", "many", "1000"])

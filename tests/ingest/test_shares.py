@@ -14,8 +14,8 @@ from django.apps import apps
 
 from ingest.manifest import FIRST_PICTURES, pack, slices, unpack
 from ingest.pool import InlinePool
-from ingest.report import SHOWN_A_SHARE, rejected_by
-from ingest.settling import settled
+from ingest.report import SHOWN_A_SHARE, SHOWN_CHARACTERS, rejected_by
+from ingest.settling import MAX_CATEGORIES, settled
 from ingest.shares import KIND, LISTING, do_ingest_share, queue_ingest
 from ingest.sources.base import SourceFile, SourcePicture
 from personas.entities import Job, JobStatus, JobWish, Share, ShareStatus
@@ -246,6 +246,21 @@ def test_all_that_was_rejected_can_be_had_and_the_rows_stay_small(store: Store, 
         30,
         {"not_a_picture": 30},
     )
+
+
+def test_what_anybody_may_write_does_not_make_rows_large(store: Store, folder: Path, settings: Any) -> None:
+    settings.INGEST_SHARE_PICTURES = 500
+    for number in range(60):
+        sidecar(draw(folder / f"{number:02}.png", [], shade=60 + number), category=f"{number:02}" + "x" * 98)
+    (folder / ("y" * 250)).write_text("no picture")
+    long_way = folder.joinpath(*["z" * 200] * 4, "a.jpg")
+    long_way.parent.mkdir(parents=True)
+    long_way.write_text("no picture")
+    job = queue(store, folder)
+    done = settled(job, do_all(store, job), now())
+    assert len(done.detail["categories"]) == MAX_CATEGORIES
+    assert max(len(each["path"]) for each in done.detail["rejected"]) == SHOWN_CHARACTERS
+    assert sorted(len(each.path) for each in rejected_by(store, job)) == [250, 809]
 
 
 # ---- killed at any write ---------------------------------------------------------------------------------------------

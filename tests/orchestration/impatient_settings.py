@@ -4,9 +4,10 @@ import signal
 import time
 
 from faceproject.settings import *  # noqa: F403 - settings are meant to be taken over whole
-from orchestration import heartbeat
+from orchestration import heartbeat, worker
 
 heartbeat.SILENCE_SECONDS = 15.0
+worker.BROKER_SECONDS = 2.0
 
 
 def _stand_still(number: int, frame: object) -> None:

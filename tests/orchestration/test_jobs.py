@@ -308,6 +308,37 @@ def test_what_a_person_retries_meanwhile_is_not_settled(
     assert the(store).status is JobStatus.QUEUED
 
 
+def test_while_shares_are_done_the_dispatcher_looks_often_and_no_more_than_a_part_of_its_time(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+    takes = 0.0
+
+    def jobs() -> tuple[Job, ...]:
+        looks.append(clock.seconds)
+        clock.seconds += takes
+        return unfinished()
+
+    unfinished = store.unfinished_jobs
+    monkeypatch.setattr(store, "unfinished_jobs", jobs)
+    dispatcher = Dispatcher(store, lambda task, _: None, lambda _: [], clock.monotonic, clock.now)
+
+    def looks_in_ten_seconds() -> int:
+        looks.clear()
+        until = clock.seconds + 10
+        while clock.seconds < until:
+            dispatcher.look()
+            clock.seconds += 0.05
+        return len(looks)
+
+    idle = looks_in_ten_seconds()
+    put_job(store)
+    at_work = looks_in_ten_seconds()
+    takes = 0.1
+    slow = looks_in_ten_seconds()
+    assert (30 <= idle <= 41, 80 <= at_work <= 101, 5 <= slow <= 11) == (True, True, True), (idle, at_work, slow)
+
+
 # ---- one does not stop the others ------------------------------------------------------------------------------------
 @pytest.mark.parametrize("error", [ValueError("broken"), TransientError("away")])
 def test_what_is_wrong_with_one_job_does_not_stop_the_others(

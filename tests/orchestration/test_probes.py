@@ -70,16 +70,28 @@ def test_a_loop_that_goes_round_is_alive_and_one_that_stands_still_is_not(clock,
     assert "start the process again" in said["loop"]
 
 
-def test_a_loop_that_waits_for_its_broker_is_alive_and_has_time_to_come_back(clock, heartbeat):
-    checks = {"broker": away}
-    probes = Probes(heartbeat, checks)
-    clock.now += 10 * SILENCE_SECONDS
-    assert probes.health()[0]
-    checks["broker"] = fine
+def test_a_loop_that_waits_for_its_broker_has_time_to_come_back(clock, heartbeat):
+    probes = Probes(heartbeat, {})
+    clock.now += SILENCE_SECONDS - 1
+    heartbeat.excuse()
     clock.now += SILENCE_SECONDS - 1
     assert probes.health()[0]
     clock.now += 2
     assert not probes.health()[0]
+
+
+def test_a_task_in_hand_may_take_its_limit_and_no_broker_that_is_away_prolongs_it(clock, heartbeat):
+    probes = Probes(heartbeat, {})
+    heartbeat.task_begins("training.train", seconds=500.0)
+    clock.now += 499
+    assert probes.health()[0]
+    heartbeat.excuse()
+    clock.now += 2
+    alive, said = probes.health()
+    assert not alive
+    assert "training.train" in said["loop"]
+    heartbeat.beat()
+    assert probes.health()[0]
 
 
 # ---- ready -----------------------------------------------------------------------------------------------------------
@@ -151,6 +163,25 @@ def test_weights_that_are_not_what_they_should_be_keep_an_ingest_worker_from_bei
             probes_of(ROLES[INGEST_WORKER], None).checks["models"]()
     finally:
         extraction.check_weights.cache_clear()
+
+
+def test_what_nobody_foresaw_is_not_ready_either_and_its_cause_stands_in_the_log(caplog, monkeypatch):
+    monkeypatch.setattr(readiness, "_last", {})
+
+    def broken() -> None:
+        raise RuntimeError("a bug")
+
+    assert readiness.readiness({"store": broken, "broker": fine}) == {"store": readiness.UNFORESEEN, "broker": "ok"}
+    assert "a bug" in caplog.records[0].cause
+
+
+@pytest.mark.django_db
+def test_an_artefact_that_is_gone_is_named_with_the_way_back(monkeypatch):
+    def gone() -> None:
+        raise FileNotFoundError("/state/media/artefacts/5c")
+
+    monkeypatch.setattr(readiness, "current_recogniser", gone)
+    assert "manage.py rollback" in readiness.readiness(readiness.WEB_CHECKS)["models"]
 
 
 # ---- over HTTP -------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 
 from tests.orchestration.role_home import RoleHome, ask
 from tests.processes import free_port, wait_until
+from tests.servers import RedisServer
 
 pytestmark = pytest.mark.kill
 
@@ -65,6 +66,26 @@ def test_a_worker_that_stands_still_is_unhealthy_and_one_that_goes_on_is_not(hom
     main_thread = started.process.pid  # the first thread of a process has its number
     os.kill(main_thread, signal.SIGVTALRM)  # its main loop stands from now on
     wait_until(lambda: ask(started.port, "/healthz")[0] == 503, "healthz says that it stands still", logs=started.said)
+
+
+def test_a_worker_whose_broker_is_away_is_alive_and_not_ready_until_it_is_back(
+    home: RoleHome, redis_server: RedisServer
+):
+    home.init()
+    impatient = {"DJANGO_SETTINGS_MODULE": "tests.orchestration.impatient_settings", "REDIS_URL": redis_server.url}
+    started = home.start("ingest-worker", **impatient)
+    started.wait_ready()
+    redis_server.kill()
+    try:
+        wait_until(lambda: "broker" in started.wait_for_status(503)["broker"], "readyz names it", logs=started.said)
+        # Pauses of 2, 4, 6 and 8 seconds: longer than a loop may be silent that waits for nothing.
+        wait_until(lambda: started.log.read_text().count("Trying again in") >= 5, "tries", logs=started.said)
+        assert ask(started.port, "/healthz")[0] == 200
+    finally:
+        redis_server.restart()
+    started.wait_ready()
+    assert ask(started.port, "/healthz")[0] == 200
+    assert started.end() == 0
 
 
 def test_an_unknown_role_is_named_with_the_others(home: RoleHome):

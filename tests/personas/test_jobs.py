@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
@@ -98,8 +99,6 @@ def test_a_retry_that_was_cut_short_can_be_asked_for_again(store: Store) -> None
 
 
 def test_a_job_that_is_just_ending_is_not_retried(store: Store) -> None:
-    from datetime import UTC, datetime
-
     job(store, status=JobStatus.FAILED)
     assert store.acquire_lease(settling_lease("j"), owner="dispatcher", seconds=60, now=datetime.now(UTC))
     with pytest.raises(UnableToSteerError, match="in a moment"):

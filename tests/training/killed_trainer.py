@@ -1,6 +1,6 @@
 """A trainer that gets a signal at its first use of a given store method: SIGKILL, or SIGSTOP. Run by other tests.
 
-usage: python -m tests.training.killed_trainer FOLDER METHOD before|after SIGNAL
+usage: python -m tests.training.killed_trainer FOLDER METHOD before|after SIGNAL SPLIT_FACES
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import django
 
 
 def main() -> None:
-    folder, method, moment, name = sys.argv[1:]
+    folder, method, moment, name, split_faces = sys.argv[1:]
     django.setup()
     from personas import lease
     from personas.errors import TransientError
@@ -22,7 +22,7 @@ def main() -> None:
     from tests.training.world import World
 
     lease.LEASE_SECONDS = 0.3  # what a killed holder leaves behind runs out soon
-    world = World(get_store(), Path(folder))
+    world = World(get_store(), Path(folder), split_faces=int(split_faces))
     original = getattr(world.store, method)
 
     def signalled(*arguments, **named):

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from personas.entities import LABELS, VersionStatus
+from personas.entities import LABELS, JobStatus, VersionStatus
 from personas.selectors.learning import TRAINER_CURSOR
 from personas.state_hash import state_hash
 from personas.store import get_store
@@ -18,6 +18,7 @@ from tests.training.world import World
 from training.champion import VersionRecogniser
 from training.classifier import PersonaClassifier
 from training.collect import collect_training_set
+from training.rescoring import RESCORE
 from training.scoring import score_matrix
 from training.settled import Settled
 
@@ -33,6 +34,14 @@ MOMENTS = [
     ("switch_champion", "before"),  # published, pointer not moved
     ("switch_champion", "after"),  # pointer moved, nothing else done
     ("advance_cursor", "before"),  # all but the cursor
+]
+#: The same for a version that is scored in shares of ten faces.
+MOMENTS_IN_SHARES = [
+    ("put_shares", "before"),  # inputs fixed, no share written
+    ("put_shares", "after"),  # shares written, their job unknown
+    ("share", "after"),  # a share in hand, its lease held
+    ("put_ranked", "after"),  # all shares done, some pages written
+    ("add_fresh", "after"),  # all pages written, the job not ended
 ]
 
 
@@ -60,16 +69,21 @@ def undisturbed(world):
     return {name: dict(ranked) for name, ranked in scores.predicted.by_persona(recogniser.names).items()}
 
 
-@pytest.mark.parametrize(("method", "moment"), MOMENTS, ids=[f"{moment} {method}" for method, moment in MOMENTS])
+@pytest.mark.parametrize(
+    ("method", "moment", "split_faces"),
+    [*((*each, 10**9) for each in MOMENTS), *((*each, 20) for each in MOMENTS_IN_SHARES)],
+)
 def test_after_a_kill_one_more_training_ends_in_the_undisturbed_state(
-    world, child_environment, tmp_path, method, moment
+    world, child_environment, tmp_path, method, moment, split_faces
 ):
     expected, before = undisturbed(world), state_hash(world.store)
-    command = [sys.executable, "-m", "tests.training.killed_trainer", str(tmp_path), method, moment, "SIGKILL"]
+    arguments = [str(tmp_path), method, moment, "SIGKILL", str(split_faces)]
+    command = [sys.executable, "-m", "tests.training.killed_trainer", *arguments]
     child = subprocess.run(command, env=child_environment, capture_output=True, text=True, timeout=300)
     assert child.returncode == -signal.SIGKILL, child.stderr
     assert set(world.predicted("Ada"))  # readers always see a whole version
 
+    world.split_faces = split_faces
     world.trainer.train(actor="tester", only_new_labels=True, wait_seconds=120)
 
     assert {name: world.predicted(name) for name in ("Ada", "Bo")} == {
@@ -80,3 +94,5 @@ def test_after_a_kill_one_more_training_ends_in_the_undisturbed_state(
     assert {version.status for version in versions} == {VersionStatus.READY}
     assert world.store.champion().version == versions[0].version
     assert world.store.cursor(TRAINER_CURSOR) == world.store.head(LABELS)
+    jobs = [job for job in world.store.jobs().items if job.kind == RESCORE]
+    assert [job.status for job in jobs] == ([JobStatus.DONE] if split_faces < 10**9 else [])

@@ -18,7 +18,6 @@ from tests import factories as make
 from tests.training.world import World
 from training import rescoring
 from training.rescoring import RESCORE, SHARES, RescoreFailedError, Rescoring
-from training.trainer import Trainer
 
 pytestmark = pytest.mark.django_db
 
@@ -28,11 +27,7 @@ class DeathError(BaseException):
 
 
 class SharingWorld(World):
-    """Splits whatever it publishes into shares of about a fifth of the faces."""
-
-    @property
-    def trainer(self) -> Trainer:
-        return dataclasses.replace(super().trainer, split_faces=40)
+    """Its versions are scored in shares of about a fifth of the faces."""
 
     def jobs(self) -> list[Job]:
         return [job for job in self.store.jobs().items if job.kind == RESCORE]
@@ -50,7 +45,7 @@ def world(tmp_path, settings) -> Iterator[SharingWorld]:
     """Ada and Bo with 30 pictures each, 6 of them labelled, one rejected, in a crowd of 40."""
     settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
     settings.RESCORE_SPLIT_FACES = 40
-    world = SharingWorld(get_store(), tmp_path)
+    world = SharingWorld(get_store(), tmp_path, split_faces=40)
     world.ada, world.bo = world.photograph("Ada", 30), world.photograph("Bo", 30)
     world.crowd(40)
     world.introduce("Ada", world.ada[:6])

@@ -47,7 +47,16 @@ def world(tmp_path, settings):
 def test_what_the_stopped_trainer_writes_afterwards_changes_nothing(
     world, child_environment, tmp_path, call, meanwhile
 ):
-    command = [sys.executable, "-m", "tests.training.killed_trainer", str(tmp_path), call, "before", "SIGSTOP"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.training.killed_trainer",
+        str(tmp_path),
+        call,
+        "before",
+        "SIGSTOP",
+        str(10**9),
+    ]
     with subprocess.Popen(command, env=child_environment, stderr=subprocess.PIPE, text=True) as child:
         try:
             _, status = os.waitpid(child.pid, os.WUNTRACED)

@@ -39,11 +39,16 @@ class World:
 
     store: Store
     folder: Path
+    split_faces: int = 10**9  #: from so many faces on versions are scored in shares
 
     @property
     def trainer(self) -> Trainer:
         return Trainer(
-            store=self.store, media_root=self.folder / "media", cache_root=self.folder / "cache", clock=timezone.now
+            store=self.store,
+            media_root=self.folder / "media",
+            cache_root=self.folder / "cache",
+            clock=timezone.now,
+            split_faces=self.split_faces,
         )
 
     def photograph(self, person: str, count: int, *, first: int = 0) -> list[FaceKey]:

@@ -37,11 +37,11 @@ class Command(ProductCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("source", type=_folder, metavar="SOURCE", help="folder that holds pictures")
-        parser.add_argument(
+        who = parser.add_mutually_exclusive_group()
+        who.add_argument(
             "--workers", type=_workers, metavar="N", help="extraction processes (default: one a core; 0: in this one)"
         )
-
-        parser.add_argument(
+        who.add_argument(
             "--queue",
             action="store_true",
             help="have the running ingest-workers do it; they must see the folder at the same path",
