@@ -18,6 +18,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -101,6 +102,7 @@ class Installation:
         self.scorer_port = free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._probe: subprocess.Popen[bytes] | None = None
+        self._asking = threading.Lock()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -211,23 +213,28 @@ class Installation:
 
     # ---- looking -----------------------------------------------------------------------------------------------------
     def ask(self, question: str, **of: Any) -> Any:
-        """See tests/probe.py. Raises UnansweredQuestionError."""
-        if self._probe is None or self._probe.poll() is not None:
-            self._probe = self._start_probe()
-        probe = self._probe
-        assert probe.stdin is not None and probe.stdout is not None
-        try:
-            probe.stdin.write(json.dumps({"ask": question, "with": of}).encode() + b"\n")
-            probe.stdin.flush()
-            line = probe.stdout.readline()
-        except BrokenPipeError:
-            line = b""
+        """See tests/probe.py; from any thread. Raises UnansweredQuestionError."""
+        with self._asking:
+            line = self._put_to_probe(json.dumps({"ask": question, "with": of}).encode())
         if not line:
             raise UnansweredQuestionError(f"the probe ended:\n{last_lines(self._log('probe'))}")
         answered = json.loads(line)
         if "error" in answered:
             raise UnansweredQuestionError(answered["error"])
         return answered["answer"]
+
+    def _put_to_probe(self, question: bytes) -> bytes:
+        """The line it answers; empty when it has ended."""
+        if self._probe is None or self._probe.poll() is not None:
+            self._probe = self._start_probe()
+        probe = self._probe
+        assert probe.stdin is not None and probe.stdout is not None
+        try:
+            probe.stdin.write(question + b"\n")
+            probe.stdin.flush()
+            return probe.stdout.readline()
+        except BrokenPipeError:
+            return b""
 
     def _start_probe(self) -> subprocess.Popen[bytes]:
         with self._log("probe").open("ab") as said:

@@ -78,7 +78,7 @@ def own_cassandra_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nod
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("cassandra")
     try:
-        node = start(folder, forgetful=False)
+        node = start(folder)
     except NoNodeError as error:
         pytest.skip(f"no Cassandra node: {error}")
     try:

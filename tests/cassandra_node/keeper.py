@@ -98,11 +98,15 @@ class Keeper:
 
 
 def is_there(pid: int) -> bool:
+    """Whether a process lives; one that ended and that nobody has asked about (a zombie) does not."""
     try:
         os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except ProcessLookupError:
         return False
-    return True
+    except FileNotFoundError:  # ended between the two, or a system without /proc
+        return not Path("/proc/self").exists()
+    return state != "Z"
 
 
 def keep(folder: Path, run: int) -> None:
@@ -114,7 +118,10 @@ def keep(folder: Path, run: int) -> None:
     try:
         node = start(node_folder, forgetful=True, unless=lambda: told.is_set() or not is_there(run))
     except NoNodeError as error:
-        _say(folder / FAILED, str(error))
+        if told.is_set() or not is_there(run):
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            _say(folder / FAILED, str(error))
         return
     try:
         _say(folder / PORT, str(node.port))

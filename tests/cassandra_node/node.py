@@ -56,9 +56,8 @@ class Node:
 
     folder: Path
     port: int
-    forgetful: (
-        bool  #: does not survive a kill: it keeps what it knows of tables in memory, and is fast at emptying them
-    )
+    forgetful: bool = False  #: does not survive a kill: knows its tables in memory only, and empties them fast
+    lasting: bool = False  #: compiled with care, for benchmarks; else in a hurry, which halves a test run's work
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -72,9 +71,7 @@ class Node:
             return
         log = self.folder / "out.log"
         with log.open("wb") as out:
-            process = subprocess.Popen(
-                _command(self.folder, self.forgetful), stdout=out, stderr=out, stdin=subprocess.DEVNULL
-            )
+            process = subprocess.Popen(self._command(), stdout=out, stderr=out, stdin=subprocess.DEVNULL)
         self.process = process
         (self.folder / "pid").write_text(str(process.pid))
         give_up_at = time.monotonic() + START_SECONDS
@@ -93,6 +90,24 @@ class Node:
             self.process.kill()
             self.process.wait(60)
             self.process = None
+
+    def _command(self) -> list[str]:
+        lib = jars()
+        conf, agent = self.folder / "conf", next(lib.glob("jamm-*.jar"))
+        return [
+            java(),
+            f"@{HERE / 'java.args'}",
+            *([] if self.lasting else ["-XX:TieredStopAtLevel=1"]),
+            f"-javaagent:{agent}",
+            f"-Dcassandra.unsafesystem={str(self.forgetful).lower()}",
+            f"-Djava.io.tmpdir={self.folder / 'tmp'}",
+            f"-Dcassandra.config=file://{conf / 'cassandra.yaml'}",
+            f"-Dcassandra.storagedir={self.folder}",
+            f"-Dcassandra.logdir={self.folder}",
+            "-cp",
+            f"{conf}:{lib}/*",
+            "org.apache.cassandra.service.CassandraDaemon",
+        ]
 
 
 def java() -> str:
@@ -131,8 +146,10 @@ def jars() -> Path:
     return cache
 
 
-def start(folder: Path, *, forgetful: bool, unless: Callable[[], bool] = lambda: False) -> Node:
-    """A fresh node in a folder without one; returns when it serves. Raises NoNodeError."""
+def start(
+    folder: Path, *, forgetful: bool = False, lasting: bool = False, unless: Callable[[], bool] = lambda: False
+) -> Node:
+    """A fresh node in a folder without one; returns when it serves. See `Node`. Raises NoNodeError."""
     port, storage_port = free_ports()
     conf = folder / "conf"
     shutil.copytree(HERE / "conf", conf)
@@ -142,7 +159,7 @@ def start(folder: Path, *, forgetful: bool, unless: Callable[[], bool] = lambda:
     (conf / "cassandra.yaml").write_text(yaml)
     (folder / "tmp").mkdir()
     _make_certificate(folder / "keystore")
-    node = Node(folder=folder, port=port, forgetful=forgetful)
+    node = Node(folder=folder, port=port, forgetful=forgetful, lasting=lasting)
     node.launch(unless=unless)
     return node
 
@@ -170,24 +187,6 @@ def _make_certificate(keystore: Path) -> None:
         raise NoNodeError(f"Java's keytool made no certificate: {(run.stdout + run.stderr)[-300:]}")
 
 
-def _command(folder: Path, forgetful: bool) -> list[str]:
-    executable, lib = java(), jars()
-    conf, agent = folder / "conf", next(lib.glob("jamm-*.jar"))
-    return [
-        executable,
-        f"@{HERE / 'java.args'}",
-        f"-javaagent:{agent}",
-        f"-Dcassandra.unsafesystem={str(forgetful).lower()}",
-        f"-Djava.io.tmpdir={folder / 'tmp'}",
-        f"-Dcassandra.config=file://{conf / 'cassandra.yaml'}",
-        f"-Dcassandra.storagedir={folder}",
-        f"-Dcassandra.logdir={folder}",
-        "-cp",
-        f"{conf}:{lib}/*",
-        "org.apache.cassandra.service.CassandraDaemon",
-    ]
-
-
 def free_ports() -> tuple[int, int]:
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
@@ -199,6 +198,6 @@ if __name__ == "__main__":
     where = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp(prefix="cassandra-"))
     where.mkdir(parents=True, exist_ok=True)
     try:
-        sys.stdout.write(f"{start(where.resolve(), forgetful=True).port}\n")
+        sys.stdout.write(f"{start(where.resolve(), forgetful=True, lasting=True).port}\n")
     except NoNodeError as error:
         sys.exit(str(error))

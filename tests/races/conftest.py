@@ -30,6 +30,7 @@ class Racer:
 
     def __init__(self, installation: Installation, log: Path) -> None:
         self.log = log
+        self._told = 0
         with log.open("ab") as said:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.races.racer"],
@@ -44,18 +45,22 @@ class Racer:
 
     def tell(self, what: str, *, at: float = 0.0, **of: Any) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"do": what, "with": of, "at": at}).encode() + b"\n")
+        self._told += 1
+        order = {"number": self._told, "do": what, "with": of, "at": at}
+        self.process.stdin.write(json.dumps(order).encode() + b"\n")
         self.process.stdin.flush()
 
     def hear(self) -> dict[str, Any]:
-        """What came of the last thing it was told; waits for it."""
+        """What came of the last thing it was told; waits for it. What a failed test left unheard is dropped."""
         assert self.process.stdout is not None
-        ready, _, _ = select.select([self.process.stdout], [], [], processes.PATIENCE_SECONDS)
-        assert ready, f"a racer does not answer: {processes.last_lines(self.log)}"
-        line = self.process.stdout.readline()
-        assert line, f"a racer ended: {processes.last_lines(self.log)}"
-        heard: dict[str, Any] = json.loads(line)
-        return heard
+        while True:
+            ready, _, _ = select.select([self.process.stdout], [], [], processes.PATIENCE_SECONDS)
+            assert ready, f"a racer does not answer: {processes.last_lines(self.log)}"
+            line = self.process.stdout.readline()
+            assert line, f"a racer ended: {processes.last_lines(self.log)}"
+            heard: dict[str, Any] = json.loads(line)
+            if heard["number"] == self._told:
+                return heard
 
     def do(self, what: str, **of: Any) -> Any:
         """Tell, and hear that it was done."""

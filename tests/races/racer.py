@@ -1,7 +1,8 @@
 """A process that trains, promotes or labels on an installation when it is told to: `python -m tests.races.racer`.
 
-It reads one JSON object a line, `{"do": name, "with": {…}, "at": seconds}`, waits until that moment of the machine's
-monotonic clock, which all processes share, and answers `{"answer": …}` or `{"refused": kind, "message": …}`.
+It reads one JSON object a line, `{"number": n, "do": name, "with": {…}, "at": seconds}`, waits until that moment of the
+machine's monotonic clock, which all processes share, and answers `{"number": n, "answer": …}` or
+`{"number": n, "refused": kind, "message": …}`.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def main() -> None:
             said = {"answer": _DOES[asked["do"]](get_store(), **asked["with"])}
         except FaceProjectError as error:
             said = {"refused": type(error).__name__, "message": str(error)}
-        print(json.dumps(said), flush=True)  # noqa: T201
+        print(json.dumps({"number": asked["number"], **said}), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
