@@ -6,7 +6,7 @@ import psycopg
 import pytest
 import redis
 
-from tests.servers import PostgresServer, RedisServer
+from tests.servers import NoServerError, PostgresServer, RedisServer
 
 
 @pytest.fixture
@@ -40,3 +40,9 @@ def test_each_database_is_its_owners_alone(postgres_server: PostgresServer):
         connection.execute("CREATE TABLE faces (id int)")
     with psycopg.connect(second) as connection, pytest.raises(psycopg.errors.UndefinedTable):
         connection.execute("SELECT * FROM faces")
+
+
+def test_where_there_is_no_redis_it_is_said_how_to_install_it(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(NoServerError, match="apt-get install redis-server"):
+        RedisServer()
