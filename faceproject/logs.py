@@ -66,6 +66,11 @@ class WithoutDriverTraces(logging.Filter):
         return True
 
 
+def tells_news(record: logging.LogRecord) -> bool:
+    """A filter: not that `/readyz` said no, which Django would log at each probe; `personas.readiness` says it once."""
+    return getattr(getattr(record, "request", None), "path", "") != "/readyz"
+
+
 def _quoted(value: object) -> str:
     text = str(value)
     return (

@@ -14,7 +14,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from faceproject.logs import FORMATTERS, format_of
+from faceproject.logs import FORMATTERS, format_of, tells_news
 from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim, own_secret
 from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options, redis_tls
 
@@ -303,7 +303,10 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": FORMATTERS,
-    "filters": {"driver": {"()": "faceproject.logs.WithoutDriverTraces"}},
+    "filters": {
+        "driver": {"()": "faceproject.logs.WithoutDriverTraces"},
+        "news": {"()": "django.utils.log.CallbackFilter", "callback": tells_news},
+    },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
@@ -314,6 +317,7 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "cassandra": {"level": "WARNING"},  # the driver tells of every host it finds
+        "django.request": {"filters": ["news"]},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {
             "level": "ERROR"

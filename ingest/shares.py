@@ -32,10 +32,11 @@ from ingest.sources.folder import FolderSource
 from ingest.summary import Progress
 from ingest.warm import warm_pool
 from personas.entities import Job, JobStatus, Share, ShareStatus
-from personas.errors import FaceProjectError, NotFoundError
+from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease
 from personas.shares import do_share
 from personas.store.base import Store
+from personas.watchdog import WATCHDOG
 
 KIND: Final = "ingest"
 #: Number of the share that lists the source and writes the others.
@@ -139,8 +140,11 @@ def _take_in(
     listed = tuple(unpack(manifests().read(str(share.work["manifest"]))))
     known = KnownPaths(store, source.name, after=str(share.work["after"]), at_once=len(listed) + 1)
 
-    def still_ours(progress: Progress) -> None:
+    def go_on(progress: Progress) -> None:
+        """A part that cannot be finished is handed back before the stop's grace ends, so that no attempt is counted."""
         lease.require()
+        if WATCHDOG.stopping:
+            raise TransientError("This worker was told to end; another one goes on with what it had in hand.")
 
     with warm_pool(work_order(source)) as pool:
         summary = IngestRun(
@@ -149,7 +153,7 @@ def _take_in(
             pool=pool,
             actor=job.actor,
             clock=clock,
-            progress=still_ours,
+            progress=go_on,
             known=known,
         ).run()
     if summary.reasons.get(VANISHED, 0) == len(listed):

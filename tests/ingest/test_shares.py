@@ -19,12 +19,13 @@ from ingest.settling import MAX_CATEGORIES, settled
 from ingest.shares import KIND, LISTING, do_ingest_share, queue_ingest
 from ingest.sources.base import SourceFile, SourcePicture
 from personas.entities import Job, JobStatus, JobWish, Share, ShareStatus
-from personas.errors import NotFoundError
+from personas.errors import NotFoundError, TransientError
 from personas.lease import Lease, LeaseBusyError, LeaseLostError
 from personas.services.jobs import retry_failed
 from personas.shares import lease_of
 from personas.state_hash import state_hash
 from personas.store.base import Store
+from personas.watchdog import Watchdog
 from tests.ingest.conftest import Ingest, now
 from tests.ingest.drawing import draw, sidecar
 from tests.ingest.fakes import BLUE, GREEN, RED
@@ -315,3 +316,19 @@ def test_killed_at_any_write_the_next_workers_end_in_the_same_state(
             assert settled(job, shares, now()).status is JobStatus.DONE
             assert settled(job, shares, now()).done == 13
     assert deaths > 20
+
+
+def test_a_worker_that_is_told_to_end_hands_its_part_back(
+    store: Store, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = queue(store, pictures)
+    do(store, job, LISTING)
+    stopping = Watchdog()
+    stopping.stop_within(8)
+    with monkeypatch.context() as patched:
+        patched.setattr("ingest.shares.WATCHDOG", stopping)
+        with pytest.raises(TransientError, match="told to end"):
+            do(store, job, 1)
+    (share,) = [share for share in store.shares(job.job_id) if share.number == 1]
+    assert (share.status, share.attempts) == (ShareStatus.WAITING, 0)
+    assert do(store, job, 1) is not None

@@ -176,6 +176,14 @@ def test_what_nobody_foresaw_is_not_ready_either_and_its_cause_stands_in_the_log
 
 
 @pytest.mark.django_db
+def test_the_web_logs_what_is_missing_once_however_often_it_is_asked(client, caplog, monkeypatch):
+    monkeypatch.setattr(readiness, "_last", {})
+    monkeypatch.setitem(readiness.WEB_CHECKS, "store", away)
+    assert [client.get("/readyz").status_code for _ in range(3)] == [503] * 3
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.django_db
 def test_an_artefact_that_is_gone_is_named_with_the_way_back(monkeypatch):
     def gone() -> None:
         raise FileNotFoundError("/state/media/artefacts/5c")

@@ -43,7 +43,7 @@ def test_a_role_waits_for_the_schema_then_is_ready_and_ends_on_sigterm(home: Rol
 def test_the_scorer_answers_probes_and_is_ready_with_a_version(home: RoleHome):
     home.init()
     started = home.start("scorer", "--port", str(free_port()))
-    wait_until(lambda: "no version" in started.checks()[1].get("model", ""), "readyz says so", logs=started.said)
+    wait_until(lambda: "no version" in started.checks()[1].get("models", ""), "readyz says so", logs=started.said)
     assert ask(started.port, "/healthz")[0] == 200
     assert started.end() == 0
     assert {record["role"] for record in started.records()} == {"scorer"}
