@@ -268,10 +268,8 @@ def test_the_spelling_that_is_exactly_there_is_meant(filled: Store) -> None:
 
 def test_paths_are_looked_up_all_at_once(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    find = type(filled).find_paths_many
-    monkeypatch.setattr(
-        type(filled), "find_paths_many", lambda self, names: asked.append(len(names)) or find(self, names)
-    )
+    find = filled.find_paths_many
+    monkeypatch.setattr(filled, "find_paths_many", lambda names: asked.append(len(names)) or find(names))
     apply(filled, *[f"{n}.jpg,Ann,true," for n in range(5)])
     assert asked == [5]
 
