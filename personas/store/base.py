@@ -302,6 +302,9 @@ class WorkStore(Protocol):
 
     def release_lease(self, name: str, *, owner: str) -> None: ...
 
+    def lease_until(self, name: str) -> datetime | None:
+        """When the lease runs out, or ran out with nobody taking it since; None when nobody has it. Changes nothing."""
+
     def add_audit(self, entry: AuditEntry) -> None: ...
 
     def audits(self, *, cursor: str | None = None, limit: int = 50) -> Slice[AuditEntry]:

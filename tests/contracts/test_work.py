@@ -9,6 +9,7 @@ import pytest
 
 from personas.entities import AuditEntry, Job, JobStatus, JobWish, Share, ShareStatus
 from personas.errors import NotFoundError
+from personas.lease import is_held
 from personas.store.base import Store
 from tests import factories as make
 from tests.contracts.paging import everything
@@ -145,6 +146,28 @@ def test_a_lease_is_released_by_its_owner_only(store: Store) -> None:
     assert store.acquire_lease("trainer", owner="two", seconds=10, now=make.NOW)
     assert store.acquire_lease("sweep", owner="one", seconds=10, now=make.NOW)
     store.release_lease("never taken", owner="one")
+
+
+def test_when_a_lease_runs_out_can_be_read_without_taking_it(store: Store) -> None:
+    assert store.lease_until("trainer") is None
+    assert store.acquire_lease("trainer", owner="one", seconds=10, now=make.at(0))
+    assert store.lease_until("trainer") == make.at(10)
+    assert store.renew_lease("trainer", owner="one", seconds=10, now=make.at(5))
+    assert store.lease_until("trainer") == make.at(15)  # whatever the time is: it says when, not whether
+    assert store.lease_until("sweep") is None
+    assert store.acquire_lease("trainer", owner="two", seconds=10, now=make.at(15))
+    assert store.lease_until("trainer") == make.at(25)
+    store.release_lease("trainer", owner="two")
+    assert store.lease_until("trainer") is None
+
+
+def test_looking_whether_a_lease_is_held_leaves_it_to_its_holder(store: Store) -> None:
+    assert not is_held(store, "share", now=make.at(0))
+    assert store.acquire_lease("share", owner="worker", seconds=10, now=make.at(0))
+    assert is_held(store, "share", now=make.at(9))
+    assert not is_held(store, "share", now=make.at(10))  # the worker was stopped for a while
+    assert store.renew_lease("share", owner="worker", seconds=10, now=make.at(11))
+    assert is_held(store, "share", now=make.at(12))
 
 
 @pytest.mark.parametrize("held_before", [False, True])

@@ -246,6 +246,7 @@ def _exercise_work(store: CassandraStore, number: int) -> None:
     store.acquire_lease(lease, owner="one", seconds=1, now=NOW)
     store.renew_lease(lease, owner="one", seconds=1, now=NOW)
     store.acquire_lease(lease, owner="two", seconds=1, now=datetime(2027, 1, 1, tzinfo=UTC))
+    store.lease_until(lease)
     store.release_lease(lease, owner="two")
 
 

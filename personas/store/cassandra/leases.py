@@ -10,7 +10,7 @@ from personas.errors import TransientError
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.base import CassandraBase
 from personas.store.cassandra.failures import UncertainError
-from personas.store.cassandra.values import to_micros
+from personas.store.cassandra.values import from_micros, to_micros
 
 
 class LostLeaseError(TransientError):
@@ -68,6 +68,10 @@ class CassandraLeases(CassandraBase):
             self._session.compare_and_set(cql.DROP_LEASE, name=name, owner=owner)
         except UncertainError:
             self._session.compare_and_set(cql.DROP_LEASE, name=name, owner=owner)
+
+    def lease_until(self, name: str) -> datetime | None:
+        row = self._session.row(cql.LEASE, serial=True, name=name)  # serial: a lease is written by transactions alone
+        return from_micros(row.until) if row else None
 
 
 class Hold:

@@ -177,6 +177,10 @@ class SqlWork(SqlConnection):
         self._rows(LeaseRow).filter(name=name, owner=owner).delete()
 
     @translating()
+    def lease_until(self, name: str) -> datetime | None:
+        return self._rows(LeaseRow).filter(name=name).values_list("until", flat=True).first()
+
+    @translating()
     def add_audit(self, entry: AuditEntry) -> None:
         row = AuditRow(
             at=entry.at, actor=entry.actor, action=entry.action, target=entry.target, detail=to_json(dict(entry.detail))
