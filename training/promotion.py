@@ -141,7 +141,7 @@ class Publisher:
         rescoring = self.rescoring()
         rows = matrix.through(inputs.through_seq)
         split = len(rows) >= self.split_faces
-        rescoring.give_up_others(inputs if split else None)
+        rescoring.give_up_others(inputs if split else None, lease)
         scores: Scores
         if split:
             scores = rescoring.score(
@@ -283,8 +283,12 @@ class Publisher:
         self.mark_ready(published, replaced=replaced)
         return switched
 
-    def drop_old_pages(self) -> int:
-        """Forget predictions of versions older than a day (a rollback writes them again); returns how many."""
+    def drop_old_pages(self, lease: Lease) -> int:
+        """Forget predictions of versions older than a day (a rollback writes them again); returns how many versions.
+
+        Stops where the champion has switched meanwhile: to go back to. Raises LeaseLostError: another process may be
+        writing these very pages again.
+        """
         champion = self.store.champion()
         current = self.store.model_version(champion.version) if champion else None
         if current is None:
@@ -299,6 +303,9 @@ class Publisher:
             if number in kept:
                 all_dropped = False
             elif self.store.fresh_through(number):
+                if self.store.champion() != champion:
+                    break
+                lease.require()
                 self.store.drop_ranked(number)
                 dropped += 1
             if all_dropped:

@@ -104,10 +104,14 @@ class Rescoring:
             self._end(replace(job, done=job.total), JobStatus.DONE, message)
         shutil.rmtree(self.media_root / SHARES, ignore_errors=True)  # of attempts that were given up, too
 
-    def give_up_others(self, inputs: Inputs | None) -> None:
-        """End jobs of versions that are not published any more, so that nobody works for them."""
+    def give_up_others(self, inputs: Inputs | None, lease: Lease) -> None:
+        """End jobs of versions that are not published any more, so that nobody works for them.
+
+        Raises LeaseLostError: the job may be what the new holder is at.
+        """
         for job in self.store.unfinished_jobs():
             if job.kind == RESCORE and (inputs is None or job.job_id != job_id_of(inputs)):
+                lease.require()
                 self._end(job, JobStatus.FAILED, "This publication was given up; a later one takes its place.")
 
     def _job(
@@ -150,9 +154,15 @@ class Rescoring:
         return job
 
     def _all_done(self, job: Job, lease: Lease, report: Callable[[int], None]) -> Sequence[Share]:
-        """Do shares from the end, as others begin at the front, until none waits."""
+        """Do shares from the end, as others begin at the front, until none waits.
+
+        Raises LeaseLostError also when the job was ended by somebody else: only a holder of the trainer lease does.
+        """
         reported = -1
         while True:
+            now = self.store.job(job.job_id)
+            if now is None or now.status.ended:
+                raise LeaseLostError("Somebody else ended this scoring; it is begun again if it is still wanted.")
             shares = self.store.shares(job.job_id)
             self._try_failed_again(shares)
             if n_done(shares) != reported:

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -80,7 +81,8 @@ class Trainer(Publisher):
             lease.require()
             self.store.advance_cursor(TRAINER_CURSOR, label_seq)
             attempts.ended(outcome.summary or outcome.sentence)
-            self.drop_old_pages()
+            with suppress(LeaseLostError):  # what was learnt stands; another trainer drops them
+                self.drop_old_pages(lease)
             return outcome
 
     def _attempt(
@@ -105,7 +107,7 @@ class Trainer(Publisher):
         if interrupted and interrupted.data_hash == sha256:
             return self._finish(interrupted, champion, matrix, lease, actor=actor, asked=asked)
         if interrupted:
-            self._abandon(interrupted)
+            self._abandon(interrupted, lease)
         draft = dataclasses.replace(
             _draft(self.clock(), matrix.embedder),
             label_seq=label_seq,
@@ -126,11 +128,12 @@ class Trainer(Publisher):
             return dataclasses.replace(last, status=VersionStatus.READY)
         return last
 
-    def _abandon(self, interrupted: ModelVersion) -> None:
+    def _abandon(self, interrupted: ModelVersion, lease: Lease) -> None:
+        lease.require()
         reasons = ("It was interrupted before it was published, and what it would learn from has changed since.",)
         given_up = dataclasses.replace(interrupted, status=VersionStatus.REFUSED, reasons=reasons)
         self.store.update_model_version(given_up, expected=VersionStatus.PUBLISHING)
-        self.rescoring().give_up_others(None)
+        self.rescoring().give_up_others(None, lease)
 
     def _matrix(self, said: Sequence[Label], champion: Champion | None) -> tuple[EmbeddingMatrix, str]:
         """The embeddings to learn from, and a sentence about labelled faces that they lack.

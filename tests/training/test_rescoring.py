@@ -237,6 +237,57 @@ def test_a_job_of_a_version_that_is_given_up_ends(world, monkeypatch):
     assert world.store.model_version(1).status is VersionStatus.REFUSED
 
 
+@pytest.fixture
+def interrupted(world, monkeypatch) -> Job:
+    """The job of version 1, whose trainer was killed; what it would learn from has changed since."""
+    with monkeypatch.context() as patched:
+        patched.setattr(rescoring, "score_matrix", lambda *args, **named: (_ for _ in ()).throw(DeathError()))
+        with pytest.raises(DeathError):
+            world.train()
+    world.say("Ada", world.ada[6])
+    (job,) = world.jobs()
+    return job
+
+
+def test_a_trainer_that_lost_its_lease_gives_up_nothing_that_the_other_may_be_at(world, interrupted, monkeypatch):
+    require = Lease.require
+
+    def lost(self: Lease) -> None:
+        self.lost.set()
+        require(self)
+
+    monkeypatch.setattr(Lease, "require", lost)
+    with pytest.raises(LeaseLostError):
+        world.train()
+    assert world.store.model_version(1).status is VersionStatus.PUBLISHING
+    with pytest.raises(LeaseLostError):
+        world.trainer.rescoring().give_up_others(None, Lease("trainer"))
+    assert world.jobs() == [interrupted]
+
+
+def test_a_trainer_whose_job_somebody_else_ended_stops_and_leaves_it_ended(world, monkeypatch):
+    ended: list[Job] = []
+    asked: list[int] = []
+
+    def ended_by_another(self: Rescoring, job_id: str, number: int) -> None:
+        asked.append(number)
+        if len(asked) > 20:
+            pytest.fail("goes on with a job that has ended")
+        if ended:
+            return
+        other = next(job for job in world.jobs() if job.job_id == job_id)
+        shares = self.store.shares(job_id)
+        self.store.put_shares([dataclasses.replace(share, status=ShareStatus.DONE) for share in shares[:-1]])
+        ended.append(dataclasses.replace(other, status=JobStatus.FAILED, message="given up"))
+        self.store.put_job(ended[0])
+
+    monkeypatch.setattr(Rescoring, "do_share", ended_by_another)
+    monkeypatch.setattr(rescoring, "POLL_SECONDS", 0)
+    with pytest.raises(LeaseLostError, match="ended this scoring"):
+        world.train()
+    assert world.jobs() == ended
+
+
 def test_a_rollback_of_a_large_store_is_shared_too_and_may_be_repeated(world):
     world.train()
     before = world.pages(1)

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.utils import timezone
 
 from personas.entities import LABELS, JobStatus, Verdict, VersionStatus
 from personas.errors import NotFoundError
-from personas.lease import LeaseBusyError, held_lease
+from personas.lease import Lease, LeaseBusyError, LeaseLostError, held_lease
 from personas.media import MediaMissingError
 from personas.selectors.counts import predicted_counts
 from personas.selectors.faces import view_image
@@ -25,6 +26,7 @@ from training.champion import artefacts, recogniser_of
 from training.collect import collect_training_set
 from training.matrix import EmbeddingMatrix
 from training.promotion import UnableToPromoteError
+from training.trainer import Trainer
 
 pytestmark = pytest.mark.django_db
 
@@ -485,11 +487,62 @@ def test_predictions_of_old_versions_are_dropped_and_a_rollback_writes_them_agai
     from training import promotion
 
     monkeypatch.setattr(promotion, "KEEP_PAGES", timedelta(0))
-    assert known.trainer.drop_old_pages() == 1
+    assert known.trainer.drop_old_pages(Lease("test")) == 1
     assert known.store.fresh_through(1) == 0
     assert known.store.fresh_through(2) > 0
     assert known.trainer.promote(1, actor="tester").version == 1
     assert known.predicted("Ada") == before
+
+
+@pytest.fixture
+def three_versions(known, monkeypatch):
+    """The predictions of the first one may go."""
+    from training import promotion
+
+    train_with(known, known.ada[6])
+    train_with(known, known.ada[7])
+    monkeypatch.setattr(promotion, "KEEP_PAGES", timedelta(0))
+    return known
+
+
+def test_a_trainer_that_lost_its_lease_drops_no_predictions(three_versions):
+    lease = Lease("test")
+    lease.lost.set()
+    with pytest.raises(LeaseLostError):
+        three_versions.trainer.drop_old_pages(lease)
+    assert three_versions.store.fresh_through(1) > 0
+
+
+def test_predictions_of_a_version_that_became_champion_meanwhile_are_not_dropped(three_versions, monkeypatch):
+    store = three_versions.store
+    fresh_through = store.fresh_through
+
+    def switched_meanwhile(version):
+        standing = store.champion()
+        if standing.version == 3:
+            store.switch_champion(version, expected_revision=standing.revision, actor="another", at=timezone.now())
+        return fresh_through(version)
+
+    monkeypatch.setattr(store, "fresh_through", switched_meanwhile)
+    assert three_versions.trainer.drop_old_pages(Lease("test")) == 0
+    assert store.champion().version == 1
+    assert fresh_through(1) > 0
+
+
+def test_a_lease_lost_after_the_switch_does_not_spoil_the_outcome(three_versions, monkeypatch):
+    world, dropped = three_versions, []
+    drop_old_pages = Trainer.drop_old_pages
+
+    def too_late(self, lease):
+        lease.lost.set()
+        dropped.append(lease)
+        return drop_old_pages(self, lease)
+
+    monkeypatch.setattr(Trainer, "drop_old_pages", too_late)
+    world.say("Ada", world.ada[8])
+    assert world.train().promoted
+    assert dropped
+    assert world.store.fresh_through(1) > 0
 
 
 def _id(name):
