@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from personas.errors import TransientError
+from personas.errors import FaceProjectError, TransientError
 from personas.store.base import Store
 
 logger = logging.getLogger(__name__)
@@ -96,14 +96,17 @@ def is_held(store: Store, name: str, *, now: datetime) -> bool:
 
 
 def _keep(store: Store, lease: Lease, done: threading.Event) -> None:
+    """Whatever the store fails with, it may answer the next time."""
     pause = LEASE_SECONDS / 3
-    while not done.wait(pause):
-        try:
-            lease.renew()
-            if lease.lost.is_set():
-                break
-            pause = LEASE_SECONDS / 3
-        except TransientError as error:
-            logger.warning("a lease could not be renewed yet: %s", error)
-            pause = RETRY_SECONDS
-    store.close()  # this thread's connection
+    try:
+        while not done.wait(pause):
+            try:
+                lease.renew()
+                if lease.lost.is_set():
+                    break
+                pause = LEASE_SECONDS / 3
+            except FaceProjectError as error:
+                logger.warning("a lease could not be renewed yet: %s", error)
+                pause = RETRY_SECONDS
+    finally:
+        store.close()  # this thread's connection

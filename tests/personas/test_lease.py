@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -9,7 +10,8 @@ from django.utils import timezone
 
 from personas import lease as leases
 from personas.errors import TransientError
-from personas.lease import LeaseBusyError, LeaseLostError, held_lease
+from personas.lease import Lease, LeaseBusyError, LeaseLostError, held_lease
+from personas.store.base import StoreError
 
 
 class OneLease:
@@ -17,6 +19,8 @@ class OneLease:
 
     def __init__(self) -> None:
         self.owner, self.until, self.failures, self.asked = "", 0.0, 0, 0
+        self.error: Exception = TransientError("busy")
+        self.closed = False
 
     def renew_lease(self, name, *, owner, seconds, now):
         self._ask()
@@ -28,7 +32,7 @@ class OneLease:
         self.asked += 1
         if self.failures:
             self.failures -= 1
-            raise TransientError("busy")
+            raise self.error
 
     def acquire_lease(self, name, *, owner, seconds, now):
         self._ask()
@@ -42,7 +46,7 @@ class OneLease:
             self.owner = ""
 
     def close(self):
-        pass
+        self.closed = True
 
 
 @pytest.fixture
@@ -74,11 +78,20 @@ def test_a_waiting_process_gets_the_lease_of_one_that_was_killed(store):
         assert store.owner != "killed"
 
 
-def test_a_busy_store_does_not_end_the_renewing(store):
+@pytest.mark.parametrize("error", [TransientError("busy"), StoreError("cannot say what it means")])
+def test_a_store_that_fails_does_not_end_the_renewing(store, error):
     with held_lease(store, "work", clock=timezone.now) as lease:
-        store.failures = 2
+        store.error, store.failures = error, 2
         wait_until(lambda: not store.failures and store.asked > 4)
         lease.require()
+
+
+def test_the_renewing_lets_go_of_its_connection_whatever_ends_it(store):
+    store.error, store.failures = RuntimeError("a mistake of ours"), 1
+    lease = Lease("work", lambda: store.renew_lease("work", owner="me", seconds=1, now=timezone.now()))
+    with pytest.raises(RuntimeError):
+        leases._keep(store, lease, threading.Event())
+    assert store.closed
 
 
 def test_a_holder_whose_lease_somebody_took_is_told(store):
