@@ -40,21 +40,21 @@ class Lease:
         self.name = name
         self.lost = threading.Event()
         self._renew = renew
-        self.good_until = math.inf  #: by time.monotonic(); nobody else can have it before
+        self.good_until = math.inf  #: by time.monotonic(); after that the store is asked
 
     def renew(self) -> None:
         """Ask for more time; whoever is refused has lost the lease. Raises TransientError when the store is away."""
         asked = time.monotonic()
         if self._renew():
-            self.good_until = asked + LEASE_SECONDS
+            self.good_until = _trusted_until(asked)
         else:
             self.lost.set()
 
     def require(self) -> None:
         """Before a step that only the holder may take. Raises LeaseLostError, TransientError.
 
-        A process that was stopped for a while may come here before its renewing thread has looked: where the time has
-        run out, it looks itself.
+        A process that was stopped for a while may come here before its renewing thread has looked: where half of the
+        time has passed, it looks itself.
         """
         if not self.lost.is_set() and time.monotonic() > self.good_until:
             self.renew()
@@ -78,7 +78,7 @@ def held_lease(store: Store, name: str, *, clock: Callable[[], datetime], wait_s
         asked = time.monotonic()
     done = threading.Event()
     lease = Lease(name, lambda: store.renew_lease(name, owner=owner, seconds=LEASE_SECONDS, now=clock()))
-    lease.good_until = asked + LEASE_SECONDS
+    lease.good_until = _trusted_until(asked)
     renewing = threading.Thread(target=_keep, args=(store, lease, done), name=f"lease {name}", daemon=True)
     renewing.start()
     try:
@@ -93,6 +93,11 @@ def is_held(store: Store, name: str, *, now: datetime) -> bool:
     """Whether somebody holds the lease, as far as one can tell by reading: a holder that was only slow may go on."""
     until = store.lease_until(name)
     return until is not None and until > now
+
+
+def _trusted_until(asked: float) -> float:
+    """How long a lease needs no second look, by time.monotonic(). Half of its time: clocks of machines differ."""
+    return asked + LEASE_SECONDS / 2
 
 
 def _keep(store: Store, lease: Lease, done: threading.Event) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
@@ -117,3 +118,24 @@ def test_a_holder_that_was_stopped_goes_on_when_nobody_took_the_lease(store):
         lease.good_until = time.monotonic() - 1
         lease.require()
         assert lease.good_until > time.monotonic() - 1
+
+
+def test_in_the_second_half_of_its_time_a_lease_is_looked_at_before_each_step(monkeypatch):
+    """Another machine, whose clock is ahead, may have taken it by then."""
+    now = 100.0
+    monkeypatch.setattr(leases, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 1000.0)  # the renewing thread sleeps through this test
+    store = OneLease()
+    with held_lease(store, "work", clock=timezone.now) as lease:
+        for times_asked in (1, 2):  # as it was taken, and as it was renewed
+            now += 400
+            lease.require()
+            assert store.asked == times_asked
+            now += 200
+            lease.require()
+            assert store.asked == times_asked + 1
+        store.owner = "another"
+        lease.require()
+        now += 600
+        with pytest.raises(LeaseLostError):
+            lease.require()
