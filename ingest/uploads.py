@@ -38,6 +38,7 @@ from personas.media import write_atomically
 from personas.services.jobs import ATTEMPTS
 from personas.shares import MAX_ATTEMPTS
 from personas.store.base import Store
+from personas.watchdog import WATCHDOG
 from personas.words import count_of
 
 KIND: Final = "upload"
@@ -284,6 +285,9 @@ class _Upload:
         return {**self.job.detail, ATTEMPTS: attempts}
 
     def _progress(self, progress: Progress) -> None:
+        """An upload that cannot be finished is handed back before the stop's grace ends: no attempt is counted."""
+        if WATCHDOG.stopping:
+            raise TransientError("This worker was told to end; another one goes on with what it had in hand.")
         now = time.monotonic()
         if now - self._told_at >= PROGRESS_SECONDS:
             self._told_at = now

@@ -31,6 +31,7 @@ from personas.lease import LeaseBusyError, LeaseLostError
 from personas.services.jobs import retry_failed
 from personas.shares import MAX_ATTEMPTS
 from personas.store.base import Store
+from personas.watchdog import Watchdog
 from tests.ingest.conftest import now
 from tests.ingest.drawing import draw
 from tests.ingest.fakes import BLUE, MAGENTA
@@ -238,6 +239,19 @@ def test_a_store_that_is_away_does_not_count_as_an_attempt(
     for _ in range(MAX_ATTEMPTS + 1):
         with monkeypatch.context() as patched, pytest.raises(TransientError):
             patched.setattr("ingest.uploads.IngestRun.run", away)
+            process(store, job)
+    assert process(store, job).status is JobStatus.DONE
+
+
+def test_a_worker_that_is_told_to_end_hands_its_upload_back(
+    store: Store, picture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = receive(store, Sent("a.png", picture))
+    stopping = Watchdog()
+    stopping.stop_within(8)
+    for _ in range(MAX_ATTEMPTS + 1):
+        with monkeypatch.context() as patched, pytest.raises(TransientError, match="told to end"):
+            patched.setattr("ingest.uploads.WATCHDOG", stopping)
             process(store, job)
     assert process(store, job).status is JobStatus.DONE
 
