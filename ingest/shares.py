@@ -21,7 +21,6 @@ from django.conf import settings
 
 from ingest.known_paths import KnownPaths
 from ingest.manifest import ManifestSource, manifests, pack, slices, unpack
-from ingest.patience import patiently
 from ingest.pipeline import IngestRun
 from ingest.rejections import VANISHED, Rejection
 from ingest.report import report_of
@@ -34,6 +33,7 @@ from ingest.warm import warm_pool
 from personas.entities import Job, JobStatus, Share, ShareStatus
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease
+from personas.patience import patiently
 from personas.shares import do_share
 from personas.store.base import Store
 from personas.watchdog import WATCHDOG

@@ -24,7 +24,6 @@ from typing import Any, Final, Protocol
 
 from django.conf import settings
 
-from ingest.patience import patiently
 from ingest.pipeline import IngestRun
 from ingest.rejections import CRASHED_EXTRACTION, TOO_MANY_BYTES, Rejection
 from ingest.services import work_order
@@ -35,6 +34,7 @@ from personas.entities import Job, JobStatus
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease, held_lease
 from personas.media import write_atomically
+from personas.patience import patiently
 from personas.services.jobs import ATTEMPTS
 from personas.shares import MAX_ATTEMPTS
 from personas.store.base import Store
