@@ -201,10 +201,12 @@ def process_upload(*, store: Store, job_id: str, clock: Callable[[], datetime]) 
 
 
 def _put_away(folder: Path, job: Job) -> None:
-    """What an ended upload leaves: nothing, or its files where a retry finds them."""
+    """What an ended upload leaves: nothing, or its files where a retry finds them. Worker and dispatcher may both come
+    here at once."""
     if job.status is JobStatus.FAILED and folder.is_dir():
         set_aside_folder().mkdir(exist_ok=True)
-        folder.rename(set_aside_folder() / job.job_id)
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(set_aside_folder() / job.job_id)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -311,7 +313,11 @@ def _read_json(path: Path, *, default: Any) -> Any:
 
 # ---- finding what waits ----------------------------------------------------------------------------------------------
 def _is_abandoned(entry: os.DirEntry[str]) -> bool:
-    return time.time() - entry.stat().st_mtime > ABANDONED_SECONDS
+    """Not what went meanwhile: its own process finished with it."""
+    try:
+        return time.time() - entry.stat().st_mtime > ABANDONED_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def _forget_abandoned(folder: Path) -> None:
