@@ -22,7 +22,7 @@ from django.conf import settings
 from ingest.known_paths import KnownPaths
 from ingest.manifest import ManifestSource, manifests, pack, slices, unpack
 from ingest.pipeline import IngestRun
-from ingest.rejections import VANISHED, Rejection
+from ingest.rejections import READ_FAILED, SIDECAR_UNREADABLE, UNREADABLE, VANISHED, Rejection
 from ingest.report import report_of
 from ingest.services import folder_source, work_order
 from ingest.settling import COUNTS, most_frequent
@@ -41,6 +41,8 @@ from personas.watchdog import WATCHDOG
 KIND: Final = "ingest"
 #: Number of the share that lists the source and writes the others.
 LISTING: Final = 0
+#: Files are refused for these also where the whole source went away.
+AWAY: Final = {READ_FAILED, SIDECAR_UNREADABLE, UNREADABLE, VANISHED}
 
 
 class UnableToIngestError(FaceProjectError):
@@ -156,10 +158,12 @@ def _take_in(
             progress=go_on,
             known=known,
         ).run()
-    if summary.reasons.get(VANISHED, 0) == len(listed):
+    if summary.reasons.keys() & AWAY:
+        source.require()
+    if summary.reasons.get(VANISHED, 0) + summary.reasons.get(READ_FAILED, 0) == len(listed):
         raise UnableToIngestError(
-            f"None of the {len(listed)} pictures that were listed is in {source.name} on {socket.gethostname()} any "
-            "more. Is it mounted there? Then retry."
+            f"None of the {len(listed)} pictures that were listed can be read in {source.name} on "
+            f"{socket.gethostname()} any more. Is it mounted there? Then retry."
         )
     counts = {name: getattr(summary, name) for name in COUNTS}
     return {**counts, "categories": most_frequent(summary.categories), **report_of(summary.rejected)}

@@ -25,6 +25,7 @@ from ingest.rejections import (
     BROKEN_LINK,
     DEVICE_OR_PIPE,
     LINK_OUT_OF_SOURCE,
+    READ_FAILED,
     SIDECAR_OF_SEVERAL,
     SIDECAR_WITHOUT_PICTURE,
     UNREADABLE,
@@ -33,7 +34,7 @@ from ingest.rejections import (
     Rejection,
 )
 from ingest.sources.base import Content, SourceFile, SourcePicture
-from personas.errors import NotFoundError
+from personas.errors import NotFoundError, TransientError
 
 PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".heic", ".heif", ".hif"}
@@ -85,6 +86,15 @@ class FolderSource:
             with open(descriptor, "rb", buffering=0, closefd=False) as opened:
                 content = _read_up_to(opened.fileno(), limit)
             return Content(content=content, size=status.st_size, mtime_ns=status.st_mtime_ns)
+
+    def require(self) -> None:
+        """Raises TransientError when the folder as a whole cannot be listed now: a share that does not answer."""
+        try:
+            with os.scandir(self.root) as entries:
+                next(entries, None)
+        except OSError as error:
+            message = f"The source {self.name} is away for a while ({error.strerror}). Is it mounted here?"
+            raise TransientError(message) from error
 
     def count(self) -> int:
         total = 0
@@ -263,9 +273,9 @@ def _rejected_by(path: str) -> Iterator[None]:
             raise RejectedError(DEVICE_OR_PIPE, f"{path} is no longer a file. Remove it from the source.") from error
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise RejectedError(VANISHED, f"{path} is gone. Start again when the source is quiet.") from error
-        raise RejectedError(
-            UNREADABLE, f"{path} cannot be read ({error.strerror}). Check its permissions and the disk."
-        ) from error
+        reason = UNREADABLE if error.errno in (errno.EACCES, errno.EPERM) else READ_FAILED
+        message = f"{path} cannot be read ({error.strerror}). Check its permissions and the disk."
+        raise RejectedError(reason, message) from error
 
 
 def _read_up_to(descriptor: int, limit: int) -> bytes:
