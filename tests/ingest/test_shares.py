@@ -19,6 +19,7 @@ from ingest.pool import InlinePool
 from ingest.report import SHOWN_A_SHARE, SHOWN_CHARACTERS, rejected_by
 from ingest.settling import MAX_CATEGORIES, settled
 from ingest.shares import KIND, LISTING, do_ingest_share, queue_ingest
+from ingest.sources import folder as folders
 from ingest.sources.base import Content, SourceFile, SourcePicture
 from ingest.sources.folder import FolderSource
 from personas.entities import Job, JobStatus, JobWish, Share, ShareStatus
@@ -122,6 +123,62 @@ def test_a_listing_that_was_killed_goes_on_behind_its_last_slice(
         listing = store.share(job.job_id, LISTING)
         assert listing is not None
         assert (listing.result["listed"], listing.result["n_rejected"]) == (13, 1)
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_a_listing_longer_than_a_task_may_take_goes_on_in_other_turns(
+    store: Store, pictures: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, stopping: bool
+) -> None:
+    for folder in ("0", "1", "2"):
+        (pictures / folder / "gone.jpg").symlink_to("nowhere.jpg")
+    whole = queue(store, pictures)
+    expected = do(store, whole, LISTING)
+    assert expected is not None
+    assert expected.result["n_rejected"] == 4
+    if stopping:
+        watchdog = Watchdog()
+        watchdog.stop_within(8)
+        monkeypatch.setattr("ingest.shares.WATCHDOG", watchdog)
+    else:
+        settings.TASK_LIMIT_SECONDS = {"ingest": 0.0}
+    job = queue(store, pictures)
+    for turn in range(1, 6):
+        with pytest.raises(TransientError, match="another turn"):
+            do(store, job, LISTING)
+        left = store.share(job.job_id, LISTING)
+        assert left is not None
+        assert (len(store.shares(job.job_id)), left.attempts) == (1 + turn, 0)
+    listing = do(store, job, LISTING)
+    assert listing is not None
+    assert (listing.status, listing.result) == (ShareStatus.DONE, expected.result)
+    works = [[share.work for share in store.shares(each.job_id)] for each in (job, whole)]
+    assert works[0] == works[1]
+
+
+def test_a_source_that_goes_away_during_the_listing_is_waited_for(
+    store: Store, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = queue(store, pictures)
+    do(store, whole, LISTING)
+    job = queue(store, pictures)
+    opened = folders._opened
+    with monkeypatch.context() as patched:
+
+        def opening(root: Path, location: bytes, flags: int) -> Any:
+            if location == b"1":
+                patched.setattr("ingest.sources.folder.os.open", failing)
+                patched.setattr("ingest.sources.folder.os.scandir", failing)
+            return opened(root, location, flags)
+
+        def failing(*args: Any, **options: Any) -> Any:
+            raise OSError(errno.EHOSTDOWN, "Host is down")
+
+        patched.setattr(folders, "_opened", opening)
+        with pytest.raises(TransientError, match="away for a while"):
+            do(store, job, LISTING)
+    do(store, job, LISTING)
+    works = [[share.work for share in store.shares(each.job_id)] for each in (job, whole)]
+    assert works[0] == works[1]
 
 
 def test_shares_are_small_at_first_and_never_too_large() -> None:
