@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ingest.patience import patiently
 from personas.entities import ImagePath
+from personas.patience import patiently
 from personas.store.base import Store
 
 

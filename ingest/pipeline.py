@@ -20,7 +20,6 @@ from datetime import datetime
 
 from ingest.known_paths import KnownPaths
 from ingest.labels import Applied, Spoken, apply_sidecars, category_of
-from ingest.patience import patiently
 from ingest.pool import Finished, LookedAt, Pool
 from ingest.rejections import CRASHED_EXTRACTION, RejectedError, Rejection
 from ingest.sources.base import Source, SourcePicture
@@ -28,6 +27,7 @@ from ingest.summary import IngestSummary, ProgressCallback, Tally
 from ingest.worker import Extracted, Seen, read_sidecar
 from personas import metrics
 from personas.entities import ExtractedImage, Face, Image, ImagePath, ImageStatus
+from personas.patience import patiently
 from personas.store.base import Store
 
 #: A batch is written when it has this many pictures …

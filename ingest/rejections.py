@@ -11,6 +11,8 @@ from typing import Final
 from personas.errors import FaceProjectError
 
 UNREADABLE: Final = "unreadable"
+#: Reading failed, and not for want of permission: the file, its disk, or the whole source.
+READ_FAILED: Final = "read_failed"
 VANISHED: Final = "vanished"
 LINK_OUT_OF_SOURCE: Final = "link_out_of_source"
 BROKEN_LINK: Final = "broken_link"

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -21,10 +22,9 @@ from django.conf import settings
 
 from ingest.known_paths import KnownPaths
 from ingest.manifest import ManifestSource, manifests, pack, slices, unpack
-from ingest.patience import patiently
 from ingest.pipeline import IngestRun
-from ingest.rejections import VANISHED, Rejection
-from ingest.report import report_of
+from ingest.rejections import READ_FAILED, SIDECAR_UNREADABLE, UNREADABLE, VANISHED, Rejection
+from ingest.report import rejected_in, report_of
 from ingest.services import folder_source, work_order
 from ingest.settling import COUNTS, most_frequent
 from ingest.sources.base import SourcePicture
@@ -34,6 +34,7 @@ from ingest.warm import warm_pool
 from personas.entities import Job, JobStatus, Share, ShareStatus
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease
+from personas.patience import patiently
 from personas.shares import do_share
 from personas.store.base import Store
 from personas.watchdog import WATCHDOG
@@ -41,6 +42,10 @@ from personas.watchdog import WATCHDOG
 KIND: Final = "ingest"
 #: Number of the share that lists the source and writes the others.
 LISTING: Final = 0
+#: Files are refused for these also where the whole source went away.
+AWAY: Final = frozenset({READ_FAILED, SIDECAR_UNREADABLE, UNREADABLE, VANISHED})
+#: Part of the time limit after which a listing lets go, and goes on in another task.
+TURN: Final = 0.5
 
 
 class UnableToIngestError(FaceProjectError):
@@ -101,36 +106,56 @@ def _source_of(job: Job) -> FolderSource:
 def _list(
     store: Store, job: Job, source: FolderSource, lease: Lease, clock: Callable[[], datetime]
 ) -> Mapping[str, Any]:
-    """Write a share for each slice of the listing, behind those that are there already."""
+    """Write a share for each slice of the listing, behind those that are there already.
+
+    What was refused on the way is kept with the next slice. Raises TransientError when it is time to let go: the next
+    turn goes on behind the last slice, so a listing may take longer than a task may.
+    """
+    until = time.monotonic() + settings.TASK_LIMIT_SECONDS["ingest"] * TURN
     before = store.shares(job.job_id)[LISTING + 1 :]
     after = str(before[-1].work["last"]) if before else ""
     number, n_pictures = len(before) + 1, sum(share.total for share in before)
-    rejections: list[Rejection] = []
-    listing = _pictures_behind(source, after, rejections)
+    kept = dict.fromkeys(each for share in before for each in rejected_in(share.work.get("refused", {})))
+    fresh: dict[Rejection, None] = {}
+    listing = _pictures_behind(source, after, kept, fresh)
     for taken in slices(listing, listed=n_pictures, most=settings.INGEST_SHARE_PICTURES):
+        _require(source, (each.reason for each in fresh))
         last = taken[-1].file.path
+        work = {"manifest": manifests().put(pack(taken)), "after": after, "last": last}
         share = Share(
             job_id=job.job_id,
             number=number,
             status=ShareStatus.WAITING,
             updated_at=clock(),
             total=len(taken),
-            work={"manifest": manifests().put(pack(taken)), "after": after, "last": last},
+            work={**work, "refused": report_of(tuple(fresh))} if fresh else work,
         )
         lease.require()
         patiently(store.put_shares, [share])
         number, n_pictures, after = number + 1, n_pictures + len(taken), last
-    return {"listed": n_pictures, **report_of(rejections)}
+        kept.update(fresh)
+        fresh.clear()
+        if WATCHDOG.stopping or time.monotonic() >= until:
+            raise TransientError("The listing goes on in another turn.")
+    _require(source, (each.reason for each in fresh))
+    return {"listed": n_pictures, **report_of((*kept, *fresh))}
 
 
-def _pictures_behind(source: FolderSource, after: str, rejections: list[Rejection]) -> Iterator[SourcePicture]:
-    """Pictures by path, behind one; what the listing refuses is put aside, for it comes in an order of its own."""
-    start = after.encode()
-    for item in source.pictures():
-        if isinstance(item, Rejection):
-            rejections.append(item)
-        elif item.file.path.encode() > start:
+def _pictures_behind(
+    source: FolderSource, after: str, kept: Mapping[Rejection, None], fresh: dict[Rejection, None]
+) -> Iterator[SourcePicture]:
+    """Pictures by path, behind one; what the listing refuses is put aside, once, for it has an order of its own."""
+    for item in source.pictures(after=after):
+        if not isinstance(item, Rejection):
             yield item
+        elif item not in kept:
+            fresh[item] = None
+
+
+def _require(source: FolderSource, reasons: Iterable[str]) -> None:
+    """Raises TransientError when files were refused because the whole source is away."""
+    if AWAY.intersection(reasons):
+        source.require()
 
 
 # ---- taking in -------------------------------------------------------------------------------------------------------
@@ -156,10 +181,11 @@ def _take_in(
             progress=go_on,
             known=known,
         ).run()
-    if summary.reasons.get(VANISHED, 0) == len(listed):
+    _require(source, summary.reasons)
+    if summary.reasons.get(VANISHED, 0) + summary.reasons.get(READ_FAILED, 0) == len(listed):
         raise UnableToIngestError(
-            f"None of the {len(listed)} pictures that were listed is in {source.name} on {socket.gethostname()} any "
-            "more. Is it mounted there? Then retry."
+            f"None of the {len(listed)} pictures that were listed can be read in {source.name} on "
+            f"{socket.gethostname()} any more. Is it mounted there? Then retry."
         )
     counts = {name: getattr(summary, name) for name in COUNTS}
     return {**counts, "categories": most_frequent(summary.categories), **report_of(summary.rejected)}

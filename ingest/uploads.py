@@ -24,7 +24,6 @@ from typing import Any, Final, Protocol
 
 from django.conf import settings
 
-from ingest.patience import patiently
 from ingest.pipeline import IngestRun
 from ingest.rejections import CRASHED_EXTRACTION, TOO_MANY_BYTES, Rejection
 from ingest.services import work_order
@@ -35,9 +34,11 @@ from personas.entities import Job, JobStatus
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease, held_lease
 from personas.media import write_atomically
+from personas.patience import patiently
 from personas.services.jobs import ATTEMPTS
 from personas.shares import MAX_ATTEMPTS
 from personas.store.base import Store
+from personas.watchdog import WATCHDOG
 from personas.words import count_of
 
 KIND: Final = "upload"
@@ -200,10 +201,12 @@ def process_upload(*, store: Store, job_id: str, clock: Callable[[], datetime]) 
 
 
 def _put_away(folder: Path, job: Job) -> None:
-    """What an ended upload leaves: nothing, or its files where a retry finds them."""
+    """What an ended upload leaves: nothing, or its files where a retry finds them. Worker and dispatcher may both come
+    here at once."""
     if job.status is JobStatus.FAILED and folder.is_dir():
         set_aside_folder().mkdir(exist_ok=True)
-        folder.rename(set_aside_folder() / job.job_id)
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(set_aside_folder() / job.job_id)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -284,6 +287,9 @@ class _Upload:
         return {**self.job.detail, ATTEMPTS: attempts}
 
     def _progress(self, progress: Progress) -> None:
+        """An upload that cannot be finished is handed back before the stop's grace ends: no attempt is counted."""
+        if WATCHDOG.stopping:
+            raise TransientError("This worker was told to end; another one goes on with what it had in hand.")
         now = time.monotonic()
         if now - self._told_at >= PROGRESS_SECONDS:
             self._told_at = now
@@ -307,7 +313,11 @@ def _read_json(path: Path, *, default: Any) -> Any:
 
 # ---- finding what waits ----------------------------------------------------------------------------------------------
 def _is_abandoned(entry: os.DirEntry[str]) -> bool:
-    return time.time() - entry.stat().st_mtime > ABANDONED_SECONDS
+    """Not what went meanwhile: its own process finished with it."""
+    try:
+        return time.time() - entry.stat().st_mtime > ABANDONED_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def _forget_abandoned(folder: Path) -> None:

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 #: Between two looks; part of what a person waits for after labelling.
 LOOK_SECONDS = 0.1
+#: Before the next look, after one that failed.
+AFTER_FAILURE_SECONDS = 1.0
 #: Between two looks for jobs (while shares are being done: as often as for labels), and the largest share of time spent
 #: on them.
 JOBS_SECONDS, JOBS_SHARE = 0.25, 0.1
@@ -67,17 +69,24 @@ class Dispatcher:
         self._shares = ShareSweep(self.store, self.send, self.monotonic, self.clock)
 
     def look(self) -> None:
-        """Compare the logs with their followers once."""
-        self._look_at_labels()
-        self._look_at_pictures()
-        if self.monotonic() >= self._uploads_at:
-            self._look_at_uploads()
-        if self.monotonic() >= self._jobs_at:
-            self._look_at_jobs()
-        if self.monotonic() - self._repaired_at > REPAIR_SECONDS:
-            self._repaired_at = self.monotonic()
-            if repaired := self.store.repair():
-                logger.warning("projections completed", extra={"events": repaired})
+        """Compare the logs with their followers once. One part that fails never keeps the others from their turn.
+
+        Raises, after all were looked at, what failed: of several what nobody foresaw, rather than a TransientError.
+        """
+        failures: list[Exception] = []
+        for part in (
+            self._look_at_labels,
+            self._look_at_pictures,
+            self._look_at_uploads,
+            self._look_at_jobs,
+            self._look_at_projections,
+        ):
+            try:
+                part()
+            except Exception as error:  # noqa: BLE001  raised below
+                failures.append(error)
+        if failures:
+            raise next((error for error in failures if not isinstance(error, TransientError)), failures[0])
 
     def _look_at_labels(self) -> None:
         said, learnt = self.store.head(LABELS), self.store.cursor(TRAINER_CURSOR)
@@ -95,6 +104,8 @@ class Dispatcher:
             self._outstanding.pop((SCORE,), None)
 
     def _look_at_uploads(self) -> None:
+        if self.monotonic() < self._uploads_at:
+            return
         began = self.monotonic()
         pending = self.pending_uploads(self.store)
         took = self.monotonic() - began
@@ -105,6 +116,8 @@ class Dispatcher:
             self._offer(UPLOAD, job_id, gap=None, follower=None)
 
     def _look_at_jobs(self) -> None:
+        if self.monotonic() < self._jobs_at:
+            return
         began = self.monotonic()
         jobs = self.store.unfinished_jobs()
         for job in jobs:
@@ -113,6 +126,12 @@ class Dispatcher:
         at_work = self._shares.look(jobs)
         took = self.monotonic() - began
         self._jobs_at = self.monotonic() + max(LOOK_SECONDS if at_work else JOBS_SECONDS, took / JOBS_SHARE)
+
+    def _look_at_projections(self) -> None:
+        if self.monotonic() - self._repaired_at > REPAIR_SECONDS:
+            self._repaired_at = self.monotonic()
+            if repaired := self.store.repair():
+                logger.warning("projections completed", extra={"events": repaired})
 
     def _train_again(self, job: Job) -> None:
         """Somebody asked for a failed training once more: it need not wait as long as the failures would have it."""
@@ -143,7 +162,8 @@ class Dispatcher:
         )
 
     def run(self, should_stop: Callable[[], bool]) -> None:
-        """Look until told to stop; a store or broker that is away for a while is waited for."""
+        """Look until told to stop, whatever a look ends with: a store or broker that is away is waited for, and what
+        nobody foresaw is logged and may be gone a second later, on a new connection."""
         logger.info("dispatcher started")
         while not should_stop():
             try:
@@ -152,7 +172,12 @@ class Dispatcher:
             except TransientError as error:
                 DISPATCHER_LOOKS.labels("put_off").inc()
                 logger.warning("the dispatcher waits: %s", error)
-                time.sleep(1.0)
+                time.sleep(AFTER_FAILURE_SECONDS)
+            except Exception:
+                DISPATCHER_LOOKS.labels("errored").inc()
+                logger.exception("a look ended with an error")
+                self.store.close()  # the next look has a new connection
+                time.sleep(AFTER_FAILURE_SECONDS)
             time.sleep(LOOK_SECONDS)
 
 

@@ -167,10 +167,12 @@ class ShareSweep:
         """Whether the message, or the worker that took it, is gone for all one can tell."""
         now = self.monotonic()
         if share.attempts:
-            if now - last.at < RESEND_SECONDS:
+            if now - last.at < last.patience:
                 return False
-            last.at, last.patience = now, RESEND_SECONDS / 2
-            return not self._in_hand(share)
+            if not self._in_hand(share):  # nobody came for it yet: ever more rarely, so that messages do not pile up
+                return True
+            last.at, last.patience = now, RESEND_SECONDS
+            return False
         if now - max(last.at, watched.moved_at) < last.patience:
             return False
         if any(self._in_hand(each) for each in started):  # its workers are busy, with something large

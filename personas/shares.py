@@ -15,6 +15,7 @@ from typing import Any
 from personas.entities import JobWish, Share, ShareStatus
 from personas.errors import FaceProjectError, TransientError
 from personas.lease import Lease, held_lease
+from personas.patience import patiently
 from personas.store.base import Store
 
 #: A share is begun this often at most.
@@ -43,9 +44,9 @@ def do_share(
     """Do a share that waits; returns it as it ended, or None where there is nothing to do now.
 
     There is nothing to do when the job is not there, has ended or is wished to pause, or the share has ended. A failure
-    that may pass (TransientError) leaves the share waiting, without counting the attempt, and is raised; another
-    anticipated one ends this share alone, as failed, with its message. Raises LeaseBusyError when another worker is at
-    it, LeaseLostError when another one took it over.
+    that may pass (TransientError, and OSError, raised as one: a folder that is away for a while) leaves the share
+    waiting, without counting the attempt, and is raised; another anticipated one ends this share alone, as failed, with
+    its message. Raises LeaseBusyError when another worker is at it, LeaseLostError when another one took it over.
     """
     job = store.job(job_id)
     if job is None or job.status.ended or job.wish is JobWish.PAUSE:
@@ -61,6 +62,10 @@ def do_share(
             store.put_shares([changed])
             return changed
 
+        def hand_back() -> None:
+            """The attempt is not counted, also where it was the store that was away, and is back within a minute."""
+            patiently(put, share)
+
         if share.attempts >= attempts:
             why = f"It was begun {share.attempts} times and never ended: it seems to end the worker that does it."
             return put(share, status=ShareStatus.FAILED, message=share.message or why)
@@ -68,8 +73,11 @@ def do_share(
         try:
             result = do(started, lease)
         except TransientError:
-            put(share)
+            hand_back()
             raise
+        except OSError as error:  # of the product's own files, or of the source: it says nothing of this share
+            hand_back()
+            raise TransientError(f"A file of this share cannot be used ({error.strerror or error}).") from error
         except FaceProjectError as error:
             return put(started, status=ShareStatus.FAILED, message=str(error))
         return put(started, status=ShareStatus.DONE, message="", result=result)

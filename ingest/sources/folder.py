@@ -25,6 +25,7 @@ from ingest.rejections import (
     BROKEN_LINK,
     DEVICE_OR_PIPE,
     LINK_OUT_OF_SOURCE,
+    READ_FAILED,
     SIDECAR_OF_SEVERAL,
     SIDECAR_WITHOUT_PICTURE,
     UNREADABLE,
@@ -33,7 +34,7 @@ from ingest.rejections import (
     Rejection,
 )
 from ingest.sources.base import Content, SourceFile, SourcePicture
-from personas.errors import NotFoundError
+from personas.errors import NotFoundError, TransientError
 
 PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".heic", ".heif", ".hif"}
@@ -73,9 +74,13 @@ class FolderSource:
                 inodes.add((status.st_dev, status.st_ino))
         return cls(root=root, name=shown(os.fsencode(root)), exclude=frozenset(inodes))
 
-    def pictures(self) -> Iterator[SourcePicture | Rejection]:
-        """By path: a folder sorts as its name with "/" behind, which is the order of whole paths."""
-        yield from self._walk(b"")
+    def pictures(self, *, after: str = "") -> Iterator[SourcePicture | Rejection]:
+        """By path: a folder sorts as its name with "/" behind, which is the order of whole paths.
+
+        after: only pictures behind this path; what lies before it is neither entered nor asked for its size, as far as
+        that can be told from its name. What is refused in a folder that is entered comes again.
+        """
+        yield from self._walk(after.encode())
 
     def read(self, file: SourceFile, *, limit: int) -> Content:
         with _rejected_by(file.path), _opened(self.root, file.location, _FILE_FLAGS) as descriptor:
@@ -85,6 +90,15 @@ class FolderSource:
             with open(descriptor, "rb", buffering=0, closefd=False) as opened:
                 content = _read_up_to(opened.fileno(), limit)
             return Content(content=content, size=status.st_size, mtime_ns=status.st_mtime_ns)
+
+    def require(self) -> None:
+        """Raises TransientError when the folder as a whole cannot be listed now: a share that does not answer."""
+        try:
+            with os.scandir(self.root) as entries:
+                next(entries, None)
+        except OSError as error:
+            message = f"The source {self.name} is away for a while ({error.strerror}). Is it mounted here?"
+            raise TransientError(message) from error
 
     def count(self) -> int:
         total = 0
@@ -109,21 +123,21 @@ class FolderSource:
     def _is_sidecar(self, name: bytes) -> bool:
         return self.sidecars and _suffix(name) == _SIDECAR_SUFFIX
 
-    def _walk(self, folder: bytes) -> Iterator[SourcePicture | Rejection]:
-        stack = [self._folder(folder)]
+    def _walk(self, after: bytes) -> Iterator[SourcePicture | Rejection]:
+        stack = [self._folder(b"", after)]
         while stack:  # not recursive: folders may lie deeper than Python's stack
             found = next(stack[-1], None)
             if found is None:
                 stack.pop()
             elif isinstance(found, bytes):
-                stack.append(self._folder(found))
+                stack.append(self._folder(found, after))
             else:
                 yield found
 
-    def _folder(self, folder: bytes) -> Iterator[SourcePicture | Rejection | bytes]:
+    def _folder(self, folder: bytes, after: bytes) -> Iterator[SourcePicture | Rejection | bytes]:
         """What lies in one folder, in order; sub-folders as their location."""
         try:
-            listing = self._list(folder)
+            listing = self._list(folder, after)
         except RejectedError as error:
             if not folder:
                 raise NotFoundError(f"The source {self.name} cannot be listed: {error}") from error
@@ -131,10 +145,11 @@ class FolderSource:
             return
         yield from listing.rejections
         yield from listing.unpaired_sidecars()
-        for _, entry in sorted(listing.in_order(), key=lambda each: each[0]):
-            yield entry
+        for place, entry in sorted(listing.in_order(), key=lambda each: each[0]):
+            if isinstance(entry, bytes) or place > after:
+                yield entry
 
-    def _list(self, folder: bytes) -> _Listing:
+    def _list(self, folder: bytes, after: bytes) -> _Listing:
         listing = _Listing()
         with (
             _rejected_by(shown(folder) or self.name),
@@ -143,12 +158,13 @@ class FolderSource:
         ):
             for entry in entries:
                 name = os.fsencode(entry.name)
-                if not self._is_ignored(name):
-                    self._sort_in(listing, descriptor, folder, name)
+                location = folder + b"/" + name if folder else name
+                # A stem is left out as a whole, for what pairs with what takes all its files to tell.
+                if not self._is_ignored(name) and not _all_before(_stem(location), after):
+                    self._sort_in(listing, descriptor, location, name, after)
         return listing
 
-    def _sort_in(self, listing: _Listing, descriptor: int, folder: bytes, name: bytes) -> None:
-        location = folder + b"/" + name if folder else name
+    def _sort_in(self, listing: _Listing, descriptor: int, location: bytes, name: bytes, after: bytes) -> None:
         path = shown(location)
         try:
             status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
@@ -158,7 +174,7 @@ class FolderSource:
         if stat.S_ISLNK(mode):
             self._judge_link(listing, location, path)
         elif stat.S_ISDIR(mode):
-            if (status.st_dev, status.st_ino) not in self.exclude:
+            if (status.st_dev, status.st_ino) not in self.exclude and not _all_before(location + b"/", after):
                 listing.folders.append(location)
         elif not stat.S_ISREG(mode):
             message = f"{path} is a device, a pipe or a socket and was not opened. Remove it from the source."
@@ -188,7 +204,7 @@ class _Listing:
     rejections: list[Rejection] = field(default_factory=list)
 
     def add(self, file: SourceFile, name: bytes, *, is_sidecar: bool) -> None:
-        stem = os.path.splitext(name)[0]  # noqa: PTH122  names are bytes, pathlib has none
+        stem = _stem(name)
         if is_sidecar:
             self.sidecars.setdefault(stem, []).append(file)
         else:
@@ -227,6 +243,16 @@ def shown(location: bytes) -> str:
     return location.decode("utf-8", "backslashreplace")
 
 
+def _stem(name: bytes) -> bytes:
+    return os.path.splitext(name)[0]  # noqa: PTH122  names are bytes, pathlib has none
+
+
+def _all_before(beginning: bytes, after: bytes) -> bool:
+    """Whether every path that begins so comes before `after`. beginning: as the disk has it."""
+    shown_beginning = shown(beginning).encode()
+    return shown_beginning < after[: len(shown_beginning)]
+
+
 def _suffix(name: bytes) -> str:
     return shown(os.path.splitext(name)[1]).lower()  # noqa: PTH122  names are bytes, pathlib has none
 
@@ -263,9 +289,9 @@ def _rejected_by(path: str) -> Iterator[None]:
             raise RejectedError(DEVICE_OR_PIPE, f"{path} is no longer a file. Remove it from the source.") from error
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise RejectedError(VANISHED, f"{path} is gone. Start again when the source is quiet.") from error
-        raise RejectedError(
-            UNREADABLE, f"{path} cannot be read ({error.strerror}). Check its permissions and the disk."
-        ) from error
+        reason = UNREADABLE if error.errno in (errno.EACCES, errno.EPERM) else READ_FAILED
+        message = f"{path} cannot be read ({error.strerror}). Check its permissions and the disk."
+        raise RejectedError(reason, message) from error
 
 
 def _read_up_to(descriptor: int, limit: int) -> bytes:

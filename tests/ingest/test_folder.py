@@ -47,6 +47,37 @@ def test_walks_in_the_order_of_whole_paths(tmp_path: Path) -> None:
     assert len(found) == 7
 
 
+def test_behind_any_path_comes_what_comes_behind_it_in_the_whole_listing(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg", "a.json", "a.png", "a/z.jpg", "a-1.jpg", "b.1/x.jpg", "b.2/y.JPG", "b.2/y.json", "b/c/d.jpg")
+    put(tmp_path, "b/c.gif", "é.jpg")
+    (tmp_path / os.fsdecode(b"caf\xe9")).mkdir()
+    (tmp_path / os.fsdecode(b"caf\xe9/\xff.jpg")).write_bytes(b"content")
+    source = FolderSource.at(tmp_path)
+    whole = list(pictures(tmp_path).values())
+    assert len(whole) == 10
+    for place, picture in enumerate(whole):
+        rest = [each for each in source.pictures(after=picture.file.path) if isinstance(each, SourcePicture)]
+        assert rest == whole[place + 1 :]
+
+
+def test_what_lies_before_a_path_is_neither_entered_nor_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, *(f"2024-{month:02}/{number:02}.jpg" for month in range(1, 13) for number in range(20)))
+    really = os.stat
+    looked_at: list[bytes] = []
+
+    def stat(name: Any, **options: Any) -> os.stat_result:
+        if isinstance(name, bytes):
+            looked_at.append(name)
+        return really(name, **options)
+
+    monkeypatch.setattr("ingest.sources.folder.os.stat", stat)
+    rest = list(FolderSource.at(tmp_path).pictures(after="2024-11/17.jpg"))
+    assert len(rest) == 22
+    assert len(looked_at) == 2 + 3 + 20  # folders from 2024-11 on, its files from 17 on, and those of 2024-12
+
+
 def test_the_count_is_that_of_the_pictures(tmp_path: Path) -> None:
     put(tmp_path, "a.jpg", "a.json", "b/c.png", ".hidden/d.jpg", "e.part")
     assert FolderSource.at(tmp_path).count() == len(pictures(tmp_path)) == 2

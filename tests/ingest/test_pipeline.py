@@ -259,7 +259,7 @@ def test_a_busy_store_is_waited_for(
             raise TransientError("busy")
         return really(*args, **options)
 
-    monkeypatch.setattr("ingest.patience.PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("personas.patience.PAUSES", (0.0, 0.0, 0.0))
     monkeypatch.setattr(store, "save_extracted", busy)
     draw(folder / "a.png")
     assert ingest().new == 1

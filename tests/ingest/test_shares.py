@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 import shutil
 from contextlib import closing
 from dataclasses import replace
@@ -17,7 +19,9 @@ from ingest.pool import InlinePool
 from ingest.report import SHOWN_A_SHARE, SHOWN_CHARACTERS, rejected_by
 from ingest.settling import MAX_CATEGORIES, settled
 from ingest.shares import KIND, LISTING, do_ingest_share, queue_ingest
-from ingest.sources.base import SourceFile, SourcePicture
+from ingest.sources import folder as folders
+from ingest.sources.base import Content, SourceFile, SourcePicture
+from ingest.sources.folder import FolderSource
 from personas.entities import Job, JobStatus, JobWish, Share, ShareStatus
 from personas.errors import NotFoundError, TransientError
 from personas.lease import Lease, LeaseBusyError, LeaseLostError
@@ -121,6 +125,62 @@ def test_a_listing_that_was_killed_goes_on_behind_its_last_slice(
         assert (listing.result["listed"], listing.result["n_rejected"]) == (13, 1)
 
 
+@pytest.mark.parametrize("stopping", [False, True])
+def test_a_listing_longer_than_a_task_may_take_goes_on_in_other_turns(
+    store: Store, pictures: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, stopping: bool
+) -> None:
+    for folder in ("0", "1", "2"):
+        (pictures / folder / "gone.jpg").symlink_to("nowhere.jpg")
+    whole = queue(store, pictures)
+    expected = do(store, whole, LISTING)
+    assert expected is not None
+    assert expected.result["n_rejected"] == 4
+    if stopping:
+        watchdog = Watchdog()
+        watchdog.stop_within(8)
+        monkeypatch.setattr("ingest.shares.WATCHDOG", watchdog)
+    else:
+        settings.TASK_LIMIT_SECONDS = {"ingest": 0.0}
+    job = queue(store, pictures)
+    for turn in range(1, 6):
+        with pytest.raises(TransientError, match="another turn"):
+            do(store, job, LISTING)
+        left = store.share(job.job_id, LISTING)
+        assert left is not None
+        assert (len(store.shares(job.job_id)), left.attempts) == (1 + turn, 0)
+    listing = do(store, job, LISTING)
+    assert listing is not None
+    assert (listing.status, listing.result) == (ShareStatus.DONE, expected.result)
+    works = [[share.work for share in store.shares(each.job_id)] for each in (job, whole)]
+    assert works[0] == works[1]
+
+
+def test_a_source_that_goes_away_during_the_listing_is_waited_for(
+    store: Store, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = queue(store, pictures)
+    do(store, whole, LISTING)
+    job = queue(store, pictures)
+    opened = folders._opened
+    with monkeypatch.context() as patched:
+
+        def opening(root: Path, location: bytes, flags: int) -> Any:
+            if location == b"1":
+                patched.setattr("ingest.sources.folder.os.open", failing)
+                patched.setattr("ingest.sources.folder.os.scandir", failing)
+            return opened(root, location, flags)
+
+        def failing(*args: Any, **options: Any) -> Any:
+            raise OSError(errno.EHOSTDOWN, "Host is down")
+
+        patched.setattr(folders, "_opened", opening)
+        with pytest.raises(TransientError, match="away for a while"):
+            do(store, job, LISTING)
+    do(store, job, LISTING)
+    works = [[share.work for share in store.shares(each.job_id)] for each in (job, whole)]
+    assert works[0] == works[1]
+
+
 def test_shares_are_small_at_first_and_never_too_large() -> None:
     listing = [picture(number) for number in range(10_000)]
     sizes = [len(each) for each in slices(listing, listed=0, most=500)]
@@ -178,6 +238,62 @@ def test_a_worker_that_does_not_see_the_folder_fails_the_share_and_a_retry_takes
     retry_failed(store=store, job_id=job.job_id, actor="eve", at=now())
     shares = do_all(store, job)
     assert settled(job, shares, now()).status is JobStatus.DONE
+
+
+@pytest.mark.parametrize("number", [errno.EHOSTDOWN, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EACCES])
+def test_a_source_that_goes_away_during_a_share_is_waited_for(
+    store: Store, pictures: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    job = queue(store, pictures)
+    do(store, job, LISTING)
+    with monkeypatch.context() as patched:
+        readable_for(patched, reads=2, error=OSError(number, os.strerror(number)), lists=False)
+        with pytest.raises(TransientError, match="away for a while"):
+            do(store, job, 2)
+    left = store.share(job.job_id, 2)
+    assert left is not None
+    assert (left.status, left.attempts) == (ShareStatus.WAITING, 0)
+    assert (taken := do(store, job, 2)) is not None
+    assert taken.result["pictures"] == 3
+
+
+def test_a_share_none_of_which_can_be_read_fails_and_may_be_retried(
+    store: Store, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = queue(store, pictures)
+    do(store, job, LISTING)
+    with monkeypatch.context() as patched:
+        readable_for(patched, reads=0, error=OSError(errno.EIO, "Input/output error"), lists=True)
+        failed = do(store, job, 2)
+    assert failed is not None
+    assert (failed.status, "Is it mounted there?" in failed.message) == (ShareStatus.FAILED, True)
+
+
+def test_a_share_whose_only_picture_is_damaged_is_done(store: Store, folder: Path) -> None:
+    content = draw(folder / "a.png").read_bytes()
+    (folder / "a.png").write_bytes(content[:60] + bytes(100) + content[160:])
+    job = queue(store, folder)
+    shares = do_all(store, job)
+    assert (shares[1].status, shares[1].result["reasons"]) == (ShareStatus.DONE, {"unreadable": 1})
+
+
+def readable_for(patched: pytest.MonkeyPatch, *, reads: int, error: OSError, lists: bool) -> None:
+    """The source answers so many reads; then each fails, and unless it `lists`, so does looking for what is in it."""
+    really, scandir = FolderSource.read, os.scandir
+    left = reads
+
+    def read(source: FolderSource, file: SourceFile, *, limit: int) -> Content:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            patched.setattr("ingest.sources.folder.os.fstat", failing)
+        return really(source, file, limit=limit)
+
+    def failing(*args: Any) -> Any:
+        raise error
+
+    patched.setattr(FolderSource, "read", read)
+    patched.setattr("ingest.sources.folder.os.scandir", scandir if lists else failing)
 
 
 def test_a_listing_that_fails_fails_the_job(store: Store, pictures: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from personas.lease import LeaseBusyError, LeaseLostError
 from personas.services.jobs import retry_failed
 from personas.shares import MAX_ATTEMPTS
 from personas.store.base import Store
+from personas.watchdog import Watchdog
 from tests.ingest.conftest import now
 from tests.ingest.drawing import draw
 from tests.ingest.fakes import BLUE, MAGENTA
@@ -242,6 +244,19 @@ def test_a_store_that_is_away_does_not_count_as_an_attempt(
     assert process(store, job).status is JobStatus.DONE
 
 
+def test_a_worker_that_is_told_to_end_hands_its_upload_back(
+    store: Store, picture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = receive(store, Sent("a.png", picture))
+    stopping = Watchdog()
+    stopping.stop_within(8)
+    for _ in range(MAX_ATTEMPTS + 1):
+        with monkeypatch.context() as patched, pytest.raises(TransientError, match="told to end"):
+            patched.setattr("ingest.uploads.WATCHDOG", stopping)
+            process(store, job)
+    assert process(store, job).status is JobStatus.DONE
+
+
 def test_a_worker_that_lost_its_lease_ends_nothing(
     store: Store, picture: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,8 +335,6 @@ def test_models_that_cannot_be_loaded_fail_the_job_with_a_sentence(
 
 
 def test_what_a_killed_web_process_left_goes_after_a_day(store: Store, folder: Path) -> None:
-    import os
-
     (incoming_folder() / "young").mkdir(parents=True)
     (incoming_folder() / "old").mkdir()
     os.utime(incoming_folder() / "old", (1, 1))
@@ -331,6 +344,42 @@ def test_what_a_killed_web_process_left_goes_after_a_day(store: Store, folder: P
     assert pending_uploads(store) == []
     assert [path.name for path in incoming_folder().iterdir()] == ["young"]
     assert list(receiving_folder().iterdir()) == []
+
+
+def test_what_its_own_process_takes_away_meanwhile_is_no_trouble(
+    store: Store, picture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (incoming_folder() / "gone").mkdir(parents=True)
+    receiving_folder().mkdir(parents=True, exist_ok=True)
+    for name in ("gone.upload", "half.upload"):
+        (receiving_folder() / name).touch()
+        os.utime(receiving_folder() / name, (1, 1))
+    failed = replace(receive(store, Sent("a.png", picture)), status=JobStatus.FAILED)
+    store.put_job(failed)
+    scandir, rename, job = os.scandir, Path.rename, store.job
+
+    def quicker(folder: Path) -> list[os.DirEntry[str]]:
+        entries = sorted(scandir(folder), key=lambda entry: entry.name)
+        (receiving_folder() / "gone.upload").unlink(missing_ok=True)
+        return entries
+
+    def slower(folder: Path, target: Path) -> Path:
+        rename(folder, target)  # by the worker that ended it
+        return rename(folder, target)
+
+    def received(job_id: str) -> Job | None:
+        if job_id == "gone":
+            (incoming_folder() / "gone").rmdir()
+        return job(job_id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ingest.uploads.os.scandir", quicker)
+        patched.setattr(Path, "rename", slower)
+        patched.setattr(store, "job", received)
+        assert pending_uploads(store) == []
+    assert list(receiving_folder().iterdir()) == []
+    assert list(incoming_folder().iterdir()) == []
+    assert [path.name for path in (set_aside_folder() / failed.job_id).rglob("*.png")] == ["a.png"]
 
 
 def test_an_unknown_upload_is_told(store: Store, folder: Path) -> None:

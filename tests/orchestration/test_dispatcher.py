@@ -11,6 +11,7 @@ import pytest
 from orchestration.dispatcher import LONGEST_RESEND_SECONDS, RESEND_SECONDS, UPLOADS_SECONDS, Dispatcher
 from personas.entities import INGEST, LABELS, Champion, Job
 from personas.errors import TransientError
+from personas.metrics import DISPATCHER_LOOKS
 
 
 @dataclass
@@ -22,6 +23,7 @@ class StoreThatOnlyCounts:
     scored_through: int = 0
     current: Champion | None = None
     repairs: int = 0
+    closed: int = 0
 
     def head(self, stream: str) -> int:
         return self.heads[stream]
@@ -41,6 +43,9 @@ class StoreThatOnlyCounts:
 
     def unfinished_jobs(self) -> tuple[Job, ...]:
         return ()
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 @dataclass
@@ -240,3 +245,48 @@ def test_a_broker_that_is_away_does_not_end_the_dispatcher(store, clock, monkeyp
     dispatcher = Dispatcher(store, send, lambda _: [], clock)
     dispatcher.run(lambda: len(attempts) >= 3)
     assert attempts == ["training.train"] * 3
+
+
+def test_what_nobody_foresaw_is_counted_and_does_not_end_the_dispatcher(store, clock, monkeypatch):
+    monkeypatch.setattr("orchestration.dispatcher.time.sleep", lambda seconds: None)
+    attempts = []
+
+    def scan(_):
+        attempts.append(clock.now)
+        if len(attempts) < 3:
+            raise FileNotFoundError
+        return []
+
+    before = errored()
+    Dispatcher(store, lambda task, arguments: None, scan, clock).run(lambda: len(attempts) >= 3)
+    assert (len(attempts), errored() - before, store.closed) == (3, 2, 2)
+
+
+def errored():
+    return DISPATCHER_LOOKS.labels("errored")._value.get()
+
+
+@pytest.mark.parametrize("error", [TransientError("away"), ValueError("broken")])
+def test_a_broker_that_refuses_does_not_keep_jobs_from_being_looked_after(store, clock, monkeypatch, error):
+    def refused(task, arguments):
+        raise error
+
+    looked_at = []
+    monkeypatch.setattr(store, "unfinished_jobs", lambda: looked_at.append("jobs") or ())
+    store.heads[LABELS] = 1
+    dispatcher = Dispatcher(store, refused, lambda _: looked_at.append("uploads") or [], clock)
+    with pytest.raises(type(error)):
+        dispatcher.look()
+    assert (looked_at, store.repairs) == (["uploads", "jobs"], 1)
+
+
+def test_of_several_failures_the_one_nobody_foresaw_is_told(store, clock):
+    def refused(task, arguments):
+        raise TransientError("away")
+
+    def broken(_):
+        raise ValueError("broken")
+
+    store.heads[LABELS] = 1
+    with pytest.raises(ValueError, match="broken"):
+        Dispatcher(store, refused, broken, clock).look()

@@ -188,6 +188,29 @@ def test_a_share_whose_worker_died_is_offered_again(
     assert numbers(sent) == [1, 1]
 
 
+def test_a_begun_share_that_nobody_comes_for_is_offered_ever_more_rarely(
+    store: Store, look: Callable[..., None], sent: list[Any], clock: Clock
+) -> None:
+    put_job(store, shares=1)
+    put_share(store, 1, attempts=1)
+    at: list[float] = []
+
+    def look_on(seconds: int) -> None:
+        for _ in range(seconds):
+            before = len(sent)
+            look(1.0)
+            at.extend([clock.seconds] * (len(sent) - before))
+
+    look_on(1000)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(at)]
+    assert pauses == [5, 10, 20, 40, 80, 160, 300, 300]
+    assert store.acquire_lease(lease_of("j", 1), owner="w", seconds=300, now=clock.now())
+    look_on(300)  # somebody came after all, and died
+    at.clear()
+    look_on(40)
+    assert [later - earlier for earlier, later in itertools.pairwise(at)] == [10, 20]
+
+
 def test_a_new_dispatcher_offers_anew_what_waits(store: Store, look: Callable[..., None], sent: list[Any]) -> None:
     put_job(store, shares=2)
     look()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import errno
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -78,6 +79,38 @@ def test_what_may_pass_is_not_counted(store: Store) -> None:
         with pytest.raises(TransientError):
             do_share(store, "j", 0, do=raising(TransientError("away")), clock=clock)
     assert do_share(store, "j", 0, do=ten, clock=clock) is not None
+
+
+def test_a_folder_that_is_away_is_not_the_fault_of_the_share(store: Store) -> None:
+    away = OSError(errno.EHOSTDOWN, "Host is down")
+    for _ in range(MAX_ATTEMPTS + 1):
+        with pytest.raises(TransientError, match=r"cannot be used \(Host is down\)"):
+            do_share(store, "j", 0, do=raising(away), clock=clock)
+    left = store.share("j", 0)
+    assert left is not None
+    assert (left.status, left.attempts) == (ShareStatus.WAITING, 0)
+
+
+def test_an_attempt_that_ended_with_the_store_is_uncounted_when_the_store_is_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("personas.patience.PAUSES", (0.0, 0.0))
+    really = store.put_shares
+    away = 2
+
+    def put_shares(shares: Sequence[Share]) -> None:
+        nonlocal away
+        if shares[0].attempts == 0 and away:
+            away -= 1
+            raise TransientError("away")
+        really(shares)
+
+    monkeypatch.setattr(store, "put_shares", put_shares)
+    with pytest.raises(TransientError, match="throttled"):
+        do_share(store, "j", 0, do=raising(TransientError("throttled")), clock=clock)
+    left = store.share("j", 0)
+    assert left is not None
+    assert (left.attempts, away) == (0, 0)
 
 
 def test_what_cannot_be_done_fails_alone_and_may_be_asked_for_again(store: Store) -> None:
