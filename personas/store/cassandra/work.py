@@ -68,7 +68,10 @@ class CassandraWork(CassandraLeases):
     """WorkStore, with the leases and cursors it inherits."""
 
     def put_job(self, job: Job) -> None:
+        """A job that was created anew moves in the list: its entry is written before the job, the one it had is
+        deleted after it, so that a process that is killed in between leaves an entry too many, which `jobs` knows."""
         created_at = to_micros(job.created_at)
+        before = self._session.row(cql.JOB, job_id=job.job_id)
         if not job.status.ended:
             self._session.run(cql.PUT_UNFINISHED, space=SPACE, job_id=job.job_id)
         self._put_entry(JOBS, created_at, job.job_id, "")
@@ -85,6 +88,8 @@ class CassandraWork(CassandraLeases):
             message=job.message,
             detail=to_json(dict(job.detail)),
         )
+        if before is not None and before.created_at != created_at:
+            self._drop_entry(JOBS, before.created_at, job.job_id)
         if job.status.ended:
             self._session.run(cql.DROP_UNFINISHED, space=SPACE, job_id=job.job_id)
 
@@ -107,9 +112,9 @@ class CassandraWork(CassandraLeases):
         found: list[Job] = []
         entries = self._entries(JOBS, cursor, limit + 1)
         while len(found) <= limit and (some := list(islice(entries, limit + 1 - len(found)))):
-            at = {entry.id: entry.at for entry in some}
-            jobs = self._jobs_by_id([entry.id for entry in some])
-            found.extend(job for job in jobs if to_micros(job.created_at) == at[job.job_id])  # else cut short
+            jobs = {job.job_id: job for job in self._jobs_by_id(sorted({entry.id for entry in some}))}
+            listed = ((entry.at, jobs[entry.id]) for entry in some if entry.id in jobs)
+            found.extend(job for at, job in listed if to_micros(job.created_at) == at)  # else cut short
         page = tuple(found[:limit])
         more = len(found) > limit
         return Slice(items=page, next_cursor=f"{page[-1].created_at.isoformat()}~{page[-1].job_id}" if more else None)
@@ -168,6 +173,9 @@ class CassandraWork(CassandraLeases):
         day = at // MICROS_A_DAY
         self._session.run(cql.PUT_DAY, list=timeline, day=day)
         self._session.run(cql.PUT_ENTRY, list=timeline, day=day, at=at, id=entry_id, body=body)
+
+    def _drop_entry(self, timeline: str, at: int, entry_id: str) -> None:
+        self._session.run(cql.DROP_ENTRY, list=timeline, day=at // MICROS_A_DAY, at=at, id=entry_id)
 
     def _entries(self, timeline: str, cursor: str | None, rows: int) -> Iterator[CqlRow]:
         """Entries strictly behind a cursor, newest first."""

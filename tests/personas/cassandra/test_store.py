@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("cassandra", reason="no Cassandra driver: pip install -r requirements-cassandra.txt")
 
-from personas.entities import INGEST, LABELS, RankedFace, RankedKind, Verdict
+from personas.entities import INGEST, LABELS, Job, JobStatus, RankedFace, RankedKind, Verdict
 from personas.errors import TransientError
 from personas.state_hash import state_hash
 from personas.store.base import StoreError
@@ -24,6 +24,7 @@ from personas.store.cassandra.checking import MeasuringSession, exercise
 from personas.store.cassandra.failures import UncertainError
 from personas.store.cassandra.schema import LockedError, Schema, migrations
 from personas.store.cassandra.session import StoreSession
+from personas.store.cassandra.values import to_micros
 from personas.store.copying import copy_store
 from personas.store.sql.adapter import SqlStore
 from tests import factories as make
@@ -92,6 +93,20 @@ def test_a_dropped_version_can_be_published_again(cassandra_store: CassandraStor
         assert len(cassandra_store.ranked(1, "ann", RankedKind.PREDICTED)) == 50
         cassandra_store.drop_ranked(1)
         assert cassandra_store.ranked_counts(1) == {}
+
+
+# ---- jobs ------------------------------------------------------------------------------------------------------------
+def job(store: CassandraStore, status: JobStatus = JobStatus.QUEUED, seconds: float = 0) -> Job:
+    made = Job(job_id="j", kind="train", status=status, created_at=make.at(seconds), updated_at=make.at(0), actor="zoe")
+    store.put_job(made)
+    return made
+
+
+def test_places_a_job_once_had_do_not_hide_it(cassandra_store: CassandraStore) -> None:
+    made = job(cassandra_store, seconds=9)
+    for seconds in (3, 12):  # left by a process that was killed before it deleted one, and before it wrote the job
+        cassandra_store._put_entry("jobs", to_micros(make.at(seconds)), "j", "")
+    assert cassandra_store.jobs().items == (made,)
 
 
 # ---- schema ----------------------------------------------------------------------------------------------------------
