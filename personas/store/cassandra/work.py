@@ -69,11 +69,15 @@ class CassandraWork(CassandraLeases):
 
     def put_job(self, job: Job) -> None:
         """A job that was created anew moves in the list: its entry is written before the job, the one it had is
-        deleted after it, so that a process that is killed in between leaves an entry too many, which `jobs` knows."""
+        deleted after it, so that a process that is killed in between leaves an entry too many, which `jobs` knows.
+
+        That a job is unfinished is written before it, for it may be all that is written, and again after it, for
+        another process may have ended the job and deleted the row meanwhile. Who deletes it looks at the job once more.
+        """
         created_at = to_micros(job.created_at)
         before = self._session.row(cql.JOB, job_id=job.job_id)
         if not job.status.ended:
-            self._session.run(cql.PUT_UNFINISHED, space=SPACE, job_id=job.job_id)
+            self._put_unfinished(job.job_id)
         self._put_entry(JOBS, created_at, job.job_id, "")
         self._session.run(
             cql.PUT_JOB,
@@ -90,8 +94,28 @@ class CassandraWork(CassandraLeases):
         )
         if before is not None and before.created_at != created_at:
             self._drop_entry(JOBS, before.created_at, job.job_id)
-        if job.status.ended:
-            self._session.run(cql.DROP_UNFINISHED, space=SPACE, job_id=job.job_id)
+        if not job.status.ended:
+            self._put_unfinished(job.job_id)
+            return
+        self._session.run(cql.DROP_UNFINISHED, space=SPACE, job_id=job.job_id)
+        after = self._session.row(cql.JOB, job_id=job.job_id)
+        if after is not None and not JobStatus(after.status).ended:
+            self._put_unfinished(job.job_id)
+
+    def _put_unfinished(self, job_id: str) -> None:
+        self._session.run(cql.PUT_UNFINISHED, space=SPACE, job_id=job_id)
+
+    def index_unfinished(self) -> None:
+        """Of a store whose jobs were put before there was `job_unfinished`."""
+        cursor: str | None = None
+        while True:
+            page = self.jobs(cursor=cursor, limit=ENTRIES_A_PAGE)
+            for job in page.items:
+                if not job.status.ended:
+                    self._put_unfinished(job.job_id)
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     def set_wish(self, job_id: str, wish: JobWish) -> None:
         self._session.run(cql.PUT_WISH, job_id=job_id, wish=wish.value)
