@@ -329,11 +329,15 @@ def _forget_abandoned(folder: Path) -> None:
 
 
 def pending_uploads(store: Store) -> list[str]:
-    """Uploads that wait, or whose worker has long been silent, oldest first. Tidies up what others left."""
+    """Uploads that wait, or whose worker has long been silent, oldest first. Tidies up what others left.
+
+    Both the folders and the store's unfinished jobs are looked at: what one of them misses, the other has.
+    """
     _forget_abandoned(receiving_folder())
     folders: list[os.DirEntry[str]] = []
     with contextlib.suppress(FileNotFoundError):
         folders += [entry for entry in os.scandir(incoming_folder()) if entry.is_dir(follow_symlinks=False)]
+    unfinished: dict[str, Job] = {}
     for entry in folders:
         job = store.job(entry.name)
         if job is None:
@@ -341,8 +345,11 @@ def pending_uploads(store: Store) -> list[str]:
                 shutil.rmtree(entry.path, ignore_errors=True)
         elif job.status.ended:
             _put_away(Path(entry.path), job)
-    waiting = [job for job in store.unfinished_jobs() if job.kind == KIND and _waits(job)]
-    return [job.job_id for job in waiting]
+        else:
+            unfinished[job.job_id] = job
+    unfinished |= {job.job_id: job for job in store.unfinished_jobs()}
+    waiting = [job for job in unfinished.values() if job.kind == KIND and _waits(job)]
+    return [job.job_id for job in sorted(waiting, key=lambda job: (job.created_at, job.job_id))]
 
 
 def _waits(job: Job) -> bool:

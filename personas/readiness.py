@@ -13,15 +13,19 @@ from typing import Final
 
 from django.db import DatabaseError, connection
 
-from personas.errors import FaceProjectError
+from personas.errors import FaceProjectError, TransientError
 from personas.management.schema import is_current
 from personas.recogniser import current_recogniser
 from personas.store import get_store
+from personas.store.base import StoreError
 
 logger = logging.getLogger(__name__)
 
 OK: Final = "ok"
 UNFORESEEN: Final = "It failed in a way nobody foresaw; the log says how."
+STORE_AWAY: Final = "The state repository cannot be read."
+#: What a store that does not answer raises, whatever is asked of it.
+STORE_ERRORS: Final = (DatabaseError, StoreError, TransientError)
 Check = Callable[[], None]
 #: What each check said last, so that the log says only what is new.
 _last: dict[str, str] = {}
@@ -33,9 +37,11 @@ class NotReadyError(FaceProjectError):
 
 @contextmanager
 def _saying(sentence: str) -> Iterator[None]:
-    """What fails inside fails with this sentence."""
+    """What fails inside fails with this sentence, unless it has one already."""
     try:
         yield
+    except NotReadyError:
+        raise
     except (DatabaseError, FaceProjectError, OSError) as error:
         raise NotReadyError(sentence) from error
 
@@ -56,14 +62,17 @@ def check_schema() -> None:
 
 def check_store() -> None:
     """The state repository answers. Raises NotReadyError."""
-    with _saying("The state repository cannot be read."):
+    with _saying(STORE_AWAY):
         get_store().champion()
 
 
 def check_champion() -> None:
     """The champion, where there is one, can be loaded. Raises NotReadyError."""
     with _saying("The champion's artefact cannot be loaded: `manage.py rollback` goes back to the one before."):
-        current_recogniser()
+        try:
+            current_recogniser()
+        except STORE_ERRORS as error:  # going back would not help
+            raise NotReadyError(STORE_AWAY) from error
 
 
 #: What pages need. Never the broker: the web writes to the store and lets the dispatcher find it.

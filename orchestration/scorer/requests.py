@@ -22,6 +22,8 @@ from orchestration.scorer.problems import ProblemError
 from personas.entities import FloatArray
 
 DEFAULT_TOP_K, MAX_TOP_K = 3, 50
+#: Commas and brackets that a JSON request may have besides those of its embeddings or pictures.
+SPARE_MARKS = 100
 #: What a JSON request may say.
 KEYS = frozenset({"image", "images", "embedding", "embeddings", "embedder", "top_k"})
 CONTENTS = ("image", "images", "embedding", "embeddings")
@@ -109,6 +111,7 @@ def _form(request: HttpRequest, top_k: int) -> Pictures:
 
 
 def _json(body: bytes, top_k: int, n_features: int) -> Pictures | Embeddings:
+    _require_few_values(body, n_features)
     try:
         said = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -223,6 +226,18 @@ def _top_k(said: Any) -> int:
 def _require_number(number: int, limit: int, what: str) -> None:
     if number > limit:
         raise _too_many(what, limit)
+
+
+def _require_few_values(body: bytes, n_features: int) -> None:
+    """Before it is parsed: `[[],[],…]` takes 30 times its length in memory, nested 50. Base64 has no such byte."""
+    most = max(settings.SCORER_MAX_EMBEDDINGS * (n_features + 1), settings.SCORER_MAX_PICTURES) + SPARE_MARKS
+    if sum(map(body.count, (b",", b"[", b"{"))) > most:
+        raise ProblemError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "too_many_items",
+            f"The body has more values than {settings.SCORER_MAX_EMBEDDINGS:,} embeddings of {n_features} numbers, the "
+            "most in one request. Send fewer at once.",
+        )
 
 
 def _too_many(what: str, limit: int) -> ProblemError:

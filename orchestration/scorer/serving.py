@@ -96,9 +96,9 @@ class ChampionFollower:
     def _follow(self) -> None:
         pause = threading.Event()
         while True:
-            close_old_connections()
+            _close_old_connections()
             self.look()
-            close_old_connections()
+            _close_old_connections()
             pause.wait(LOOK_SECONDS)
 
     def look(self) -> None:
@@ -146,6 +146,14 @@ class ChampionFollower:
         self.problem = problem
         kept = self.served.version if self.served else None
         logger.warning("champion not in use: %s", problem, exc_info=error, extra={"version_in_use": kept})
+
+
+def _close_old_connections() -> None:
+    """A connection that cannot be closed does not end the follower: `look` says whether the store answers."""
+    try:
+        close_old_connections()
+    except Exception:  # a driver's
+        logger.debug("A connection could not be closed.", exc_info=True)
 
 
 def _served(recogniser: VersionRecogniser, names: Mapping[str, str], created_at: str) -> Served:

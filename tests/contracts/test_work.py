@@ -102,6 +102,17 @@ def test_jobs_page_newest_first_even_when_made_at_once(store: Store) -> None:
     assert found[4:] == ["job-4", "job-3", "job-2", "job-1", "job-0"]
 
 
+def test_a_job_put_again_with_a_later_created_at_is_listed_once_at_its_new_place(store: Store) -> None:
+    for number in range(3):
+        store.put_job(job(number))
+    for seconds in (10, 200_000, 200_001):  # 200,000: another day
+        store.put_job(replace(job(0), created_at=make.at(seconds)))
+        listed = everything(lambda cursor: store.jobs(cursor=cursor, limit=2))
+        assert [one.job_id for one in listed] == ["job-0", "job-2", "job-1"]
+        assert listed == list(store.jobs().items)
+        assert listed[0].created_at == make.at(seconds)
+
+
 def test_a_cursor_moves_forward_only(store: Store) -> None:
     assert store.cursor("trainer") == 0
     store.advance_cursor("trainer", 5)

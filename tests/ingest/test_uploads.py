@@ -145,6 +145,16 @@ def test_a_worker_killed_half_way_is_continued_by_the_next(
     assert (done.status, done.detail["new"]) == (JobStatus.DONE, 2)
 
 
+def test_an_upload_that_only_its_folder_or_only_the_store_tells_of_is_found(
+    store: Store, picture: bytes, other: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = receive(store, Sent("a.png", picture)), receive(store, Sent("b.png", other))
+    monkeypatch.setattr(store, "unfinished_jobs", lambda: (second,))
+    assert pending_uploads(store) == [first.job_id, second.job_id]
+    (incoming_folder() / second.job_id).rename(incoming_folder().parent / "elsewhere")
+    assert pending_uploads(store) == [first.job_id, second.job_id]
+
+
 def test_two_workers_do_not_take_the_same_upload(store: Store, picture: bytes) -> None:
     job = receive(store, Sent("a.png", picture))
     assert store.acquire_lease(f"upload:{job.job_id}", owner="another", seconds=60, now=now())

@@ -10,7 +10,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -230,6 +230,8 @@ def _exercise_work(store: CassandraStore, number: int) -> None:
         updated_at=NOW,
         actor="check",
     )
+    store.put_job(job)
+    job = replace(job, created_at=NOW + timedelta(seconds=1))
     store.put_job(job)
     store.jobs()
     store.set_wish(job.job_id, JobWish.PAUSE)

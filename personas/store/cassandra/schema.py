@@ -3,7 +3,7 @@
 `schema_migration` remembers the checksum of what was applied; a file that changed afterwards stops everything. A lease
 in `schema_lock`, taken by a lightweight transaction, keeps a second process out: Cassandra must not be given schema
 changes from two places, and Azure Cosmos DB throttles them. Each statement is made `IF NOT EXISTS`, so a migration that
-was cut short is completed by running it again.
+was cut short is completed by running it again; what `FILLING` has done after the statements may be done twice, too.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ import hashlib
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from personas.errors import TransientError
 from personas.store.base import StoreError
 from personas.store.cassandra.failures import SchemaMissingError, translating
 from personas.store.cassandra.session import PROFILE, SERIAL_PROFILE, StoreSession
 from personas.store.cassandra.values import to_micros
+from personas.store.cassandra.work import CassandraWork
 
 FOLDER = Path(__file__).parent / "migrations"
 #: Seconds after which a lock is taken to be a dead process's; renewed before each migration's statements.
@@ -31,6 +32,14 @@ LOCK_SECONDS = 120
 _DATACENTER = re.compile(r"\s*([\w.-]+)\s*:\s*([1-9]\d*)\s*")
 _NAME = re.compile(r"(\d{4})_(\w+)\.cql")
 _KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}")
+
+
+def _index_unfinished(session: StoreSession) -> None:
+    CassandraWork(session, n_buckets=1).index_unfinished()  # jobs are in no bucket
+
+
+#: What fills a migration's tables from those that were there, by number.
+FILLING: Final[Mapping[int, Callable[[StoreSession], None]]] = {2: _index_unfinished}
 
 
 class LockedError(TransientError):
@@ -141,6 +150,9 @@ class Schema:
                 for statement in migration.statements:
                     self._renew()
                     self._run(in_keyspace(statement, self._session.keyspace))
+                if migration.number in FILLING:
+                    self._renew()
+                    FILLING[migration.number](self._session)
                 self._run(
                     "INSERT INTO @schema_migration (number, name, checksum, applied_at) VALUES (%s, %s, %s, %s)",
                     migration.number,

@@ -274,6 +274,7 @@ def open_driver_session(alias: str) -> Any:
         session = wrapper.connection.session
     except Exception:
         cqlengine._connections.pop(alias, None)  # it would be taken for one that is open
+        del connections[alias]  # Django would have it connect at the beginning and end of each request of this thread
         raise
     add_profiles(session)
     atexit.register(_shut_down, session.cluster, os.getpid())

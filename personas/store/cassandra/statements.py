@@ -248,6 +248,7 @@ DAYS = Statement("SELECT day FROM timeline_day WHERE list = :list AND day <= :da
 ENTRIES = Statement(
     "SELECT at, id, body FROM timeline WHERE list = :list AND day = :day AND (at, id) < (:at, :id) LIMIT :rows"
 )
+DROP_ENTRY = Statement("DELETE FROM timeline WHERE list = :list AND day = :day AND at = :at AND id = :id")
 LEASE = Statement("SELECT until FROM lease WHERE name = :name")
 FIRST_LEASE = Statement(_insert("lease", "name owner until", _IF_NEW), idempotent=False)
 RENEW_LEASE = Statement("UPDATE lease SET until = :until WHERE name = :name IF owner = :owner", idempotent=False)

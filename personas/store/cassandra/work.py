@@ -68,9 +68,16 @@ class CassandraWork(CassandraLeases):
     """WorkStore, with the leases and cursors it inherits."""
 
     def put_job(self, job: Job) -> None:
+        """A job that was created anew moves in the list: its entry is written before the job, the one it had is
+        deleted after it, so that a process that is killed in between leaves an entry too many, which `jobs` knows.
+
+        That a job is unfinished is written before it, for it may be all that is written, and again after it, for
+        another process may have ended the job and deleted the row meanwhile. Who deletes it looks at the job once more.
+        """
         created_at = to_micros(job.created_at)
+        before = self._session.row(cql.JOB, job_id=job.job_id)
         if not job.status.ended:
-            self._session.run(cql.PUT_UNFINISHED, space=SPACE, job_id=job.job_id)
+            self._put_unfinished(job.job_id)
         self._put_entry(JOBS, created_at, job.job_id, "")
         self._session.run(
             cql.PUT_JOB,
@@ -85,8 +92,30 @@ class CassandraWork(CassandraLeases):
             message=job.message,
             detail=to_json(dict(job.detail)),
         )
-        if job.status.ended:
-            self._session.run(cql.DROP_UNFINISHED, space=SPACE, job_id=job.job_id)
+        if before is not None and before.created_at != created_at:
+            self._drop_entry(JOBS, before.created_at, job.job_id)
+        if not job.status.ended:
+            self._put_unfinished(job.job_id)
+            return
+        self._session.run(cql.DROP_UNFINISHED, space=SPACE, job_id=job.job_id)
+        after = self._session.row(cql.JOB, job_id=job.job_id)
+        if after is not None and not JobStatus(after.status).ended:
+            self._put_unfinished(job.job_id)
+
+    def _put_unfinished(self, job_id: str) -> None:
+        self._session.run(cql.PUT_UNFINISHED, space=SPACE, job_id=job_id)
+
+    def index_unfinished(self) -> None:
+        """Of a store whose jobs were put before there was `job_unfinished`."""
+        cursor: str | None = None
+        while True:
+            page = self.jobs(cursor=cursor, limit=ENTRIES_A_PAGE)
+            for job in page.items:
+                if not job.status.ended:
+                    self._put_unfinished(job.job_id)
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     def set_wish(self, job_id: str, wish: JobWish) -> None:
         self._session.run(cql.PUT_WISH, job_id=job_id, wish=wish.value)
@@ -107,9 +136,9 @@ class CassandraWork(CassandraLeases):
         found: list[Job] = []
         entries = self._entries(JOBS, cursor, limit + 1)
         while len(found) <= limit and (some := list(islice(entries, limit + 1 - len(found)))):
-            at = {entry.id: entry.at for entry in some}
-            jobs = self._jobs_by_id([entry.id for entry in some])
-            found.extend(job for job in jobs if to_micros(job.created_at) == at[job.job_id])  # else cut short
+            jobs = {job.job_id: job for job in self._jobs_by_id(sorted({entry.id for entry in some}))}
+            listed = ((entry.at, jobs[entry.id]) for entry in some if entry.id in jobs)
+            found.extend(job for at, job in listed if to_micros(job.created_at) == at)  # else cut short
         page = tuple(found[:limit])
         more = len(found) > limit
         return Slice(items=page, next_cursor=f"{page[-1].created_at.isoformat()}~{page[-1].job_id}" if more else None)
@@ -168,6 +197,9 @@ class CassandraWork(CassandraLeases):
         day = at // MICROS_A_DAY
         self._session.run(cql.PUT_DAY, list=timeline, day=day)
         self._session.run(cql.PUT_ENTRY, list=timeline, day=day, at=at, id=entry_id, body=body)
+
+    def _drop_entry(self, timeline: str, at: int, entry_id: str) -> None:
+        self._session.run(cql.DROP_ENTRY, list=timeline, day=at // MICROS_A_DAY, at=at, id=entry_id)
 
     def _entries(self, timeline: str, cursor: str | None, rows: int) -> Iterator[CqlRow]:
         """Entries strictly behind a cursor, newest first."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from django.db import DatabaseError, connection
 
+from orchestration.scorer import serving
 from orchestration.scorer.serving import ChampionFollower
 from personas.entities import LABELS
 from personas.projection import PERSONA_RENAMED
@@ -112,6 +113,27 @@ def test_a_store_that_is_away_changes_nothing_and_is_not_named_to_strangers(stor
     scorer.source.open_store = get_store
     scorer.source.look()
     assert asker.get("/readyz").json()["problem"] is None
+
+
+def test_the_follower_goes_on_when_connections_cannot_be_closed(monkeypatch):
+    class EndOfTest(BaseException):
+        pass
+
+    follower = ChampionFollower(get_store, media_root="", embedder=EMBEDDER)
+    looks = iter(range(3))
+
+    def look():
+        if next(looks, None) is None:
+            raise EndOfTest
+
+    def refuse():
+        raise ConnectionError("no host")
+
+    monkeypatch.setattr(follower, "look", look)
+    monkeypatch.setattr(serving, "close_old_connections", refuse)
+    monkeypatch.setattr(serving, "LOOK_SECONDS", 0)
+    with pytest.raises(EndOfTest):
+        follower._follow()
 
 
 def test_a_new_name_of_a_persona_is_followed_without_a_new_version(store, media_root, installed, asker):

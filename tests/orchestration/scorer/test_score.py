@@ -196,6 +196,19 @@ def test_more_items_than_the_limit_are_refused(asker, scorer_settings):
     assert asker.embeddings([row.tolist()] * 2).status_code == 200
 
 
+@pytest.mark.parametrize("value", [b"[],", b"1,", b"[[[]]],", b"[", b'{"a":'])
+@pytest.mark.parametrize("opening", [b'{"embeddings": [', b'{"images": [', b"["])
+def test_json_of_more_values_than_the_limit_is_refused_before_it_is_parsed(asker, scorer_settings, opening, value):
+    scorer_settings.SCORER_MAX_EMBEDDINGS = 2
+    response = asker.json(opening + value * 400)  # it has no end: parsing it would fail
+    assert (response.status_code, response.json()["code"]) == (413, "too_many_items")
+
+
+def test_as_many_pictures_as_the_limit_are_taken_where_few_embeddings_are(asker, scorer_settings):
+    scorer_settings.SCORER_MAX_EMBEDDINGS, scorer_settings.SCORER_MAX_PICTURES = 1, 300
+    assert len(asker.json({"images": ["?"] * 300}).json()["results"]) == 300
+
+
 def test_a_body_over_the_limit_is_refused_by_its_length_alone(asker, scorer_settings):
     scorer_settings.SCORER_MAX_BODY_BYTES = 100
     response = asker.raw(picture(RED))

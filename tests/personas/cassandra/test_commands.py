@@ -29,7 +29,7 @@ from personas.store.cassandra.schema import LockedError, Schema, migrations
 from personas.store.cassandra.session import StoreSession
 from personas.store.sql.adapter import SqlStore
 from tests import factories as make
-from tests.cassandra_node.node import Server
+from tests.cassandra_node.node import Server, free_ports
 from tests.conftest import REPOSITORY
 
 #: Seconds that guard waiting.
@@ -96,6 +96,30 @@ if not child:
 os.waitpid(child, 0)
 print("parent", store.head("labels"), flush=True)
 """
+
+
+#: A process that finds the cluster away, and then back.
+AWAY_AND_BACK = """
+from django.db import close_old_connections, connections
+from personas.errors import TransientError
+from personas.store import get_store
+options = connections.settings["cassandra"]["OPTIONS"]["connection"]
+port, options["port"] = options["port"], PORT
+for _ in range(3):
+    try:
+        print(get_store().head("labels"))
+    except TransientError as error:
+        print("away")
+        options["port"] = port
+    close_old_connections()
+"""
+
+
+def test_a_process_that_found_the_cluster_away_goes_on_when_it_is_back(environment: dict[str, str]) -> None:
+    manage(environment, "migrate_store")
+    closed, _ = free_ports()
+    script = AWAY_AND_BACK.replace("PORT", str(closed))
+    assert manage(environment, "shell", "-v0", "-c", script).split() == ["away", "0", "0"]
 
 
 def test_commands_run_on_the_alias_of_the_settings(environment: dict[str, str]) -> None:

@@ -103,9 +103,9 @@ def test_a_file_that_is_no_authority_is_named(tmp_path: Path) -> None:
             database(contact_points=["h"], keyspace="k", tls=True, tls_ca=str(tmp_path / name))
 
 
-#: A process that finds nobody, and then somebody.
+#: A process that finds nobody, twice, with what Django does between two requests.
 TWICE = """
-import os
+from django.db import close_old_connections
 from personas.errors import TransientError
 from personas.store import get_store
 for _ in range(2):
@@ -113,6 +113,7 @@ for _ in range(2):
         get_store().head("labels")
     except TransientError as error:
         print(error)
+    close_old_connections()
 """
 
 

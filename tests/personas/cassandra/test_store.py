@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,17 +14,20 @@ import pytest
 
 pytest.importorskip("cassandra", reason="no Cassandra driver: pip install -r requirements-cassandra.txt")
 
-from personas.entities import INGEST, LABELS, RankedFace, RankedKind, Verdict
+from personas.entities import INGEST, LABELS, Job, JobStatus, RankedFace, RankedKind, Verdict
 from personas.errors import TransientError
 from personas.state_hash import state_hash
 from personas.store.base import StoreError
 from personas.store.cassandra import claims, projecting
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.adapter import CassandraStore
+from personas.store.cassandra.base import SPACE
 from personas.store.cassandra.checking import MeasuringSession, exercise
 from personas.store.cassandra.failures import UncertainError
 from personas.store.cassandra.schema import LockedError, Schema, migrations
 from personas.store.cassandra.session import StoreSession
+from personas.store.cassandra.statements import Statement
+from personas.store.cassandra.values import to_micros
 from personas.store.copying import copy_store
 from personas.store.sql.adapter import SqlStore
 from tests import factories as make
@@ -94,6 +98,45 @@ def test_a_dropped_version_can_be_published_again(cassandra_store: CassandraStor
         assert cassandra_store.ranked_counts(1) == {}
 
 
+# ---- jobs ------------------------------------------------------------------------------------------------------------
+def job(store: CassandraStore, status: JobStatus = JobStatus.QUEUED, seconds: float = 0) -> Job:
+    made = Job(job_id="j", kind="train", status=status, created_at=make.at(seconds), updated_at=make.at(0), actor="zoe")
+    store.put_job(made)
+    return made
+
+
+def test_places_a_job_once_had_do_not_hide_it(cassandra_store: CassandraStore) -> None:
+    made = job(cassandra_store, seconds=9)
+    for seconds in (3, 12):  # left by a process that was killed before it deleted one, and before it wrote the job
+        cassandra_store._put_entry("jobs", to_micros(make.at(seconds)), "j", "")
+    assert cassandra_store.jobs().items == (made,)
+
+
+@pytest.mark.parametrize("ends_first", [True, False])
+def test_a_job_that_two_processes_put_at_once_is_never_forgotten(
+    cassandra_store: CassandraStore, monkeypatch: pytest.MonkeyPatch, ends_first: bool
+) -> None:
+    """One ends it, the other, who read it before, goes on with it: right before a statement of the first."""
+    made = job(cassandra_store)
+    other = CassandraStore(cassandra_store._session, n_buckets=64)
+    session = cassandra_store._session
+    honest = session.run
+    ended, goes_on = replace(made, status=JobStatus.DONE), replace(made, status=JobStatus.RUNNING)
+    slow, quick, statement = (goes_on, ended, cql.PUT_JOB) if ends_first else (ended, goes_on, cql.DROP_UNFINISHED)
+
+    def overtaken(asked: Statement, **params: Any) -> None:
+        if asked is statement:
+            monkeypatch.setattr(session, "run", honest)
+            other.put_job(quick)
+        honest(asked, **params)
+
+    monkeypatch.setattr(session, "run", overtaken)
+    cassandra_store.put_job(slow)
+    assert session.run == honest
+    assert cassandra_store.job("j") == goes_on
+    assert cassandra_store.unfinished_jobs() == (goes_on,)
+
+
 # ---- schema ----------------------------------------------------------------------------------------------------------
 
 
@@ -126,6 +169,20 @@ def test_two_processes_that_migrate_at_once_do_it_once(empty_keyspace: StoreSess
     empty_keyspace.driver.execute(checksums)
     with pytest.raises(StoreError, match="has changed"):
         Schema(empty_keyspace).migrate()
+
+
+def test_jobs_of_an_older_version_are_looked_after(cassandra_store: CassandraStore) -> None:
+    """A migration that was cut short before it was noted down is applied again, on jobs that no index has."""
+    made = job(cassandra_store)
+    for number in range(3):
+        cassandra_store.put_job(replace(made, job_id=f"done {number}", status=JobStatus.DONE))
+    session = cassandra_store._session
+    session.run(cql.DROP_UNFINISHED, space=SPACE, job_id="j")
+    assert cassandra_store.unfinished_jobs() == ()
+    session.driver.execute(f"DELETE FROM {session.keyspace}.schema_migration WHERE number = 2")
+    assert [migration.number for migration in Schema(session).migrate()] == [2]
+    assert cassandra_store.unfinished_jobs() == (made,)
+    assert len(session.rows(cql.UNFINISHED, space=SPACE)) == 1
 
 
 def test_a_store_without_a_schema_says_what_to_do(empty_keyspace: StoreSession) -> None:
