@@ -50,6 +50,11 @@ class NoNodeError(Exception):
     """There can be no node here; the message says what is missing."""
 
 
+#: How the commit log gets to disk. Periodic: a node that is killed loses what it acknowledged in its last moments, for a
+#: cluster has other replicas. One node alone that may be killed writes first and answers then.
+PERIODIC, BATCH = "commitlog_sync: periodic\ncommitlog_sync_period: 10000ms", "commitlog_sync: batch"
+
+
 @dataclass(slots=True, kw_only=True)
 class Node:
     """A node with its data folder and ports, which it keeps when it is ended and started again."""
@@ -154,7 +159,13 @@ def start(
     conf = folder / "conf"
     shutil.copytree(HERE / "conf", conf)
     yaml = (conf / "cassandra.yaml").read_text()
-    for name, value in (("@STORAGE_PORT@", storage_port), ("@PORT@", port), ("@FOLDER@", folder)):
+    sync = PERIODIC if forgetful else BATCH
+    for name, value in (
+        ("@STORAGE_PORT@", storage_port),
+        ("@PORT@", port),
+        ("@FOLDER@", folder),
+        ("@COMMITLOG_SYNC@", sync),
+    ):
         yaml = yaml.replace(name, str(value))
     (conf / "cassandra.yaml").write_text(yaml)
     (folder / "tmp").mkdir()

@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import sys
 import time
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def test_a_process_goes_on_when_its_node_was_killed_and_has_come_back(own_cassan
     node = own_cassandra_node
     place = f"127.0.0.1:{node.port}"
     with connected(node.server) as driver:
-        session = StoreSession(keyspace="killed", where=place, connect=lambda: driver)
+        session = StoreSession(keyspace=f"killed_{uuid.uuid4().hex[:8]}", where=place, connect=lambda: driver)
         Schema(session).create_keyspace()
         Schema(session).migrate()
         store = CassandraStore(session, n_buckets=64)
