@@ -63,10 +63,11 @@ class Dispatcher:
     _jobs_at: float = float("-inf")
     _repaired_at: float = float("-inf")
     _asked_again_at: datetime | None = None
+    _refused: TransientError | None = None  #: by the broker, during this look
     _shares: ShareSweep = field(init=False)
 
     def __post_init__(self) -> None:
-        self._shares = ShareSweep(self.store, self.send, self.monotonic, self.clock)
+        self._shares = ShareSweep(self.store, self._send, self.monotonic, self.clock)
 
     def look(self) -> None:
         """Compare the logs with their followers once. One part that fails never keeps the others from their turn.
@@ -74,6 +75,7 @@ class Dispatcher:
         Raises, after all were looked at, what failed: of several what nobody foresaw, rather than a TransientError.
         """
         failures: list[Exception] = []
+        self._refused = None
         for part in (
             self._look_at_labels,
             self._look_at_pictures,
@@ -156,10 +158,20 @@ class Dispatcher:
             if waited < (RESEND_SECONDS if news else last.patience):
                 return
             patience = RESEND_SECONDS if news else min(last.patience * 2, LONGEST_RESEND_SECONDS)
-        self.send(task, arguments)
+        self._send(task, arguments)
         self._outstanding[task, *arguments] = _Outstanding(
             gap=gap, follower=follower, sent_at=self.monotonic(), patience=patience
         )
+
+    def _send(self, task: str, arguments: tuple[str | int, ...]) -> None:
+        """A broker that does not answer is asked once a look: each time takes seconds, and a look is soon over."""
+        if self._refused:
+            raise TransientError(str(self._refused)) from self._refused
+        try:
+            self.send(task, arguments)
+        except TransientError as error:
+            self._refused = error
+            raise
 
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Look until told to stop, whatever a look ends with: a store or broker that is away is waited for, and what

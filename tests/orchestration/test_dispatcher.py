@@ -290,3 +290,19 @@ def test_of_several_failures_the_one_nobody_foresaw_is_told(store, clock):
     store.heads[LABELS] = 1
     with pytest.raises(ValueError, match="broken"):
         Dispatcher(store, refused, broken, clock).look()
+
+
+def test_a_broker_that_is_away_is_asked_once_a_look(store, clock):
+    attempts = []
+
+    def send(task, arguments):
+        attempts.append((task, *arguments))
+        raise TransientError("away")
+
+    store.heads = {LABELS: 1, INGEST: 1}
+    store.current = champion()
+    dispatcher = Dispatcher(store, send, lambda _: ["a"], clock)
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            dispatcher.look()
+    assert attempts == [("training.train",)] * 2
