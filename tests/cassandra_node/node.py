@@ -50,8 +50,8 @@ class NoNodeError(Exception):
     """There can be no node here; the message says what is missing."""
 
 
-#: How the commit log gets to disk. Periodic: a node that is killed loses what it acknowledged in its last moments, for a
-#: cluster has other replicas. One node alone that may be killed writes first and answers then.
+#: How the commit log gets to disk. Periodic: a node that is killed loses what it acknowledged in its last moments, for
+#: a cluster has other replicas. One node alone that may be killed writes first and answers then.
 PERIODIC, BATCH = "commitlog_sync: periodic\ncommitlog_sync_period: 10000ms", "commitlog_sync: batch"
 
 
