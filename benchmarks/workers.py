@@ -31,7 +31,7 @@ from tests.processes import children
 from tests.servers import NoServerError, RedisServer, postgres
 
 #: Pictures a run, and rounds; with --quick.
-PICTURES, ROUNDS = 240, 3
+PICTURES, ROUNDS = 600, 3
 QUICK_PICTURES, QUICK_ROUNDS = 60, 1
 #: Pictures that warm a worker up: more than its first share takes. Such runs, until every worker had one.
 FEW, WARM_UPS = 40, 20
