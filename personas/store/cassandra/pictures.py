@@ -90,7 +90,6 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
             if face.face_no in one.picture.embeddings
         }
         self._put_pictures(claimed)
-        self._put_paths([path for item in batch for path in item.paths])
         if time.monotonic() - started > claims.CLAIM_SECONDS / 3:
             self._still_claimed(claimed, claimant)
         new_images = tuple(sorted(image_id for image_id, one in claimed.items() if one.picture.is_new))
@@ -104,6 +103,8 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
             event = NewEvent(kind=PICTURES_INGESTED, actor=actor, at=at, command_id=command_id, payload=payload)
             ingest_seq = self._append_with_blocks(event, written, tally, claimant)
         self._announce(claimed)
+        # Last: whoever repeats a batch that was cut short passes over pictures whose paths are known.
+        self._put_paths([path for item in batch for path in item.paths])
         return SavedBatch(
             ingest_seq=ingest_seq,
             new_images=new_images,
