@@ -62,6 +62,24 @@
     if (tile && !event.detail.successful) tile.classList.remove("leaving");
   });
 
+  // ---- a change on its way: no refresh may take the form it came from off the page before its answer is there ------------
+  let changes = 0;
+  const isChange = (event) => event.detail.requestConfig.verb !== "get";
+  const changing = () => changes > 0 || main().querySelector(".leaving") !== null;
+
+  document.addEventListener("htmx:beforeSend", (event) => {
+    if (!isChange(event)) return;
+    changes += 1;
+    event.detail.xhr.addEventListener("loadend", () => { // comes also where the form has left the page
+      changes -= 1;
+    });
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (isChange(event) || event.detail.target !== main() || !changing()) return;
+    event.detail.shouldSwap = false;
+    waiting = true;
+  });
+
   document.addEventListener("htmx:sendError", () => {
     say("The server does not answer. Nothing was changed; try again in a moment.");
   });
@@ -126,7 +144,7 @@
   function refresh(predictions) {
     if (predictions !== undefined) shown = predictions;
     if (!main().hasAttribute("data-follow")) return;
-    if (typing() || main().querySelector(".leaving")) {
+    if (typing() || changing()) {
       waiting = true;
       return;
     }

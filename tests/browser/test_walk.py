@@ -163,6 +163,28 @@ def test_a_page_does_not_refresh_under_somebody_who_types(
     expect(page.locator(".face-name")).to_contain_text("Ada")
 
 
+def test_a_refresh_on_its_way_does_not_take_the_form_of_a_change(
+    open_page: OpenPage, ada: list[FaceKey], store: Store, expect: Any
+) -> None:
+    page = open_page()
+    page.goto("/personas/ada/?show=predicted")
+    expect(page.locator(".tile")).to_have_count(4)
+    held: dict[str, Any] = {}
+    page.route("**/personas/ada/?show=predicted", lambda route: held.setdefault("refresh", route))
+    page.route("**/labels/", lambda route: held.setdefault("change", route))
+    with page.expect_request("**/personas/ada/?show=predicted"):
+        publish(store, {key: ("ada", 0.8) for key in ada[1:5]}, version=2)
+    with page.expect_request("**/labels/"):
+        page.get_by_role("button", name="Yes, this is Ada").first.click()
+    with page.expect_response("**/personas/ada/?show=predicted"):
+        held["refresh"].continue_()
+    page.unroute("**/personas/ada/?show=predicted")
+    held["change"].continue_()
+    expect(page.locator(".toast")).to_contain_text("Undo")
+    expect(page.locator(".tile")).to_have_count(3)
+    expect(page.locator(".tile").first).to_contain_text("80")  # the refresh that waited came after
+
+
 def test_naming_a_face_on_its_picture(open_page: OpenPage, ada: list[FaceKey], store: Store, expect: Any) -> None:
     page = open_page()
     page.goto(f"/images/{ada[5].image_id}/")
