@@ -22,8 +22,19 @@ T = TypeVar("T")
 
 FloatArray = npt.NDArray[np.float32]
 
-#: Reserved persona id of labels that say "nobody we know". It has labels, but no row in `persona` and no predictions.
+#: Reserved persona ids of labels that say what a face is where no persona is meant: nobody we know (it trains whom not
+#: to name), not worth a name, no face at all, or of a picture that was deleted. They have labels, but no row in
+#: `persona` and no predictions.
 STRANGER = "stranger"
+IGNORED = "ignored"
+NOT_A_FACE = "not_a_face"
+DELETED = "deleted"
+NOBODY: Mapping[str, str] = {
+    STRANGER: "Stranger",
+    IGNORED: "Ignored",
+    NOT_A_FACE: "Not a face",
+    DELETED: "Deleted",
+}  #: with the words for each
 
 #: Names of the event streams.
 LABELS = "labels"
@@ -182,7 +193,7 @@ class Verdict(enum.StrEnum):
 class Label:
     """What a human says: this face belongs (or does not belong) to this persona. A face belongs to one at most."""
 
-    persona_id: str  #: or STRANGER
+    persona_id: str  #: or one of NOBODY
     image_id: str
     face_no: int
     belongs: bool

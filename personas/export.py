@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from personas.csv_cells import to_cell
-from personas.entities import STRANGER, Face, FaceKey, Label, Persona, Prediction
+from personas.entities import NOBODY, Face, FaceKey, Label, Persona, Prediction
 from personas.recogniser import Recogniser, current_recogniser
 from personas.selectors.faces import faces_by_key, predict_faces
 from personas.selectors.gallery import persona_name
@@ -126,7 +126,7 @@ class _Lines:
             self._predictions = predict_faces(store, keys, labels=said, recogniser=recogniser)
         mentioned = {label.persona_id for labels in said.values() for label in labels}
         mentioned.update(p.persona_id for p in self._predictions.values() if p.persona_id)
-        self._personas: dict[str, Persona] = store.personas_by_id(mentioned - {STRANGER})
+        self._personas: dict[str, Persona] = store.personas_by_id(mentioned - NOBODY.keys())
 
     def of(self, face: Face, label: Label | None) -> Iterator[Line]:
         prediction = self._predictions.get(face.key)

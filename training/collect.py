@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from personas.entities import STRANGER, FaceKey, Label
+from personas.entities import NOBODY, STRANGER, FaceKey, Label
 from personas.face_arrays import FaceKeys
 from training.dataset import TrainingSet
 from training.matrix import EmbeddingMatrix
@@ -26,11 +26,11 @@ def collect_training_set(labels: Iterable[Label], matrix: EmbeddingMatrix) -> Tr
     """
     said = sorted((label for label in labels), key=lambda label: (label.key, label.persona_id))
     rows = matrix.rows_of({label.key for label in said})
-    belongs = [label for label in said if label.belongs and label.persona_id != STRANGER and label.key in rows]
+    belongs = [label for label in said if label.belongs and label.persona_id not in NOBODY and label.key in rows]
     strangers = [label for label in said if label.belongs and label.persona_id == STRANGER and label.key in rows]
     rejected = [label for label in said if not label.belongs and label.key in rows]
-    named = {rows[label.key] for label in [*belongs, *strangers]}
-    background = background_rows(matrix, exclude=named)
+    settled = {rows[label.key] for label in said if label.belongs and label.key in rows}
+    background = background_rows(matrix, exclude=settled)
     return TrainingSet(
         keys=tuple(label.key for label in belongs),
         X=_vectors(matrix, [rows[label.key] for label in belongs]),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from personas.entities import (
-    STRANGER,
+    NOBODY,
     Face,
     FaceKey,
     Label,
@@ -198,7 +198,7 @@ def _parse_cursor(cursor: str) -> tuple[int, RankedFace]:
 def persona_labelled(
     store: Store, persona_id: str, *, belongs: bool = True, cursor: str | None = None, limit: int = 60
 ) -> Slice[LabelledFace]:
-    """Labelled faces (belongs) or rejected ones (not belongs) of a persona, or of STRANGER, by face key."""
+    """Labelled faces (belongs) or rejected ones (not belongs) of a persona, or of one of NOBODY, by face key."""
     labels = store.labels_of_persona(persona_id, belongs=belongs, cursor=cursor, limit=limit)
     faces = faces_by_key(store, [label.key for label in labels.items])
     return Slice(
@@ -209,6 +209,6 @@ def persona_labelled(
 
 def persona_name(personas: dict[str, Persona], persona_id: str) -> str:
     """The name to show for an id."""
-    if persona_id == STRANGER:
-        return "Stranger"
+    if persona_id in NOBODY:
+        return NOBODY[persona_id]
     return personas[persona_id].name if persona_id in personas else "(deleted)"

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from personas.entities import LABELS, STRANGER, Event, FaceKey, NewEvent, Verdict
+from personas.entities import LABELS, NOBODY, Event, FaceKey, NewEvent, Verdict
 from personas.errors import NotFoundError, UnableToLabelError
 from personas.projection import FACES_LABELLED, labelled_payload
 from personas.store.base import MAX_FACES_PER_EVENT, Store
@@ -27,7 +27,7 @@ def label_faces(
     at: datetime,
     command_id: str,
 ) -> tuple[Event, ...]:
-    """Say of faces that they belong to a persona (or to STRANGER), do not, or take back what was said.
+    """Say of faces that they belong to a persona (or to one of NOBODY), do not, or take back what was said.
 
     Repeating a command id changes nothing. Raises NotFoundError (persona or face), UnableToLabelError (nothing named).
     """
@@ -46,9 +46,9 @@ def label_groups(
     unique = {said: tuple(dict.fromkeys(faces)) for said, faces in groups.items() if faces}
     if not unique:
         raise UnableToLabelError("No face was named; pick at least one.")
-    if (STRANGER, Verdict.REJECTED) in unique:
-        raise UnableToLabelError("A face cannot be rejected as a stranger; name the person, or take the label back.")
-    wanted = {persona_id for persona_id, _ in unique} - {STRANGER}
+    if any(verdict is Verdict.REJECTED and persona_id in NOBODY for persona_id, verdict in unique):
+        raise UnableToLabelError("Only a person can be rejected; name the person, or take the label back.")
+    wanted = {persona_id for persona_id, _ in unique} - NOBODY.keys()
     if missing := wanted - store.personas_by_id(wanted).keys():
         raise NotFoundError(f"There is no persona {min(missing)}; it may have been deleted. Reload the page.")
     require_faces(store, [key for faces in unique.values() for key in faces])

@@ -182,7 +182,7 @@ class LabelStore(Protocol):
     def labels_of_persona(
         self, persona_id: str, *, belongs: bool, cursor: str | None = None, limit: int = 100
     ) -> Slice[Label]:
-        """Labels (belongs) or rejections (not belongs) of a persona, by face key. STRANGER is a valid id."""
+        """Labels (belongs) or rejections (not belongs) of a persona, by face key. Ids of NOBODY are valid."""
 
     def labels_of_images(self, image_ids: Collection[str]) -> dict[FaceKey, tuple[Label, ...]]:
         """Labels and rejections of the faces of these pictures."""
