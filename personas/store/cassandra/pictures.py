@@ -220,11 +220,10 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
                 if len(rows) == EVENTS_A_CHUNK:
                     self._full_tallies[chunk] = tally
             total = [so_far + more for so_far, more in zip(total, tally, strict=True)]
-        deleted = self._session.row(cql.COUNT_DELETED, space=SPACE)
         return {
             ImageStatus.FACES.value: total[0],
             ImageStatus.NO_FACE.value: total[1],
-            ImageStatus.DELETED.value: deleted.n if deleted else 0,
+            ImageStatus.DELETED.value: sum(1 for _ in self._session.rows(cql.DELETED, space=SPACE)),
             "faces_total": total[2],
         }
 

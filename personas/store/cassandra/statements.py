@@ -66,7 +66,7 @@ ANNOUNCED = Statement(
 )
 PUT_DELETED = Statement(_insert("image_deleted", "space image_id", _STAMPED))
 DROP_DELETED = Statement("DELETE FROM image_deleted{at} WHERE space = :space AND image_id = :image_id")
-COUNT_DELETED = Statement("SELECT count(*) AS n FROM image_deleted WHERE space = :space")
+DELETED = Statement("SELECT image_id FROM image_deleted WHERE space = :space")
 DELETED_AMONG = Statement("SELECT image_id FROM image_deleted WHERE space = :space AND image_id IN :image_ids")
 DELETED_BETWEEN = Statement(
     "SELECT image_id FROM image_deleted WHERE space = :space AND image_id >= :first AND image_id <= :last"

@@ -56,7 +56,7 @@ def test_a_slow_process_that_was_taken_over_announces_nothing(
     with pytest.raises(TransientError, match="took over"):
         make.save(slow, make.extracted("a", faces=2))
     assert cassandra_store.head(INGEST) == 1
-    assert cassandra_store.count_images() == {"faces": 1, "no_face": 0, "faces_total": 2}
+    assert cassandra_store.count_images() == {"faces": 1, "no_face": 0, "deleted": 0, "faces_total": 2}
 
 
 def test_an_append_nobody_knows_about_is_looked_up(
