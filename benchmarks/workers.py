@@ -5,9 +5,9 @@ Every worker has one extraction process, so what is compared is the same work in
 four runs follow each other and the ratio is taken, because a shared machine's speed changes from minute to minute; a
 figure is the median over the rounds. Workers are warm: a few pictures go before. So is Cassandra, as a service in use
 is: Java compiles a fresh node's code while it serves, which for the first thousands of pictures costs more CPU time
-than storing them, so made-up ones are saved before anything is measured. A run lasts from the moment its job is queued to
-the moment it is done: listing, messages and storing count. The pictures of each run are new to the store, the same pixels
-with other bytes behind the end of the file, where decoders do not look.
+than storing them, so made-up ones are saved before anything is measured. A run lasts from the moment its job is queued
+to the moment it is done: listing, messages and storing count. The pictures of each run are new to the store, the same
+pixels with other bytes behind the end of the file, where decoders do not look.
 
 Redis, PostgreSQL and Cassandra are started by the benchmark, and a store that cannot be is said.
 """

@@ -9,7 +9,7 @@ picture takes over, keeps the numbers its faces were given, and brings their emb
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -32,6 +32,8 @@ from personas.store.merging import KnownPicture, merge
 CLAIM_SECONDS = 10.0
 #: Seconds to wait for pictures that others are saving.
 PATIENCE_SECONDS = 60.0
+#: Pictures remembered as not there; when they are more, all are forgotten: they are looked for again, that is all.
+MISSED_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,6 +71,16 @@ class _Standing:
 
 class CassandraClaims(CassandraProjecting):
     """Part of PictureStore."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._missed: set[str] = set()
+
+    def _looked_in_vain(self, image_ids: Iterable[str]) -> None:
+        """These pictures were not there a moment ago: whoever asks for them is about to save them."""
+        if len(self._missed) > MISSED_KEPT:
+            self._missed.clear()
+        self._missed.update(image_ids)
 
     def _claim(
         self, batch: Sequence[ExtractedImage], claimant: str
@@ -161,8 +173,11 @@ class CassandraClaims(CassandraProjecting):
 
     def _standing(self, image_ids: Sequence[str], *, claimed_too: bool) -> dict[str, _Standing]:
         """Pictures that were announced; claimed_too: and those that somebody is at. A picture that nobody has announced
-        is most likely new, and trying to claim it tells as much as looking whether somebody did."""
-        announced = {row.image_id: row for row in self._of_images(cql.ANNOUNCED, image_ids)}
+        is most likely new, and trying to claim it tells as much as looking whether somebody did; nor is one looked for
+        that was not there when it was asked for."""
+        looked_for = image_ids if claimed_too else [each for each in image_ids if each not in self._missed]
+        self._missed.difference_update(image_ids)
+        announced = {row.image_id: row for row in self._of_images(cql.ANNOUNCED, looked_for)}
         asked = [image_id for image_id in image_ids if claimed_too or image_id in announced]
         claims = self._session.rows_many(cql.CLAIM, [{"image_id": image_id} for image_id in asked])
         found = {}

@@ -194,7 +194,9 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
         return as_slice(rows, limit, to_image, lambda row: str(row.image_id))
 
     def images_by_id(self, image_ids: Collection[str]) -> dict[str, Image]:
-        return {row.image_id: to_image(row) for row in self._of_images(cql.IMAGES_BY_ID, image_ids)}
+        found = {row.image_id: to_image(row) for row in self._of_images(cql.IMAGES_BY_ID, image_ids)}
+        self._looked_in_vain(image_id for image_id in image_ids if image_id not in found)
+        return found
 
     def count_images(self) -> dict[str, int]:
         """The changes that the ingest log tells, added up; those of full partitions are remembered."""
