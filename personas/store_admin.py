@@ -6,6 +6,7 @@ look are Django's.
 
 from __future__ import annotations
 
+from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +17,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
+from django.forms.widgets import MediaDefiningClass
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -87,7 +89,11 @@ def command_of(request: HttpRequest) -> str:
         return new_command_id()
 
 
-class StoreAdmin(_ModelAdmin):
+class _AbstractAdmin(MediaDefiningClass, ABCMeta):
+    """Django's admin classes have a metaclass of their own; abstract ones need both."""
+
+
+class StoreAdmin(_ModelAdmin, metaclass=_AbstractAdmin):
     """Reads and writes through selectors and services. Subclasses fill in the methods below."""
 
     columns: ClassVar[Sequence[str]] = ()
@@ -97,23 +103,24 @@ class StoreAdmin(_ModelAdmin):
     actions = None
 
     # ---- what a subclass says ----------------------------------------------------------------------------------------
+    @abstractmethod
     def rows(self, store: Store, request: HttpRequest, cursor: str | None) -> Slice[Row]:
-        raise NotImplementedError
+        """A page of the list."""
 
     def filters(self, store: Store, request: HttpRequest) -> Sequence[Filter]:
         return ()
 
+    @abstractmethod
     def details(self, store: Store, pk: str) -> Details:
         """Raises NotFoundError."""
-        raise NotImplementedError
 
     def run_on_rows(self, store: Store, request: HttpRequest, action: str, pks: Sequence[str]) -> str:
-        """Do it to the chosen rows; returns a sentence for the person who asked."""
-        raise NotImplementedError
+        """Do it to the chosen rows; returns a sentence for the person who asked. Only for lists with `row_actions`."""
+        raise PermissionDenied
 
     def run(self, store: Store, request: HttpRequest, action: str, pk: str) -> str:
-        """Do it to one object; returns a sentence for the person who asked."""
-        raise NotImplementedError
+        """Do it to one object; returns a sentence for the person who asked. Only where `Details` has actions."""
+        raise PermissionDenied
 
     # ---- Django's admin, on the store --------------------------------------------------------------------------------
     def has_add_permission(self, request: HttpRequest) -> bool:

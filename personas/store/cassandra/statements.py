@@ -57,10 +57,7 @@ NEXT_CLAIM = Statement(
     idempotent=False,
 )
 _IMAGE = "image_id, width, height, format, n_bytes, status, n_faces, detector, embedder, ingested_at"
-PUT_IMAGE = Statement(_insert("image", f"bucket {_IMAGE.replace(',', '')}", _STAMPED))
-ANNOUNCE = Statement(
-    "UPDATE image{at} SET announced = :announced, counted = :counted WHERE bucket = :bucket AND image_id = :image_id"
-)
+PUT_IMAGE = Statement(_insert("image", f"bucket {_IMAGE.replace(',', '')} announced counted", _STAMPED))
 ANNOUNCED = Statement(
     "SELECT image_id, announced, counted FROM image WHERE bucket = :bucket AND image_id IN :image_ids"
 )
