@@ -93,7 +93,7 @@ class StoreAdmin(_ModelAdmin):
     columns: ClassVar[Sequence[str]] = ()
     row_actions: ClassVar[Sequence[Action]] = ()
     has_pictures: ClassVar[bool] = False
-    searches: ClassVar[bool] = False
+    searches: ClassVar[str] = ""  #: what can be searched for; "": nothing
     actions = None
 
     # ---- what a subclass says ----------------------------------------------------------------------------------------

@@ -96,13 +96,17 @@ class Offers(HTMLParser):
     def __init__(self, page: str, path: str) -> None:
         super().__init__()
         self.path = path
+        self.form = ("GET", path)  #: that the parser is inside of
         self.found: set[tuple[str, str]] = set()
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         if tag == "form":
-            self._offer((values.get("method") or "get").upper(), values.get("action") or self.path)
+            self.form = ((values.get("method") or "get").upper(), values.get("action") or self.path)
+        kind = values.get("type")
+        if (tag == "button" and kind != "button") or (tag == "input" and kind == "submit"):  # else it offers nothing
+            self._offer(*self.form)
         for name in ("href", "hx-get", "src"):
             if values.get(name):
                 self._offer("GET", str(values[name]))

@@ -27,7 +27,7 @@ TITLES: Final = {PAUSE: "Pause", RESUME: "Resume", RETRY: "Retry what failed"}
 @admin.register(models.Job)
 class JobAdmin(StoreAdmin):
     columns = ("Job", "Kind", "Status", "By", "Begun", "Done", "Says")
-    searches = True
+    searches = "First digits of an id"
 
     def filters(self, store: Store, request: HttpRequest) -> Sequence[Filter]:
         choices = [("", "All"), ("unfinished", "Unfinished")]
