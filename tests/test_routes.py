@@ -80,7 +80,9 @@ def refused(answer: Any) -> bool:
 
 def fault(answer: Any, rights: Rights, role: Role | None, method: str, url: str) -> str:
     """What is wrong with an answer; "" when nothing is."""
-    code = answer.status_code
+    code, policy = answer.status_code, answer.get("Content-Security-Policy", "")
+    if not policy.startswith("default-src 'none'") or "unsafe" in policy:
+        return f"{code} with the policy {policy!r}"
     if code >= 500 and code != 503:
         return f"{code}: it broke"
     if rights.who[method] == NO_METHOD:

@@ -12,6 +12,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Q, QuerySet
+from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest
 
 from personas.roles import Role
@@ -55,6 +56,7 @@ def groups_to_give(request: HttpRequest) -> QuerySet[Group]:
 class AccountAdmin(_UserAdmin):
     list_display = ("username", "roles", "is_staff", "is_active", "last_login")
     list_filter = ("groups", "is_staff", "is_active")
+    filter_horizontal = ()  # its search fields have names that screen readers do not read
     add_fieldsets = (
         (None, {"classes": ("wide",), "fields": ("username", "usable_password", "password1", "password2", "groups")}),
     )
@@ -91,6 +93,7 @@ class AccountAdmin(_UserAdmin):
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "groups":
             kwargs["queryset"] = groups_to_give(request)
+            kwargs["widget"] = CheckboxSelectMultiple
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -107,6 +110,8 @@ class AccountAdmin(_UserAdmin):
 @admin.register(Group)
 class RoleAdmin(GroupAdmin):
     """Others look: changing a group would raise the rights of whoever is in it."""
+
+    filter_horizontal = ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)
