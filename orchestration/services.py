@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from ingest.progress import progress_bar
 from ingest.services import folder_source, ingest_source
-from ingest.shares import queue_ingest
+from ingest.shares import UnableToIngestError, queue_ingest
 from personas.lease import LeaseBusyError
 from personas.store import get_store
 
@@ -38,3 +39,18 @@ def queue_folder(*, source: Path, actor: str) -> Mapping[str, Any]:
     """Have the ingest-workers take in a folder; returns the job's id at once. Raises FaceProjectError."""
     job = queue_ingest(store=get_store(), folder=source, actor=actor, at=timezone.now())
     return {"job_id": job.job_id, "folder": job.detail["folder"]}
+
+
+def queue_sample_data(*, actor: str) -> Mapping[str, Any]:
+    """Have the ingest-workers take in the sample data, once, into an installation that has nothing yet.
+
+    Asked for again while it is on its way, that job is returned. Raises UnableToIngestError (there are pictures), and
+    NotFoundError (the sample data is not there).
+    """
+    store, folder = get_store(), str(settings.SAMPLE_DATA)
+    for job in store.unfinished_jobs():
+        if job.detail.get("folder") == folder:
+            return {"job_id": job.job_id, "folder": folder}
+    if store.images(limit=1).items:
+        raise UnableToIngestError("There are pictures here already, and the sample people would mix with yours.")
+    return queue_folder(source=settings.SAMPLE_DATA, actor=actor)

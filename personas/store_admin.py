@@ -18,13 +18,13 @@ from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.forms.widgets import MediaDefiningClass
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from personas.entities import Face, Image, Slice
 from personas.errors import FaceProjectError, NotFoundError
-from personas.forms import cleaned
+from personas.forms import UnableToReadFormError, cleaned
 from personas.permissions import Permission, can_label
 from personas.services.labelling import new_command_id
 from personas.store import Store, get_store
@@ -99,7 +99,7 @@ class StoreAdmin(_ModelAdmin, metaclass=_AbstractAdmin):
     columns: ClassVar[Sequence[str]] = ()
     row_actions: ClassVar[Sequence[Action]] = ()
     has_pictures: ClassVar[bool] = False
-    searches: ClassVar[bool] = False
+    searches: ClassVar[str] = ""  #: what can be searched for; "": nothing
     actions = None
 
     # ---- what a subclass says ----------------------------------------------------------------------------------------
@@ -196,7 +196,11 @@ class StoreAdmin(_ModelAdmin, metaclass=_AbstractAdmin):
         self, request: HttpRequest, actions: Sequence[Action], run: Callable[[str], str], *, pk: str = ""
     ) -> HttpResponse:
         """POST, do, redirect; an anticipated failure is a message here too."""
+        if not actions:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
         wanted = request.POST.get("action", "")
+        if wanted not in {action.name for action in actions}:
+            raise UnableToReadFormError("Pick what is to be done; there is no such action on this page.")
         if wanted not in {action.name for action in self.allowed(request, actions)}:
             raise PermissionDenied
         try:

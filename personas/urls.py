@@ -40,6 +40,7 @@ urlpatterns = [
     path("jobs/<str:job_id>/<str:action>/", jobs.steer, name="job-steer"),
     path("sign-in/", account.SignIn.as_view(), name="sign-in"),
     path("sign-in/<str:token>", account.one_time, name="sign-in-link"),
+    path("password/", account.ChangePassword.as_view(), name="password"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
