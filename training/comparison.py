@@ -43,6 +43,14 @@ class PersonaChange:
     b: PersonaQuality | None
 
     @property
+    def found_a(self) -> str:
+        return _found(self.a)
+
+    @property
+    def found_b(self) -> str:
+        return _found(self.b)
+
+    @property
     def difference(self) -> float | None:
         return self.b.recall - self.a.recall if self.a and self.b else None
 
@@ -148,6 +156,10 @@ def _by_chance(a: _Share, b: _Share) -> float:
     """Fisher's exact test, both ways: the smaller tail, doubled."""
     tails = more_than(a.successes, a.n, b.successes, b.n), more_than(b.successes, b.n, a.successes, a.n)
     return min(1.0, 2 * min(tails))
+
+
+def _found(quality: PersonaQuality | None) -> str:
+    return _written(_Share(successes=round(quality.recall * quality.n), n=quality.n) if quality else None)
 
 
 def _written(one: _Share | None) -> str:

@@ -18,6 +18,7 @@ from training.learning_curve import Over, learner, learning_plots
 from training.plots import Plot
 from training.recorded import Recorded, recorded
 from training.report import VersionReport, VersionRow, find_version, list_reports, version_report, version_rows
+from training.usage import InUse, versions_in_use
 from training.version_plots import Subject, histogram_plot, reliability_plot, thresholds_compared, thresholds_plot
 
 #: Versions on the learning curve, and in the choice of two to compare: the newest.
@@ -35,6 +36,7 @@ class ModelsPage:
     plots: tuple[Plot, ...]
     choices: tuple[int, ...]  #: versions to compare, newest first
     pair: tuple[int, int] | None  #: the two that matter most now; None: there are no two
+    in_use: tuple[InUse, ...]  #: which was in use when, newest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,7 @@ def models_page(store: Store, *, over: Over, cursor: str | None = None) -> Model
         plots=learning_plots(learners, over=over),
         choices=choices,
         pair=_pair(champion, rollback_to, choices),
+        in_use=versions_in_use(store),
     )
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from personas import sign_in
-from personas.entities import FaceKey, VersionStatus
+from personas.entities import AuditEntry, FaceKey, VersionStatus
 from personas.store import get_store
 from personas.store.base import Store
 from tests import factories
@@ -249,6 +249,17 @@ def test_the_first_version_has_nothing_to_roll_back_to(web: Client, store: Store
     page = shown(web, reverse("models"))
     assert "Roll back" not in page
     assert "begins with the second" in page
+
+
+def test_the_list_says_which_version_was_in_use_when(web: Client, learnt: Store) -> None:
+    assert "In use when" not in shown(web, reverse("models"))  # no switch is in the audit log
+    learnt.add_audit(
+        AuditEntry(
+            at=factories.NOW, actor="zoe", action="champion_switched", target="version 3", detail={"why": "rolled back"}
+        )
+    )
+    page = shown(web, reverse("models")).partition("In use when")[2]
+    assert re.findall(r"<td>([^<]*)</td>", page)[1:] == ["now", "zoe", "rolled back"]
 
 
 def test_an_unknown_axis_is_the_usual_one(web: Client, learnt: Store) -> None:
