@@ -163,20 +163,24 @@ def _found(quality: PersonaQuality | None) -> str:
 
 
 def _written(one: _Share | None) -> str:
-    """With spaces that do not break, but for the one in the middle."""
-    return (
-        "–" if one is None else f"{share(one.value)} of {one.n:,}".replace(" %", "\u00a0%").replace("of ", "of\u00a0")
-    )
+    """Broken in the middle at most."""
+    return "–" if one is None else f"{_unbroken(share(one.value))} {_unbroken(f'of {one.n:,}')}"
+
+
+def _unbroken(text: str) -> str:
+    """With spaces that end no line."""
+    return text.replace(" ", "\u00a0")
 
 
 def _of_numbers(name: str, a: float | None, b: float | None, *, as_share: bool = False) -> Figure:
     """A share is better when higher, an error when lower."""
     text = share if as_share else three_decimals
+    written_a, written_b = _unbroken(text(a)), _unbroken(text(b))
     if a is None or b is None:
-        return Figure(name=name, a=text(a), b=text(b), difference="–", verdict="")
+        return Figure(name=name, a=written_a, b=written_b, difference="–", verdict="")
     written = points(b - a) if as_share else _signed(b - a, ".3f") if round(b - a, 3) else "0"
     return Figure(
-        name=name, a=text(a), b=text(b), difference=written, verdict=_verdict(b - a, higher_is_better=as_share)
+        name=name, a=written_a, b=written_b, difference=written, verdict=_verdict(b - a, higher_is_better=as_share)
     )
 
 

@@ -11,6 +11,9 @@ from typing import Any
 
 from personas.entities import ModelVersion
 from personas.version_metrics import metrics_of
+from training.metrics import wilson
+
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,18 @@ class Recorded:
     def n_known(self) -> int:
         """Held-out faces whose persona the fold knew: what recall is a share of."""
         return sum(quality.n for quality in self.personas.values())
+
+    @property
+    def recall_interval(self) -> Interval | None:
+        """Where recall lies with 98 % certainty (Wilson's interval); None where nothing was seen."""
+        recall = self.headline.recall
+        return wilson(round(recall * self.n_known), self.n_known) if recall is not None and self.n_known else None
+
+    @property
+    def strangers_interval(self) -> Interval | None:
+        """The same of the share of strangers that are named."""
+        share, tried = self.headline.strangers_named, self.headline.n_strangers
+        return wilson(round(share * tried), tried) if share is not None and tried else None
 
 
 def headline_of(version: ModelVersion) -> Headline:

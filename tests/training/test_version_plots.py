@@ -36,6 +36,15 @@ def test_precision_recall_and_strangers_are_shares_of_what_was_counted() -> None
     assert (last.precision, last.recall, last.strangers_named) == (1.0, 0.25, 0.0)
 
 
+def test_intervals_tell_how_little_a_few_faces_say() -> None:
+    """Wilson's interval of 18 of 20 and of 2 of 40, 98 %: z = 2.326."""
+    said = recorded(factories.model_version(metrics=evaluated()))
+    assert said.recall_interval == pytest.approx((0.6523, 0.9774), abs=1e-4)
+    assert said.strangers_interval == pytest.approx((0.0112, 0.1960), abs=1e-4)
+    nothing = recorded(factories.model_version(metrics={}))
+    assert nothing.recall_interval is nothing.strangers_interval is None
+
+
 def test_where_nothing_is_named_there_is_no_precision() -> None:
     nothing = {"n": 20, "n_others": 0, "n_strangers": 40, "rows": [[0.0, 20, 0, 0], [0.999, 0, 0, 0]]}
     plot = drawn(thresholds_plot(subject(evaluated(thresholds=nothing))))
