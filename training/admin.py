@@ -13,8 +13,8 @@ from personas.models import ModelVersion
 from personas.permissions import can_manage
 from personas.store import Store
 from personas.store_admin import PAGE, Action, Details, Row, StoreAdmin
-from personas.templatetags.plots import share
 from personas.views.http import whole_number
+from personas.words import share
 from training.report import VersionRow, list_reports, version_report
 from training.services import promote
 
