@@ -4,7 +4,19 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from personas.views import account, curation, health, history, jobs, labelling, learning, people, pictures
+from personas.views import (
+    account,
+    bulk,
+    curation,
+    health,
+    history,
+    jobs,
+    labelling,
+    learning,
+    people,
+    pictures,
+    review,
+)
 
 
 class Sha256Converter(StringConverter):
@@ -23,6 +35,10 @@ urlpatterns = [
     path("personas/<str:persona_id>/hide/", curation.hide, name="persona-hide"),
     path("personas/<str:persona_id>/merge/", curation.merge, name="persona-merge"),
     path("personas/<str:persona_id>/delete/", curation.delete, name="persona-delete"),
+    path("personas/<str:persona_id>/confirm/", bulk.confirm, name="persona-confirm"),
+    path("review/", review.review, name="review"),
+    path("review/count/", review.count, name="review-count"),
+    path("review/skip/", review.skip, name="review-skip"),
     path("unknown/", people.unknown, name="unknown"),
     path("strangers/", people.strangers, name="strangers"),
     path("images/", pictures.browse, name="images"),

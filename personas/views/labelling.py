@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from personas.entities import STRANGER, FaceKey, Persona, Verdict
+from personas.entities import IGNORED, NOT_A_FACE, STRANGER, FaceKey, Persona, Verdict
 from personas.errors import AmbiguousError, NotFoundError, UnableToLabelError
 from personas.forms import LabelForm, cleaned
 from personas.permissions import can_label, require
@@ -27,6 +27,8 @@ from personas.views.pictures import faces_listed
 
 #: An event that is this much older than its request was recorded by an earlier one: the form is from an old page.
 REPEATED = timedelta(seconds=30)
+#: What a person may say where nobody is meant, in the words of the sentence that confirms it.
+ANSWERS = {STRANGER: "a stranger", IGNORED: "ignored", NOT_A_FACE: "not a face"}
 
 
 @require_POST
@@ -78,8 +80,8 @@ def _record(store: Store, data: Mapping[str, Any], *, actor: str) -> Persona:
 
 def _meant(store: Store, persona_id: str, name: str) -> Persona | None:
     """The persona an id or a typed name stands for; None: nobody has that name yet."""
-    if persona_id == STRANGER:
-        return Persona(persona_id=STRANGER, name="a stranger", created_at=timezone.now())
+    if persona_id in ANSWERS:
+        return Persona(persona_id=persona_id, name=ANSWERS[persona_id], created_at=timezone.now())
     if persona_id:
         persona = store.personas_by_id([persona_id]).get(persona_id)
         if persona is None:
@@ -98,7 +100,7 @@ def _sentence(verdict: Verdict, persona_id: str, name: str, n_faces: int) -> str
     faces = "" if n_faces == 1 else f"{n_faces} faces: "
     match verdict:
         case Verdict.BELONGS:
-            return f"{faces}Marked as {name}." if persona_id == STRANGER else f"{faces}This is {name}."
+            return f"{faces}Marked as {name}." if persona_id in ANSWERS else f"{faces}This is {name}."
         case Verdict.REJECTED:
             return f"{faces}Not {name}. It will not be suggested again."
         case Verdict.CLEARED:
@@ -113,7 +115,7 @@ def _partial(
         context["listed"] = faces_listed(request.htmx.current_url or "")
         response = render(request, "pictures/_labelled.html", context)
     else:
-        if data["page_of"] and data["page_of"] != STRANGER:
+        if data["page_of"] and data["page_of"] not in ANSWERS:
             context |= persona_context(store, data["page_of"], data["tab"])
         response = render(request, "people/_labelled.html", context)
     response["HX-Trigger"] = "labelled"
