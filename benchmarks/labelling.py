@@ -1,4 +1,4 @@
-"""How many answers of a person it takes until the product knows who is who: the review queue's order beside random order.
+"""How many answers of a person it takes to know who is who: the review queue's order beside random order.
 
 A simulated labeller sits before data/lfw-dev: 81 people and strangers, nothing labelled, nobody known. They answer what
 they are asked, truly: a name, or "stranger". After every ANSWERS_A_FIT answers the product's classifier is fitted on
@@ -195,7 +195,7 @@ def _show(curves: dict[str, list[Run]]) -> None:
     for stop in STOPS:
         means = [100 * _mean(_at(run.curve, stop) for run in runs) for runs in curves.values()]
         table.add_row(str(stop), *(f"{mean:.1f}" for mean in means))
-    Console(stderr=True).print(table)
+    Console(stderr=True, width=120).print(table)
 
 
 def _at(curve: dict[int, float], n_answers: int) -> float:

@@ -135,7 +135,6 @@
     card.remove();
     count(entry.faces);
     countDown(1);
-    show(cards()[0]);
     sent = sent.then(() => send(form.action, body)).then(
       () => entry.command && document.body.dispatchEvent(new CustomEvent("labelled", { bubbles: true })),
       (error) => {
@@ -146,7 +145,7 @@
         complain(error.partial, error.message);
       },
     );
-    return sent;
+    return show(cards()[0]);
   }
 
   async function send(address, body) {

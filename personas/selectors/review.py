@@ -198,7 +198,7 @@ def _examples(store: Store, personas: Mapping[str, Persona]) -> dict[str, Face]:
 def _current(store: Store, *, label_seq: int = 0) -> _Queue:
     """The queue of the champion; a thread that finds none makes it, and others wait for it.
 
-    label_seq: what was said up to here has to be in it. All was asked, and a new version is yet to come, or was refused.
+    label_seq: what was said up to here has to be in it: all was asked, and no new version came, or it was refused.
     """
     global _queue
     source = _source(store)

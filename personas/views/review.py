@@ -37,9 +37,10 @@ def review(request: PageRequest) -> HttpResponse:
     """The next question; to the page's script, the next few."""
     partial = wants_partial(request)
     store = get_store()
-    context = {"learning": learning_state(store)}
+    learning = learning_state(store)  # before the questions: of a version that comes in between, the page learns later
     found = next_questions(store, skipped=_skipped(request), limit=AHEAD if partial else 1)
-    context |= {
+    context = {
+        "learning": learning,
         "questions": found.questions,
         "n_open": _many(found.n_open),
         "n_skipped": len(_skipped(request)),
