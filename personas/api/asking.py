@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from personas.api.answers import Answer
 from personas.entities import Slice
+from personas.problems import ProblemError
 from personas.services.labelling import new_command_id
 from personas.views.http import MAX_CURSOR
 
@@ -85,6 +87,15 @@ def page_of(
 def link_next(request: HttpRequest, response: HttpResponse, cursor: str) -> None:
     query = urlencode({**request.GET.dict(), "cursor": cursor})
     response["Link"] = f'<{request.path}?{query}>; rel="next"'
+
+
+def key_used() -> ProblemError:
+    """What somebody is told whose key named another command before."""
+    return ProblemError(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "key_used",
+        "This Idempotency-Key was used for something else before, and nothing was changed. Send a new one.",
+    )
 
 
 def command_of(key: UUID | None) -> str:

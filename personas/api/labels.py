@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Annotated
 
 from django.utils import timezone
@@ -12,12 +11,11 @@ from ninja.decorators import decorate_view
 from pydantic import Field
 
 from personas.api.answers import Labelled
-from personas.api.asking import PERSONA_ID, CommandKey, FaceText, Sent, command_of
+from personas.api.asking import PERSONA_ID, CommandKey, FaceText, Sent, command_of, key_used
 from personas.api.interface import ApiRequest
-from personas.entities import Event, FaceKey, Verdict
+from personas.entities import DELETED, Event, FaceKey, Verdict
 from personas.errors import UnableToLabelError
 from personas.permissions import can_label, require
-from personas.problems import ProblemError
 from personas.projection import FACES_LABELLED
 from personas.services.labelling import label_groups
 from personas.store import get_store
@@ -48,6 +46,8 @@ class Labels(Sent):
         said: dict[tuple[str, str], Verdict] = {}
         belongs: dict[str, str] = {}
         for group in self.labels:
+            if group.persona_id == DELETED:
+                raise UnableToLabelError("A face becomes `deleted` with its picture; delete that, or say `ignored`.")
             for face in group.faces:
                 if said.setdefault((face, group.persona_id), group.verdict) is not group.verdict:
                     raise UnableToLabelError(f"Two verdicts were sent of face {face} and one persona; send one.")
@@ -82,8 +82,4 @@ def _require_same(events: tuple[Event, ...], groups: Groups, *, actor: str) -> N
             said = event.payload["persona_id"], Verdict(event.payload["verdict"])
             recorded.setdefault(said, []).extend(FaceKey(*face) for face in event.payload["faces"])
     if recorded != groups:
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "key_used",
-            "This Idempotency-Key was used for something else before, and nothing was changed. Send a new one.",
-        )
+        raise key_used()

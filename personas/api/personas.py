@@ -14,7 +14,7 @@ from ninja.params.functions import Query
 from pydantic import Field
 
 from personas.api.answers import Label, Persona, PersonaChanged, RankedFace
-from personas.api.asking import CommandKey, FaceText, Page, Part, PersonaId, Sent, command_of, page_of
+from personas.api.asking import CommandKey, FaceText, Page, Part, PersonaId, Sent, command_of, key_used, page_of
 from personas.api.interface import ApiRequest
 from personas.entities import NOBODY, FaceKey
 from personas.errors import NotFoundError
@@ -66,6 +66,8 @@ def create_persona(
         at=timezone.now(),
         command_id=command_id,
     )
+    if added.persona_id not in store.personas_by_id([added.persona_id]):
+        raise key_used()
     response["Location"] = reverse("api:read_persona", args=[added.persona_id])
     return Status(HTTPStatus.CREATED, _changed(added.persona_id, command_id))
 

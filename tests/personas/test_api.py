@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from PIL import Image as Pillow
 
 from personas import sign_in
@@ -246,12 +248,30 @@ def test_a_face_that_is_not_there_is_not_found(api: Api, world: World, path: str
     problem_in(api.get(path.format(world.faces[0])), 404, "not_found")
 
 
-def test_a_page_of_faces_costs_no_query_a_row(api: Api, world: World, django_assert_max_num_queries: Any) -> None:
-    api.get("/faces?limit=1")  # what is cached a process
-    with django_assert_max_num_queries(10) as few:
-        api.get("/faces?limit=2")
-    with django_assert_max_num_queries(len(few)):
-        assert len(api.get("/faces?limit=6").json()["items"]) == 6
+@pytest.mark.parametrize(
+    ("path", "few"),
+    [
+        ("/faces", 3),  # labelled, rejected and predicted ones
+        ("/images", 1),
+        (f"/personas/{ADA}/predictions", 1),
+        (f"/personas/{ADA}/labels", 1),
+        ("/models", 1),
+        ("/jobs", 1),
+        ("/events/labels", 1),
+    ],
+)
+def test_a_page_costs_no_query_a_row(api: Api, world: World, store: Store, path: str, few: int) -> None:
+    factories.label(store, ADA, world.faces[5])  # so that each of these has more rows than a few
+
+    def asked(limit: int) -> tuple[int, int]:
+        with CaptureQueriesContext(connection) as queries:
+            items = api.get(f"{path}?limit={limit}").json()["items"]
+        return len(items), len(queries)
+
+    asked(few)  # what a process keeps, and when the token was last used
+    (some, queries), (all_of_them, queries_of_all) = asked(few), asked(50)
+    assert some < all_of_them
+    assert queries_of_all <= queries
 
 
 # ---- labels ----------------------------------------------------------------------------------------------------------
@@ -298,6 +318,7 @@ def test_a_key_that_was_used_for_something_else_is_refused(api: Api, world: Worl
     api.send("/labels", groups((ADA, Verdict.BELONGS, [world.faces[5]])), key=key)
     head = store.head("labels")
     problem_in(api.send("/labels", groups((BOB, Verdict.BELONGS, [world.faces[5]])), key=key), 422, "key_used")
+    problem_in(api.send("/personas", {"name": "Grace"}, key=key), 422, "key_used")
     other = Api(token_of(user_with(*LABELLER, name="somebody")))
     problem_in(other.send("/labels", groups((ADA, Verdict.BELONGS, [world.faces[5]])), key=key), 422, "key_used")
     assert store.head("labels") == head
@@ -308,6 +329,7 @@ def test_a_key_that_was_used_for_something_else_is_refused(api: Api, world: Worl
     [
         ([("nobody", Verdict.BELONGS, [0])], 404, "not_found"),
         ([("stranger", Verdict.REJECTED, [0])], 422, "unable"),
+        ([("deleted", Verdict.BELONGS, [0])], 422, "unable"),
         ([(ADA, Verdict.BELONGS, [])], 422, "invalid"),
         ([], 422, "invalid"),
         ([(ADA, Verdict.BELONGS, [0]), (BOB, Verdict.BELONGS, [0])], 422, "unable"),
@@ -348,6 +370,10 @@ def test_events_of_both_streams_are_told_since_a_cursor(api: Api, world: World, 
 def test_at_the_end_of_the_log_the_cursor_stays_where_it_was(api: Api, world: World) -> None:
     said = api.get("/events/labels?cursor=4").json()
     assert said == {"items": [], "next_cursor": None, "last_seq": 4}
+
+
+def test_a_cursor_beyond_the_log_is_led_back_to_its_end(api: Api, world: World) -> None:
+    assert api.get("/events/labels?cursor=99").json()["last_seq"] == 4
 
 
 @pytest.mark.parametrize("path", ["/events/others", "/events/labels?cursor=-1", "/events/labels?cursor=x"])
