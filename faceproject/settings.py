@@ -169,6 +169,7 @@ MIDDLEWARE = [
     "personas.middleware.BodySizeMiddleware",  # before CSRF, which reads the form
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "personas.api.middleware.ApiMiddleware",  # before whatever asks who the user is
     "django.contrib.auth.middleware.LoginRequiredMiddleware",  # deny by default
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
