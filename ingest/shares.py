@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from ingest.allowed_folders import require_allowed
 from ingest.known_paths import KnownPaths
 from ingest.manifest import ManifestSource, manifests, pack, slices, unpack
 from ingest.pipeline import IngestRun
@@ -31,7 +32,7 @@ from ingest.sources.base import SourcePicture
 from ingest.sources.folder import FolderSource
 from ingest.summary import IngestSummary, Progress
 from ingest.warm import warm_pool
-from ingest.web_shares import ADDRESSES, list_addresses, queue_addresses, take_in_addresses
+from ingest.web_shares import ADDRESSES, addresses_of, list_addresses, queue_addresses, take_in_addresses
 from personas.entities import Job, JobStatus, Share, ShareStatus
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease
@@ -79,6 +80,27 @@ def queue_ingest(*, store: Store, folder: Path, actor: str, at: datetime) -> Job
 def queue_web_ingest(*, store: Store, text: str, actor: str, at: datetime) -> Job:
     """Have the ingest-workers take in the pictures at web addresses, one a line. Raises UnableToFetchError."""
     return queue_addresses(store=store, text=text, actor=actor, at=at, kind=KIND)
+
+
+def queue_allowed_folder(*, store: Store, folder: str, actor: str, at: datetime) -> Job:
+    """`queue_ingest` for who may only name some folders.
+
+    Raises FolderNotAllowedError, NotFoundError and UnableToIngestError.
+    """
+    return queue_ingest(store=store, folder=require_allowed(folder), actor=actor, at=at)
+
+
+def queue_again(*, store: Store, job_id: str, actor: str, at: datetime) -> Job:
+    """Have the source of an earlier ingest read once more; what is known is skipped, what is new is taken in.
+
+    Raises NotFoundError (no such ingest) and what `queue_allowed_folder` and `queue_web_ingest` raise.
+    """
+    job = store.job(job_id)
+    if job is None or job.kind != KIND:
+        raise NotFoundError("There is no such ingest; the jobs page lists the latest.")
+    if ADDRESSES in job.detail:
+        return queue_web_ingest(store=store, text=addresses_of(job), actor=actor, at=at)
+    return queue_allowed_folder(store=store, folder=str(job.detail["folder"]), actor=actor, at=at)
 
 
 def record_ingest(*, store: Store, summary: IngestSummary, actor: str, at: datetime) -> Job:
