@@ -180,7 +180,7 @@ class Crawler:
 
 def _require_ok(head: Head) -> None:
     if head.status != 200:
-        what = "There is nothing any more" if head.status in (404, 410) else "The server does not give it away"
+        what = "There is nothing at this address" if head.status in (404, 410) else "The server does not give it away"
         raise RejectedError(REFUSED_BY_SERVER, f"{what} (status {head.status}). Check the address in a browser.")
 
 
