@@ -174,7 +174,6 @@
         window.htmx.process(job);
         document.dispatchEvent(new Event("queued"));
       }
-      form.reset();
       words.textContent = `${total.sentFiles} file${total.sentFiles === 1 ? "" : "s"} sent. You may leave this page; the work goes on.`;
     } catch (error) {
       words.textContent = `${total.sentFiles} of ${total.files} files sent. ${error.message}`;
@@ -213,15 +212,21 @@
   }
 
   // ---- the form, and the whole page as a place to drop on -----------------------------------------------------------------
+  function sendChosen(input) {
+    const found = chosen(input);
+    form.reset(); // nothing is sent twice, and the same may be chosen again
+    send(found);
+  }
+
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    send(chosen(form.elements.files));
+    sendChosen(form.elements.files);
   });
   const folder = document.getElementById("chosen-folder");
   if ("webkitdirectory" in folder) {
     form.querySelector(".drop-folder").hidden = false;
     folder.removeAttribute("tabindex");
-    folder.addEventListener("change", () => folder.files.length && send(chosen(folder)));
+    folder.addEventListener("change", () => folder.files.length && sendChosen(folder));
   }
   const carriesFiles = (event) => [...event.dataTransfer.types].includes("Files");
   document.addEventListener("dragover", (event) => {
