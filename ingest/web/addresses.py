@@ -95,9 +95,11 @@ def redacted(text: str) -> str:
         parts = urlsplit(text.strip())
     except ValueError:
         return "…"
-    place = parts.netloc.rpartition("@")[2]
-    shown = f"{parts.scheme}://{place}{parts.path}" if parts.scheme or place else parts.path
-    return shown + ("?…" if parts.query else "")
+    tail = "?…" if parts.query else ""
+    if not parts.netloc:  # ada:secret@example.org/a.png has a scheme, for all a parser knows
+        begin, slash, rest = parts.path.partition("/")
+        return begin.rpartition("@")[2] + slash + rest + tail
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{tail}"
 
 
 def lines_of(text: str) -> list[str]:

@@ -79,6 +79,7 @@ class Crawler:
         self._turns = turns
         self._resolver = resolver
         self._clock = clock
+        self._busy: set[str] = set()  #: hosts that stayed busy, and are not waited for again
         self._robots = Robots(agent=rules.user_agent.partition("/")[0], fetch=self._fetch_robots)
 
     def look(self, address: Address) -> tuple[Address, ...]:
@@ -142,6 +143,8 @@ class Crawler:
     def _ask(self, address: Address, headers: Mapping[str, str], judge: Judge, into: BinaryIO, *, obey: bool) -> Head:
         """An answer, once the server is not busy."""
         rules = self._rules
+        if address.host in self._busy:
+            raise _busy(address)
         for tries_left in reversed(range(MAX_TRIES)):
             at = rules.networks.checked(address, self._resolver)
             delay = self._robots.delay(address, default=rules.delay) if obey else rules.delay
@@ -161,7 +164,8 @@ class Crawler:
             if not tries_left or wait > MAX_WAIT_SECONDS:
                 break
             self._turns.wait(address.host, wait)
-        raise RejectedError(BUSY_SERVER, f"{address.host} is too busy (status {head.status}). Try again later.")
+        self._busy.add(address.host)
+        raise _busy(address)
 
     def _wait_of(self, head: Head) -> float:
         """Seconds a busy server asks for (RFC 9110, 10.2.3)."""
@@ -182,6 +186,10 @@ def _require_ok(head: Head) -> None:
     if head.status != 200:
         what = "There is nothing at this address" if head.status in (404, 410) else "The server does not give it away"
         raise RejectedError(REFUSED_BY_SERVER, f"{what} (status {head.status}). Check the address in a browser.")
+
+
+def _busy(address: Address) -> RejectedError:
+    return RejectedError(BUSY_SERVER, f"{address.host} says that it is too busy. Try again later.")
 
 
 def _no_picture() -> RejectedError:

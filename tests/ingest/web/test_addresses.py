@@ -38,6 +38,7 @@ def test_an_address_has_one_spelling(text: str, url: str) -> None:
         "http://exa mple.org/",
         "http://example.org\\@127.0.0.1/",
         "http://ada:secret@example.org/",
+        "ada:secret@example.org/a.png",
         "http://example.org:99999/",
         "http://example.org:0/",
         "http://[::1/",
@@ -71,6 +72,9 @@ def test_a_long_address_has_a_path_that_stores_hold_and_that_is_its_own(tail: st
 def test_names_passwords_and_queries_are_not_shown() -> None:
     assert redacted("https://ada:secret@example.org/a?token=secret#secret") == "https://example.org/a?…"
     assert redacted("http://[broken") == "…"
+    assert redacted("ada:secret@example.org/@ada/a.png") == "example.org/@ada/a.png"
+    assert redacted("secret@example.org") == "example.org"
+    assert redacted("example.org/12@N00/a.png") == "example.org/12@N00/a.png"
 
 
 def test_a_list_has_each_address_once_and_no_remarks() -> None:

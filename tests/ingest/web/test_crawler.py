@@ -282,7 +282,10 @@ def test_a_busy_server_is_asked_again_when_it_says(
 
 def test_a_server_that_stays_busy_is_given_up(visit: Visitor, site: Site) -> None:
     site.answers["/a.png"] = content(b"", status=429, Retry_After="1")
-    assert visit().reason("/a.png") == BUSY_SERVER
+    visitor = visit()
+    assert visitor.reason("/a.png") == BUSY_SERVER
+    assert len(site.asked()) == MAX_TRIES
+    assert visitor.reason("/b.png") == BUSY_SERVER
     assert len(site.asked()) == MAX_TRIES
 
 

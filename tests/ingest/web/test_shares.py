@@ -6,18 +6,21 @@ import io
 import json
 import logging
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from ingest.known_paths import known_among
 from ingest.pool import InlinePool
 from ingest.rejections import DISALLOWED, FORBIDDEN_ADDRESS, NOT_A_PICTURE, TOO_MANY_PICTURES
 from ingest.report import rejected_by
 from ingest.settling import settled
 from ingest.shares import LISTING, do_ingest_share, queue_web_ingest
 from ingest.uploads import receiving_folder
+from ingest.web.turns import StoreTurns
 from ingest.web_shares import UnableToFetchError, addresses_of
 from personas.entities import ImagePath, Job, JobStatus, Share, ShareStatus
 from personas.errors import TransientError
@@ -119,14 +122,36 @@ def test_a_second_time_servers_are_only_asked_whether_pictures_have_changed(
     assert (third.detail["new"], third.detail["known"]) == (1, 4)
 
 
-def test_what_the_store_lost_or_another_extractor_read_is_fetched_anew(
-    store: Store, site: Site, album: str, settings: Any
-) -> None:
+def test_what_another_extractor_has_read_is_fetched_anew(store: Store, site: Site, album: str, settings: Any) -> None:
     do_all(store, queue(store, album))
     settings.FACE_EXTRACTOR = "tests.ingest.fakes.newer_squares"
     do_all(store, queue(store, album))
     assert "If-Modified-Since" not in site.headers_of("/2.png")[-1]
     assert {path.extractor for path in paths(store)} == {"squares 2, colour 1"}
+
+
+def test_threads_take_their_turns_from_the_store(
+    transactional_db: None, store: Store, album: str, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setattr("ingest.web_shares.StoreTurns", StoreTurns)
+    settings.CRAWLER_DELAY_SECONDS = 0.01
+    ended = settled(job := queue(store, album), do_all(store, job), now())
+    assert (ended.status, ended.detail["new"], ended.detail["n_rejected"]) == (JobStatus.DONE, 5, 4)
+    assert store.lease_until("crawl:site.test") is not None
+
+
+def test_a_path_is_known_where_the_store_has_its_picture_too(store: Store, site: Site, album: str) -> None:
+    do_all(store, queue(store, album))
+    first = paths(store)[0]
+    store.add_paths(
+        [replace(first, path="https://lost.test/a.png", image_id="f" * 64), replace(first, source="upload")]
+    )
+    wanted = ["https://lost.test/a.png", first.path, "https://never.test/"]
+    assert known_among(store, "web", wanted, extractor=first.extractor) == {first.path: first}
+    assert known_among(store, "web", wanted, extractor="another") == {}
+    assert known_among(store, "upload", wanted, extractor=first.extractor) == {
+        first.path: replace(first, source="upload")
+    }
 
 
 @pytest.mark.parametrize("dies_at", [1, 2, 3])
