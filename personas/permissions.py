@@ -44,7 +44,9 @@ def can_steer(user: Viewer, kind: str) -> bool:
 
 
 def _steering(kind: str) -> Permission:
-    return can_upload if kind in ("ingest", "upload") else can_manage
+    if kind in ("ingest", "upload"):
+        return can_upload
+    return can_label if kind == "group" else can_manage
 
 
 _REFUSALS: dict[Permission, str] = {
@@ -54,6 +56,7 @@ _REFUSALS: dict[Permission, str] = {
 }
 
 _STEERING_REFUSALS: dict[Permission, str] = {
+    can_label: "Your account may watch this job but not steer it. Ask an administrator for the labeller role.",
     can_upload: "Your account may watch this job but not steer it. Ask an administrator for the labeller role.",
     can_manage: "Your account may watch this job but not steer it. Ask an administrator for the curator role.",
 }

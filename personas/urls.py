@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from personas.views import account, health, jobs, labelling, learning, people, pictures
+from personas.views import account, health, jobs, labelling, learning, people, pictures, unknown
 
 
 class Sha256Converter(StringConverter):
@@ -20,8 +20,14 @@ urlpatterns = [
     path("personas/<str:persona_id>/", people.persona, name="persona"),
     path("personas/<str:persona_id>/rename/", people.rename, name="persona-rename"),
     path("personas/<str:persona_id>/cover/", people.cover, name="persona-cover"),
-    path("unknown/", people.unknown, name="unknown"),
-    path("strangers/", people.strangers, name="strangers"),
+    path("unknown/", unknown.unknown, name="unknown"),
+    path("unknown/groups/", unknown.groups, name="unknown-groups"),
+    path("unknown/grouping/", unknown.grouping, name="grouping"),
+    path("unknown/group/", unknown.group_again, name="group-again"),
+    path("unknown/<str:group_id>/", unknown.group, name="unknown-group"),
+    path("strangers/", unknown.set_aside, {"kind": "strangers"}, name="strangers"),
+    path("ignored/", unknown.set_aside, {"kind": "ignored"}, name="ignored"),
+    path("not-faces/", unknown.set_aside, {"kind": "not-faces"}, name="not-faces"),
     path("images/", pictures.browse, name="images"),
     path("images/<sha256:image_id>/", pictures.image, name="image"),
     path("images/<sha256:image_id>/original", pictures.original, name="image-original"),

@@ -179,6 +179,7 @@
     timer = setTimeout(poll, 50);
   });
   document.addEventListener("undone", () => refresh());
+  document.addEventListener("stale", () => refresh()); // from scripts of single pages
   window.addEventListener("pageshow", (event) => event.persisted && refresh()); // back: what was labelled since is gone
   document.addEventListener("visibilitychange", () => {
     clearTimeout(timer);

@@ -173,7 +173,7 @@ def test_a_refresh_on_its_way_does_not_take_the_form_of_a_change(
     page.route("**/personas/ada/?show=predicted", lambda route: held.setdefault("refresh", route))
     page.route("**/labels/", lambda route: held.setdefault("change", route))
     with page.expect_request("**/personas/ada/?show=predicted"):
-        publish(store, {key: ("ada", 0.8) for key in ada[1:5]}, version=2)
+        publish(store, dict.fromkeys(ada[1:5], ("ada", 0.8)), version=2)
     with page.expect_request("**/labels/"):
         page.get_by_role("button", name="Yes, this is Ada").first.click()
     with page.expect_response("**/personas/ada/?show=predicted"):
