@@ -23,6 +23,7 @@ from benchmarks.settings import Bench
 NAMES = (
     *("ingest", "peers_recipe", "open_set", "fit", "story", "label_to_visible", "store", "cassandra", "scorer"),
     "workers",
+    "clustering",
 )
 
 Measure = Callable[[Bench], Iterable[Row]]
