@@ -121,12 +121,12 @@ def made_up_faces(n_faces: int) -> tuple[Float32, Numbers]:
         left -= sizes[-1]
     people = np.repeat(np.arange(len(sizes)), sizes)
     vectors = _directions(rng, len(sizes))[people] + np.float32(SCATTER) * _directions(rng, n_faces)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), people
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32), people
 
 
 def _directions(rng: np.random.Generator, n: int) -> Float32:
     rows = rng.standard_normal((n, 128), dtype=np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 def _peak_megabytes() -> float:

@@ -33,6 +33,11 @@ def can_upload(user: Viewer) -> bool:
     return _has(user, "personas.add_image")
 
 
+def can_curate(user: Viewer) -> bool:
+    """May merge and delete personas, and delete pictures."""
+    return _has(user, "personas.delete_persona")
+
+
 def can_manage(user: Viewer) -> bool:
     """May promote and roll back model versions."""
     return _has(user, "personas.change_modelversion")
@@ -52,6 +57,7 @@ def _steering(kind: str) -> Permission:
 _REFUSALS: dict[Permission, str] = {
     can_label: "Your account may look at people but not label them. Ask an administrator for the labeller role.",
     can_upload: "Your account may not add pictures. Ask an administrator for the labeller role.",
+    can_curate: "Your account may not merge or delete. Ask an administrator for the curator role.",
     can_manage: "Your account may not change which version is in use. Ask an administrator for the curator role.",
 }
 
@@ -67,6 +73,12 @@ def refusal_of_steering(kind: str) -> str:
     return _STEERING_REFUSALS[_steering(kind)]
 
 
+def demand(user: Viewer, permission: Permission) -> None:
+    """As `require`, where what a request asks for shows only on looking at it. Raises PermissionDenied."""
+    if not permission(user):
+        raise PermissionDenied(_REFUSALS[permission])
+
+
 def require(
     permission: Permission,
 ) -> Callable[
@@ -80,8 +92,7 @@ def require(
     ) -> Callable[Concatenate[R, P], HttpResponseBase]:
         @wraps(view)
         def checked(request: R, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-            if not permission(request.user):
-                raise PermissionDenied(_REFUSALS[permission])
+            demand(request.user, permission)
             return view(request, *args, **kwargs)
 
         return checked

@@ -82,4 +82,4 @@ def _switch(request: PageRequest, switch: Callable[..., Champion], sentence: str
     except UnableToPromoteError as error:
         messages.error(request, str(error))
         return see_other(next_url)
-    return done(request, sentence.format(champion.version), undo=None, next_url=next_url)
+    return done(request, sentence.format(champion.version), next_url=next_url)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personas.entities import Face, FaceKey, Image, ImagePath, Label, Persona, Prediction, Slice
+from personas.entities import Face, FaceKey, Image, ImagePath, ImageStatus, Label, Persona, Prediction, Slice
 from personas.errors import NotFoundError
 from personas.recogniser import Recogniser, current_recogniser
 from personas.store.base import Store
@@ -40,9 +40,7 @@ class ImageView:
 
 def view_image(store: Store, image_id: str, *, n_candidates: int = 3) -> ImageView:
     """Raises NotFoundError."""
-    image = store.images_by_id([image_id]).get(image_id)
-    if image is None:
-        raise NotFoundError("There is no such picture; it may have been deleted.")
+    image = shown_image(store, image_id)
     faces = store.faces_of([image_id]).get(image_id, ())
     views = view_faces(store, faces, n_candidates=n_candidates)
     return ImageView(
@@ -51,6 +49,16 @@ def view_image(store: Store, image_id: str, *, n_candidates: int = 3) -> ImageVi
         faces=tuple(views),
         personas=store.personas_by_id(mentioned(views)),
     )
+
+
+def shown_image(store: Store, image_id: str) -> Image:
+    """Raises NotFoundError, for a deleted picture too."""
+    image = store.images_by_id([image_id]).get(image_id)
+    if image is None:
+        raise NotFoundError("There is no such picture.")
+    if image.status is ImageStatus.DELETED:
+        raise NotFoundError("This picture was deleted. A curator can bring it back from the history.")
+    return image
 
 
 def mentioned(views: Iterable[FaceView]) -> set[str]:

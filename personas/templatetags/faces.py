@@ -40,6 +40,11 @@ ICONS = {
     "models": '<path d="M4 19.5h16"/><path d="m5 15 4.5-4.5 3.5 3 6-7"/><path d="M15.5 6.5H19V10"/>',
     "search": '<circle cx="11" cy="11" r="6"/><path d="m15.5 15.5 4.5 4.5"/>',
     "plus": '<path d="M12 5.5v13M5.5 12h13"/>',
+    "more": '<circle cx="6" cy="12" r="1"/><circle cx="12" cy="12" r="1"/><circle cx="18" cy="12" r="1"/>',
+    "eye": '<path d="M2.5 12C4.6 8 8 6 12 6s7.4 2 9.5 6c-2.1 4-5.5 6-9.5 6s-7.4-2-9.5-6z"/>'
+    '<circle cx="12" cy="12" r="2.5"/>',
+    "merge": '<path d="M6 4.5v4c0 3 6 3.5 6 7v4m6-15v4c0 3-6 3.5-6 7"/>',
+    "trash": '<path d="M5 7h14M9.5 7V5h5v2m-8 0 .8 12.5h9.4L17.5 7"/>',
     "pencil": '<path d="m4.5 19.5 1-4L16 5l3 3L8.5 18.5z"/>',
     "user": '<circle cx="12" cy="8.5" r="3.5"/><path d="M5 19.5c.7-3.6 3.5-5.5 7-5.5s6.3 1.9 7 5.5"/>',
     "star": '<path d="m12 4.5 2.3 4.8 5.2.7-3.8 3.6.9 5.2-4.6-2.5-4.6 2.5.9-5.2L4.5 10l5.2-.7z"/>',
@@ -90,6 +95,26 @@ def ago(moment: datetime) -> str:
     if timezone.now() - moment < timedelta(minutes=1):
         return "just now"
     return f"{timesince(moment, depth=1)} ago"
+
+
+#: Kinds of events as the history calls them.
+KINDS = {
+    "faces_labelled": "labels",
+    "persona_added": "a new person",
+    "persona_renamed": "a new name",
+    "cover_chosen": "a cover",
+    "persona_hidden": "hiding or showing a person",
+    "persona_merged": "a merge",
+    "persona_deleted": "the deletion of a person",
+    "images_deleted": "the deletion of pictures",
+    "command_undone": "an undo",
+}
+
+
+@register.filter
+def kind_words(kind: str) -> str:
+    """What kind of command it was; a kind that a newer version wrote as it is called there."""
+    return KINDS.get(kind, kind.replace("_", " "))
 
 
 @register.filter

@@ -24,10 +24,10 @@ from personas.entities import (
     NewEvent,
     Slice,
 )
-from personas.store.base import PICTURES_INGESTED, SavedBatch, pictures_ingested_payload
+from personas.store.base import PICTURES_INGESTED, SavedBatch, marked, pictures_ingested_payload
 from personas.store.cassandra import claims
 from personas.store.cassandra import statements as cql
-from personas.store.cassandra.base import as_slice
+from personas.store.cassandra.base import SPACE, as_slice
 from personas.store.cassandra.claims import CassandraClaims, Claimed
 from personas.store.cassandra.log import EVENTS_A_CHUNK, Tally, chunk_of
 from personas.store.cassandra.paths import CassandraPaths
@@ -191,10 +191,19 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
             first={"after": after},
             then={"after": ""},
         )
-        return as_slice(rows, limit, to_image, lambda row: str(row.image_id))
+        found = as_slice(rows, limit, to_image, lambda row: str(row.image_id))
+        if not found.items:
+            return found
+        first, last = found.items[0].image_id, found.items[-1].image_id
+        marks = self._session.rows(cql.DELETED_BETWEEN, space=SPACE, first=first, last=last)
+        deleted = {row.image_id for row in marks}
+        return Slice(items=tuple(marked(image, deleted) for image in found.items), next_cursor=found.next_cursor)
 
     def images_by_id(self, image_ids: Collection[str]) -> dict[str, Image]:
-        return {row.image_id: to_image(row) for row in self._of_images(cql.IMAGES_BY_ID, image_ids)}
+        found = {row.image_id: to_image(row) for row in self._of_images(cql.IMAGES_BY_ID, image_ids)}
+        params = [{"space": SPACE, "image_ids": chunk} for chunk in chunks(found)]
+        deleted = {row.image_id for rows in self._session.rows_many(cql.DELETED_AMONG, params) for row in rows}
+        return {image_id: marked(image, deleted) for image_id, image in found.items()}
 
     def count_images(self) -> dict[str, int]:
         """The changes that the ingest log tells, added up; those of full partitions are remembered."""
@@ -211,7 +220,13 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
                 if len(rows) == EVENTS_A_CHUNK:
                     self._full_tallies[chunk] = tally
             total = [so_far + more for so_far, more in zip(total, tally, strict=True)]
-        return {ImageStatus.FACES.value: total[0], ImageStatus.NO_FACE.value: total[1], "faces_total": total[2]}
+        deleted = self._session.row(cql.COUNT_DELETED, space=SPACE)
+        return {
+            ImageStatus.FACES.value: total[0],
+            ImageStatus.NO_FACE.value: total[1],
+            ImageStatus.DELETED.value: deleted.n if deleted else 0,
+            "faces_total": total[2],
+        }
 
     def faces(self, *, cursor: str | None = None, limit: int = 1000) -> Slice[Face]:
         key = FaceKey("", -1) if cursor is None else parse_key(cursor)

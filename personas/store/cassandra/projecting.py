@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from personas.entities import LABELS, Event, NewEvent
@@ -50,6 +50,10 @@ class CassandraProjecting(CassandraLog):
         if max(event.seq for event in recorded.values()) > self.cursor(projected(stream)):
             self._project_through(stream, max(event.seq for event in recorded.values()))
         return tuple(recorded[event.event_id] for event in events)
+
+    def events_by_id(self, stream: str, event_ids: Collection[str]) -> dict[str, Event]:
+        seqs, _ = self._seqs_of(stream, list(event_ids))
+        return {event_id: self._event_at(stream, seq) for event_id, seq in seqs.items()}
 
     def repair(self) -> int:
         behind = self.head(LABELS) - self.cursor(projected(LABELS))
