@@ -83,7 +83,7 @@ def test_faces_are_left_out_of_a_group_before_it_is_named(
     tiles.nth(4).get_by_role("button", name="Not a face").click()
     expect(tiles).to_have_count(4)
     page.get_by_label("Name of these faces").fill("Grace")
-    page.get_by_role("button", name="Name all but those left out").click()
+    page.get_by_role("button", name="Name them").click()
     expect(page.locator(".toast").last).to_contain_text("3 faces: This is Grace.")
     assert page.url.endswith("/unknown/")
     (grace,) = store.personas_named("Grace")
