@@ -176,6 +176,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "personas.middleware.RequestIdMiddleware",  # first: what the others log belongs to the request too
     "django.middleware.security.SecurityMiddleware",
+    "personas.middleware.ContentSecurityPolicyMiddleware",  # outside of all that may answer by itself
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -187,7 +188,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "personas.middleware.ContentSecurityPolicyMiddleware",
     "personas.middleware.AnticipatedErrorsMiddleware",
 ]
 ROOT_URLCONF = "faceproject.urls"
