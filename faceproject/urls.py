@@ -3,11 +3,15 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from faceproject.api import api
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/v1/", api.urls),
     path("", include("personas.urls")),
     path("", include("ingest.urls")),
     path("", include("training.urls")),
+    path("", include("orchestration.urls")),
 ]
 
 handler400 = "personas.views.errors.bad_request"

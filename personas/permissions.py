@@ -1,4 +1,4 @@
-"""Who may do what: the one place that says so. Roles are groups that hold these permissions.
+"""Who may do what: the one place that says so. Roles (`personas.roles`) are groups that hold these permissions.
 
 Looking needs a sign-in only (LoginRequiredMiddleware); every write asks one of these.
 """
@@ -43,12 +43,18 @@ def can_manage(user: Viewer) -> bool:
     return _has(user, "personas.change_modelversion")
 
 
+def can_administer(user: Viewer) -> bool:
+    """May manage users, and see where on the machine things are."""
+    return _has(user, "auth.change_user")
+
+
 def can_steer(user: Viewer, kind: str) -> bool:
     """May pause, resume and retry jobs of this kind."""
-    return _steering(kind)(user)
+    return steering(kind)(user)
 
 
-def _steering(kind: str) -> Permission:
+def steering(kind: str) -> Permission:
+    """The permission that pausing, resuming and retrying jobs of this kind asks for."""
     if kind in ("ingest", "upload"):
         return can_upload
     return can_label if kind == "group" else can_manage
@@ -59,6 +65,7 @@ _REFUSALS: dict[Permission, str] = {
     can_upload: "Your account may not add pictures. Ask an administrator for the labeller role.",
     can_curate: "Your account may not merge or delete. Ask an administrator for the curator role.",
     can_manage: "Your account may not change which version is in use. Ask an administrator for the curator role.",
+    can_administer: "Your account may not manage users. Ask an administrator for the admin role.",
 }
 
 _STEERING_REFUSALS: dict[Permission, str] = {
@@ -70,7 +77,7 @@ _STEERING_REFUSALS: dict[Permission, str] = {
 
 def refusal_of_steering(kind: str) -> str:
     """What somebody is told who may not steer jobs of this kind."""
-    return _STEERING_REFUSALS[_steering(kind)]
+    return _STEERING_REFUSALS[steering(kind)]
 
 
 def demand(user: Viewer, permission: Permission) -> None:

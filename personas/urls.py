@@ -4,7 +4,19 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from personas.views import account, curation, health, history, jobs, labelling, learning, people, pictures, unknown
+from personas.views import (
+    account,
+    curation,
+    health,
+    history,
+    jobs,
+    labelling,
+    learning,
+    people,
+    pictures,
+    tokens,
+    unknown,
+)
 
 
 class Sha256Converter(StringConverter):
@@ -46,6 +58,9 @@ urlpatterns = [
     path("jobs/<str:job_id>/<str:action>/", jobs.steer, name="job-steer"),
     path("sign-in/", account.SignIn.as_view(), name="sign-in"),
     path("sign-in/<str:token>", account.one_time, name="sign-in-link"),
+    path("password/", account.ChangePassword.as_view(), name="password"),
+    path("account/tokens/", tokens.tokens, name="api-tokens"),
+    path("account/tokens/<int:token_id>/revoke/", tokens.revoke, name="api-token-revoke"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

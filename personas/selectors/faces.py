@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -133,7 +133,20 @@ def _predictions(
         rejected=rejections(labels),
         n_candidates=n_candidates,
     )
-    return {prediction.key: prediction for prediction in said}
+    return {prediction.key: prediction for prediction in _of_people_there_are(store, said)}
+
+
+def _of_people_there_are(store: Store, said: Sequence[Prediction]) -> Iterator[Prediction]:
+    """A version may know personas that were merged or deleted since: what it said of those it did not say."""
+    named = {prediction.persona_id for prediction in said if prediction.persona_id}
+    named |= {persona_id for prediction in said for persona_id, _ in prediction.candidates}
+    gone = named - store.personas_by_id(named).keys() if named else set()
+    for prediction in said:
+        candidates = tuple(candidate for candidate in prediction.candidates if candidate[0] not in gone)
+        if prediction.persona_id in gone:
+            yield replace(prediction, persona_id=None, probability=None, candidates=candidates)
+        else:
+            yield replace(prediction, candidates=candidates) if gone else prediction
 
 
 def rejections(labels: Mapping[FaceKey, tuple[Label, ...]]) -> dict[FaceKey, frozenset[str]]:

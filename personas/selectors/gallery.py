@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from personas.entities import (
@@ -223,7 +223,7 @@ def persona_labelled(
     )
 
 
-def persona_name(personas: dict[str, Persona], persona_id: str) -> str:
+def persona_name(personas: Mapping[str, Persona], persona_id: str) -> str:
     """The name to show for an id."""
     if persona_id in NOBODY:
         return NOBODY[persona_id]

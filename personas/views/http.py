@@ -88,3 +88,22 @@ def done(request: PageRequest, message: str, *, next_url: str, undo: str = "") -
     """Without JavaScript: go back to the page, which shows the message with a button that undoes the command `undo`."""
     messages.success(request, message, extra_tags=undo)
     return see_other(next_url)
+
+
+# ---- pages ask again and again; most answers say that nothing has changed ------------------------------------------
+# A whole page has no tag: a browser that comes back to it would send the tag of the part it asked for last.
+def knows(request: PageRequest, tag: str) -> bool:
+    """Whether the asker has what would be answered."""
+    return request.headers.get("If-None-Match") == f'"{tag}"'
+
+
+def unchanged(tag: str) -> HttpResponse:
+    """304."""
+    return tagged(HttpResponse(status=HTTPStatus.NOT_MODIFIED), tag)
+
+
+def tagged(response: HttpResponse, tag: str) -> HttpResponse:
+    """The answer with its tag, to be asked for again each time."""
+    response["ETag"] = f'"{tag}"'
+    patch_cache_control(response, private=True, no_cache=True)
+    return response

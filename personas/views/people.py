@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -53,6 +55,7 @@ def grid(request: PageRequest) -> HttpResponse:
     context["n_hidden"] = len(find_personas(store, hidden=True))
     if not found.items and not search:
         context["counts"] = store.count_images()
+        context["offers_sample"] = Path(settings.SAMPLE_DATA).is_dir()
     return page(request, "people/grid.html", context)
 
 

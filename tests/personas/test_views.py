@@ -118,7 +118,7 @@ def test_the_grid_shows_counts_and_a_cover(web: Client, ada: list[FaceKey]) -> N
 
 
 def test_an_empty_grid_says_what_to_do_next(web: Client, store: Store) -> None:
-    assert "Upload pictures" in text_of(web.get(reverse("persona-grid")))
+    assert "Add pictures" in text_of(web.get(reverse("persona-grid")))
     add_pictures(store, 1)
     assert "Name faces" in text_of(web.get(reverse("persona-grid")))
 

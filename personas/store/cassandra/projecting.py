@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -29,7 +30,7 @@ PATIENCE_SECONDS = 60.0
 EVENTS_A_TURN = 50
 
 
-class CassandraProjecting(CassandraLog):
+class CassandraProjecting(CassandraLog, ABC):
     """The writing half of LabelStore's log."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -100,5 +101,6 @@ class CassandraProjecting(CassandraLog):
         hold.check()
         self.advance_cursor(projected(stream), events[-1].seq)
 
+    @abstractmethod
     def _apply(self, change: Change, seq: int, hold: Hold) -> None:
-        raise NotImplementedError  # the labels' part knows how
+        """Write what one event of the labels' stream changes; the labels' part knows how. Raises LostLeaseError."""

@@ -57,16 +57,13 @@ NEXT_CLAIM = Statement(
     idempotent=False,
 )
 _IMAGE = "image_id, width, height, format, n_bytes, status, n_faces, detector, embedder, ingested_at"
-PUT_IMAGE = Statement(_insert("image", f"bucket {_IMAGE.replace(',', '')}", _STAMPED))
-ANNOUNCE = Statement(
-    "UPDATE image{at} SET announced = :announced, counted = :counted WHERE bucket = :bucket AND image_id = :image_id"
-)
+PUT_IMAGE = Statement(_insert("image", f"bucket {_IMAGE.replace(',', '')} announced counted", _STAMPED))
 ANNOUNCED = Statement(
     "SELECT image_id, announced, counted FROM image WHERE bucket = :bucket AND image_id IN :image_ids"
 )
 PUT_DELETED = Statement(_insert("image_deleted", "space image_id", _STAMPED))
 DROP_DELETED = Statement("DELETE FROM image_deleted{at} WHERE space = :space AND image_id = :image_id")
-COUNT_DELETED = Statement("SELECT count(*) AS n FROM image_deleted WHERE space = :space")
+DELETED = Statement("SELECT image_id FROM image_deleted WHERE space = :space")
 DELETED_AMONG = Statement("SELECT image_id FROM image_deleted WHERE space = :space AND image_id IN :image_ids")
 DELETED_BETWEEN = Statement(
     "SELECT image_id FROM image_deleted WHERE space = :space AND image_id >= :first AND image_id <= :last"
