@@ -1,5 +1,6 @@
 """The Cassandra store on the node that CASSANDRA_CONTACT_POINTS names: faces read, scored and published a second, a
-million predictions published, a persona's page, 5,000 faces labelled at once, pictures saved by two writers.
+million predictions published, a persona's page, 5,000 faces labelled at once, pictures saved by two writers, and what a
+picture costs a writer in CPU time, which does not depend on who else is at work on the machine.
 
 Made-up faces of 64 people in a scratch keyspace, dropped afterwards; read, scored and published by the product's own
 classes, by a version that knows all 64. Client and node share the machine.
@@ -233,26 +234,30 @@ def _saving() -> Iterator[dict[str, Any]]:
     for size in BATCH_SIZES:
         writers = [
             subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.cassandra", "writer", str(size)],
+                [sys.executable, "-m", "benchmarks.cassandra", "writer", str(size), str(BATCHES)],
                 cwd=REPOSITORY, stdout=subprocess.PIPE, text=True,
             )
             for _ in range(WRITERS)
         ]  # fmt: skip
-        speeds = [float(writer.communicate()[0]) for writer in writers]
-        figure = round(WRITERS * min(speeds))
+        said = [json.loads(writer.communicate()[0]) for writer in writers]
+        figure = round(WRITERS * min(each["pictures a second"] for each in said))
         yield {"what": f"pictures saved by {WRITERS} writers, {size} a batch", "figure": figure, "unit": "pictures/s"}
+        cpu = statistics.mean(each["CPU ms a picture"] for each in said)
+        yield {"what": f"CPU time of a writer for a picture, {size} a batch", "figure": round(cpu, 2), "unit": "ms"}
 
 
-def write_pictures(size: int) -> None:
-    """A writer: prints how many pictures a second it saved."""
+def write_pictures(size: int, n_batches: int) -> None:
+    """A writer: prints how many pictures a second it saved, and what they cost it."""
     store = _product_store()
     store.head("ingest")
     random = np.random.default_rng()
-    batches = [[_picture(random) for _ in range(size)] for _ in range(BATCHES)]
-    started = time.perf_counter()
+    batches = [[_picture(random) for _ in range(size)] for _ in range(n_batches)]
+    started, spent = time.perf_counter(), time.process_time()
     for batch in batches:
         store.save_extracted(batch, actor="bench", at=NOW, command_id=str(uuid.uuid4()))
-    print(BATCHES * size / (time.perf_counter() - started))
+    n_pictures = n_batches * size
+    rate, cpu = n_pictures / (time.perf_counter() - started), (time.process_time() - spent) / n_pictures
+    print(json.dumps({"pictures a second": rate, "CPU ms a picture": 1000 * cpu}))
 
 
 def _picture(random: np.random.Generator) -> Any:
@@ -287,6 +292,6 @@ def _product_store() -> Any:
 
 if __name__ == "__main__":
     if sys.argv[1] == "writer":
-        write_pictures(int(sys.argv[2]))
+        write_pictures(int(sys.argv[2]), int(sys.argv[3]))
     else:
         main(int(sys.argv[1]))

@@ -16,7 +16,7 @@ from faceproject.settings import *  # noqa: F403 - settings are meant to be take
 from faceproject.settings import INSTALLED_APPS, LOGGING, SCORER_MAX_BODY_BYTES, SCORER_MAX_PICTURES
 
 _PAGES = {
-    "django.contrib.admin",
+    "faceproject.admin_app.ProductAdminConfig",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",

@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("personas.urls")),
     path("", include("ingest.urls")),
     path("", include("training.urls")),
+    path("", include("orchestration.urls")),
 ]
 
 handler400 = "personas.views.errors.bad_request"

@@ -29,7 +29,7 @@ from ingest.rejections import (
 from ingest.sidecar import Sidecar, parse_sidecar
 from personas.entities import LABELS, STRANGER, Face, FaceKey, Image, Label, NewEvent, Truth, Verdict
 from personas.errors import AmbiguousError, NotFoundError
-from personas.services.labelling import labelling_events
+from personas.services.labelling import as_said, labelling_events
 from personas.services.personas import add_persona, persona_id_of_name
 from personas.store.base import Store
 from personas.which_face import face_meant
@@ -241,11 +241,13 @@ def _events(
     facts = sorted(f"{p} {v} {key} {before[key]}" for (p, v), keys in groups.items() for key in keys)
     command_id = str(uuid.uuid5(_COMMANDS, "\n".join([source, *facts])))
     events: list[NewEvent] = []
+    standing = as_said(known)
     for (persona_id, verdict), keys in sorted(groups.items()):
         events += labelling_events(
             persona_id,
             sorted(keys),
             verdict,
+            before=standing,
             actor=SIDECAR_ACTOR,
             at=at,
             command_id=command_id,

@@ -16,10 +16,12 @@ from orchestration.probes import Probes, probes_of, serve_probes
 from orchestration.roles import DISPATCHER, INIT, ROLES, SCORER, WEB, Role
 from orchestration.scorer import serve as serve_scorer
 from orchestration.serving import require_free
+from orchestration.signs_of_life import SignOfLife, shown_at_work
 from personas.errors import FaceProjectError
 from personas.log_context import ROLE_VARIABLE
 from personas.management.schema import create_private
 from personas.readiness import NotReadyError, check_schema
+from personas.store import get_store
 
 logger = logging.getLogger(__name__)
 
@@ -73,22 +75,28 @@ def _run(role: Role) -> int:
                 return initialise(probes.ending)
             if not _schema_comes(probes, heartbeat):
                 return 0
-            if role.name == DISPATCHER:
-                from prometheus_client import REGISTRY
-
-                from orchestration.dispatcher import product_dispatcher
-                from orchestration.state_metrics import StateMetrics
-
-                dispatcher = product_dispatcher()
-                REGISTRY.register(StateMetrics())
-                probes.working.set()
-                dispatcher.run(_beating(heartbeat, probes.ending))
-                return 0
-            from orchestration.worker import run_worker
-
-            return run_worker(role, probes, heartbeat)
+            with shown_at_work(SignOfLife(get_store(), role.name, heartbeat)):
+                return _work(role, probes, heartbeat)
     finally:
         end_probes()
+
+
+def _work(role: Role, probes: Probes, heartbeat: Heartbeat) -> int:
+    """The main loop of a role that works until SIGTERM."""
+    if role.name == DISPATCHER:
+        from prometheus_client import REGISTRY
+
+        from orchestration.dispatcher import product_dispatcher
+        from orchestration.state_metrics import StateMetrics
+
+        dispatcher = product_dispatcher()
+        REGISTRY.register(StateMetrics())
+        probes.working.set()
+        dispatcher.run(_beating(heartbeat, probes.ending))
+        return 0
+    from orchestration.worker import run_worker
+
+    return run_worker(role, probes, heartbeat)
 
 
 def _beating(heartbeat: Heartbeat, ending: threading.Event) -> Callable[[], bool]:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from personas.permissions import can_label, can_manage, can_upload
+from personas.permissions import can_administer, can_curate, can_label, can_manage, can_upload
 from personas.selectors.learning import learning_state
 from personas.store import get_store
 
@@ -21,5 +21,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "learning": SimpleLazyObject(lambda: learning_state(get_store())),
         "can_label": bool(user and can_label(user)),
         "can_upload": bool(user and can_upload(user)),
+        "can_curate": bool(user and can_curate(user)),
         "can_manage": bool(user and can_manage(user)),
+        "can_administer": bool(user and can_administer(user)),
     }

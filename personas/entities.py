@@ -90,6 +90,7 @@ class ImageStatus(enum.StrEnum):
 
     FACES = "faces"
     NO_FACE = "no_face"
+    DELETED = "deleted"  #: by a human, who may take it back; whatever was found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,8 +71,27 @@ class CoverForm(CommandForm):
     face = FaceKeyField(required=False)
 
 
-class UndoForm(CommandForm):
-    undo = forms.CharField()
+class UndoForm(forms.Form):
+    """The id of the command to take back; that of the undo follows from it."""
+
+    undo = forms.UUIDField()
+
+
+class HideForm(CommandForm):
+    hidden = forms.BooleanField(required=False)
+
+
+class MergeForm(CommandForm):
+    """Whom a persona becomes part of, by id or by name."""
+
+    into = forms.CharField(max_length=64, required=False)
+    name = forms.CharField(max_length=400, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        if not values.get("into") and not values.get("name"):
+            raise ValidationError("type a name, or pick one")
+        return values
 
 
 class LabelForm(CommandForm):

@@ -115,3 +115,16 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Job(models.Model):
+    """See `personas.entities.Job`."""
+
+    job_id = models.CharField(max_length=80, primary_key=True)
+
+    class Meta:
+        managed = False
+        default_permissions: ClassVar = ("view", "change")
+
+    def __str__(self) -> str:
+        return self.job_id

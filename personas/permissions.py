@@ -1,4 +1,4 @@
-"""Who may do what: the one place that says so. Roles are groups that hold these permissions.
+"""Who may do what: the one place that says so. Roles (`personas.roles`) are groups that hold these permissions.
 
 Looking needs a sign-in only (LoginRequiredMiddleware); every write asks one of these.
 """
@@ -33,24 +33,37 @@ def can_upload(user: Viewer) -> bool:
     return _has(user, "personas.add_image")
 
 
+def can_curate(user: Viewer) -> bool:
+    """May merge and delete personas, and delete pictures."""
+    return _has(user, "personas.delete_persona")
+
+
 def can_manage(user: Viewer) -> bool:
     """May promote and roll back model versions."""
     return _has(user, "personas.change_modelversion")
 
 
+def can_administer(user: Viewer) -> bool:
+    """May manage users, and see where on the machine things are."""
+    return _has(user, "auth.change_user")
+
+
 def can_steer(user: Viewer, kind: str) -> bool:
     """May pause, resume and retry jobs of this kind."""
-    return _steering(kind)(user)
+    return steering(kind)(user)
 
 
-def _steering(kind: str) -> Permission:
+def steering(kind: str) -> Permission:
+    """The permission that pausing, resuming and retrying jobs of this kind asks for."""
     return can_upload if kind in ("ingest", "upload") else can_manage
 
 
 _REFUSALS: dict[Permission, str] = {
     can_label: "Your account may look at people but not label them. Ask an administrator for the labeller role.",
     can_upload: "Your account may not add pictures. Ask an administrator for the labeller role.",
+    can_curate: "Your account may not merge or delete. Ask an administrator for the curator role.",
     can_manage: "Your account may not change which version is in use. Ask an administrator for the curator role.",
+    can_administer: "Your account may not manage users. Ask an administrator for the admin role.",
 }
 
 _STEERING_REFUSALS: dict[Permission, str] = {
@@ -61,7 +74,13 @@ _STEERING_REFUSALS: dict[Permission, str] = {
 
 def refusal_of_steering(kind: str) -> str:
     """What somebody is told who may not steer jobs of this kind."""
-    return _STEERING_REFUSALS[_steering(kind)]
+    return _STEERING_REFUSALS[steering(kind)]
+
+
+def demand(user: Viewer, permission: Permission) -> None:
+    """As `require`, where what a request asks for shows only on looking at it. Raises PermissionDenied."""
+    if not permission(user):
+        raise PermissionDenied(_REFUSALS[permission])
 
 
 def require(
@@ -77,8 +96,7 @@ def require(
     ) -> Callable[Concatenate[R, P], HttpResponseBase]:
         @wraps(view)
         def checked(request: R, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-            if not permission(request.user):
-                raise PermissionDenied(_REFUSALS[permission])
+            demand(request.user, permission)
             return view(request, *args, **kwargs)
 
         return checked

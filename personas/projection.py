@@ -6,17 +6,28 @@ a kill cut short is completed by doing it again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
 from personas.entities import Event, FaceKey, Persona, Verdict
 
 PERSONA_ADDED = "persona_added"
 PERSONA_RENAMED = "persona_renamed"
 COVER_CHOSEN = "cover_chosen"
+PERSONA_HIDDEN = "persona_hidden"
+PERSONA_MERGED = "persona_merged"
+PERSONA_DELETED = "persona_deleted"
 FACES_LABELLED = "faces_labelled"
+IMAGES_DELETED = "images_deleted"
+IMAGES_RESTORED = "images_restored"
+#: Closes a command that took another one back; changes nothing by itself.
+COMMAND_UNDONE = "command_undone"
+
+#: What was said of faces: by face, the personas it was said to belong to (True) or not (False). Faces of which nothing
+#: was said may be left out.
+Said = Mapping[FaceKey, Mapping[str, bool]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +50,27 @@ class ChooseCover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HidePersona:
+    persona_id: str
+    hidden: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovePersona:
+    """The row of the persona goes; its labels are taken back by events of their own, before this one."""
+
+    persona_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteImages:
+    """The pictures are shown no more (deleted), or again. Nothing of them is erased."""
+
+    image_ids: tuple[str, ...]
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetVerdict:
     """BELONGS: the faces leave whatever persona they were labelled with, and are labelled with this one.
     REJECTED: they stop being labelled with this persona, and are remembered as not theirs.
@@ -52,12 +84,82 @@ class SetVerdict:
     seq: int
 
 
-Change = PutPersona | RenamePersona | ChooseCover | SetVerdict
+Change = PutPersona | RenamePersona | ChooseCover | HidePersona | RemovePersona | DeleteImages | SetVerdict
 
 
-def labelled_payload(persona_id: str, faces: Sequence[FaceKey], verdict: Verdict) -> dict[str, object]:
-    """Payload of a FACES_LABELLED event."""
-    return {"persona_id": persona_id, "verdict": verdict.value, "faces": [[k.image_id, k.face_no] for k in faces]}
+def labelled_payload(
+    persona_id: str, faces: Sequence[FaceKey], verdict: Verdict, before: Said | None = None
+) -> dict[str, object]:
+    """Payload of a FACES_LABELLED event.
+
+    before: what was said of the faces until then, so that the event can be taken back; kept as the places of the faces
+    of which the same was said. None: not known, and the event cannot be taken back.
+    """
+    payload: dict[str, object] = {
+        "persona_id": persona_id,
+        "verdict": verdict.value,
+        "faces": [[key.image_id, key.face_no] for key in faces],
+    }
+    if before is not None:
+        places: dict[tuple[tuple[str, bool], ...], list[int]] = {}
+        for place, key in enumerate(faces):
+            if said := before.get(key):
+                places.setdefault(tuple(sorted(said.items())), []).append(place)
+        payload["before"] = [[dict(said), where] for said, where in places.items()]
+    return payload
+
+
+def labelled_faces(payload: Mapping[str, Any]) -> tuple[FaceKey, ...]:
+    """The faces a FACES_LABELLED event speaks of."""
+    return tuple(FaceKey(image_id, face_no) for image_id, face_no in payload["faces"])
+
+
+def said_before(payload: Mapping[str, Any]) -> dict[FaceKey, dict[str, bool]] | None:
+    """What was said of every face of a FACES_LABELLED event before it; None when it does not tell."""
+    if "before" not in payload:
+        return None
+    faces = labelled_faces(payload)
+    before: dict[FaceKey, dict[str, bool]] = {key: {} for key in faces}
+    for said, places in payload["before"]:
+        for place in places:
+            before[faces[place]] = dict(said)
+    return before
+
+
+def said_after(before: Mapping[str, bool], persona_id: str, verdict: Verdict) -> dict[str, bool]:
+    """What is said of a face once a verdict is added to what was said before it."""
+    after = dict(before)
+    if verdict is Verdict.BELONGS:
+        after = {other: belongs for other, belongs in before.items() if not belongs}
+    belongs = label_written(verdict)
+    if belongs is None:
+        after.pop(persona_id, None)
+    else:
+        after[persona_id] = belongs
+    return after
+
+
+def persona_payload(persona: Persona) -> dict[str, object]:
+    """A whole persona in the payload of an event, so that it can be added again as it was."""
+    return {
+        "persona_id": persona.persona_id,
+        "name": persona.name,
+        "created_at": persona.created_at.isoformat(),
+        "cover": list(persona.cover) if persona.cover else None,
+        "hidden": persona.hidden,
+    }
+
+
+def persona_of(payload: Mapping[str, Any], *, at: datetime) -> Persona:
+    """Inverse of `persona_payload`; what a PERSONA_ADDED event leaves out is as for a persona that is new at `at`."""
+    created_at, cover = payload.get("created_at"), payload.get("cover")
+    return Persona(
+        persona_id=payload["persona_id"],
+        name=payload["name"],
+        created_at=datetime.fromisoformat(created_at) if created_at else at,
+        cover=FaceKey(*cover) if cover else None,
+        hidden=bool(payload.get("hidden")),
+    )
 
 
 def project(event: Event) -> Iterator[Change]:
@@ -65,17 +167,22 @@ def project(event: Event) -> Iterator[Change]:
     payload = event.payload
     match event.kind:
         case "persona_added":
-            persona = Persona(persona_id=payload["persona_id"], name=payload["name"], created_at=event.at)
-            yield PutPersona(persona=persona)
+            yield PutPersona(persona=persona_of(payload, at=event.at))
         case "persona_renamed":
             yield RenamePersona(persona_id=payload["persona_id"], name=payload["name"])
         case "cover_chosen":
             cover = payload["cover"]
             yield ChooseCover(persona_id=payload["persona_id"], cover=FaceKey(*cover) if cover else None)
+        case "persona_hidden":
+            yield HidePersona(persona_id=payload["persona_id"], hidden=payload["hidden"])
+        case "persona_merged" | "persona_deleted":
+            yield RemovePersona(persona_id=payload["persona"]["persona_id"])
+        case "images_deleted" | "images_restored":
+            yield DeleteImages(image_ids=tuple(payload["images"]), deleted=event.kind == IMAGES_DELETED)
         case "faces_labelled":
             yield SetVerdict(
                 persona_id=payload["persona_id"],
-                faces=tuple(FaceKey(image_id, face_no) for image_id, face_no in payload["faces"]),
+                faces=labelled_faces(payload),
                 verdict=Verdict(payload["verdict"]),
                 actor=event.actor,
                 at=event.at,

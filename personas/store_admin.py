@@ -6,6 +6,7 @@ look are Django's.
 
 from __future__ import annotations
 
+from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,13 +17,14 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.forms.widgets import MediaDefiningClass
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from personas.entities import Face, Image, Slice
 from personas.errors import FaceProjectError, NotFoundError
-from personas.forms import cleaned
+from personas.forms import UnableToReadFormError, cleaned
 from personas.permissions import Permission, can_label
 from personas.services.labelling import new_command_id
 from personas.store import Store, get_store
@@ -87,37 +89,46 @@ def command_of(request: HttpRequest) -> str:
         return new_command_id()
 
 
-class StoreAdmin(_ModelAdmin):
+class _AbstractAdmin(MediaDefiningClass, ABCMeta):
+    """Django's admin classes have a metaclass of their own; abstract ones need both."""
+
+
+class StoreAdmin(_ModelAdmin, metaclass=_AbstractAdmin):
     """Reads and writes through selectors and services. Subclasses fill in the methods below."""
 
     columns: ClassVar[Sequence[str]] = ()
     row_actions: ClassVar[Sequence[Action]] = ()
     has_pictures: ClassVar[bool] = False
-    searches: ClassVar[bool] = False
+    writes: ClassVar[bool] = True  #: False: its objects are looked at only
+    searches: ClassVar[str] = ""  #: what can be searched for; "": nothing
     actions = None
 
     # ---- what a subclass says ----------------------------------------------------------------------------------------
+    @abstractmethod
     def rows(self, store: Store, request: HttpRequest, cursor: str | None) -> Slice[Row]:
-        raise NotImplementedError
+        """A page of the list."""
 
     def filters(self, store: Store, request: HttpRequest) -> Sequence[Filter]:
         return ()
 
+    @abstractmethod
     def details(self, store: Store, pk: str) -> Details:
         """Raises NotFoundError."""
-        raise NotImplementedError
 
     def run_on_rows(self, store: Store, request: HttpRequest, action: str, pks: Sequence[str]) -> str:
-        """Do it to the chosen rows; returns a sentence for the person who asked."""
-        raise NotImplementedError
+        """Do it to the chosen rows; returns a sentence for the person who asked. Only for lists with `row_actions`."""
+        raise PermissionDenied
 
     def run(self, store: Store, request: HttpRequest, action: str, pk: str) -> str:
-        """Do it to one object; returns a sentence for the person who asked."""
-        raise NotImplementedError
+        """Do it to one object; returns a sentence for the person who asked. Only where `Details` has actions."""
+        raise PermissionDenied
 
     # ---- Django's admin, on the store --------------------------------------------------------------------------------
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.writes and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -189,7 +200,11 @@ class StoreAdmin(_ModelAdmin):
         self, request: HttpRequest, actions: Sequence[Action], run: Callable[[str], str], *, pk: str = ""
     ) -> HttpResponse:
         """POST, do, redirect; an anticipated failure is a message here too."""
+        if not actions:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
         wanted = request.POST.get("action", "")
+        if wanted not in {action.name for action in actions}:
+            raise UnableToReadFormError("Pick what is to be done; there is no such action on this page.")
         if wanted not in {action.name for action in self.allowed(request, actions)}:
             raise PermissionDenied
         try:

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from personas.views import account, health, jobs, labelling, learning, people, pictures, tokens
+from personas.views import account, curation, health, history, jobs, labelling, learning, people, pictures, tokens
 
 
 class Sha256Converter(StringConverter):
@@ -20,21 +20,27 @@ urlpatterns = [
     path("personas/<str:persona_id>/", people.persona, name="persona"),
     path("personas/<str:persona_id>/rename/", people.rename, name="persona-rename"),
     path("personas/<str:persona_id>/cover/", people.cover, name="persona-cover"),
+    path("personas/<str:persona_id>/hide/", curation.hide, name="persona-hide"),
+    path("personas/<str:persona_id>/merge/", curation.merge, name="persona-merge"),
+    path("personas/<str:persona_id>/delete/", curation.delete, name="persona-delete"),
     path("unknown/", people.unknown, name="unknown"),
     path("strangers/", people.strangers, name="strangers"),
     path("images/", pictures.browse, name="images"),
     path("images/<sha256:image_id>/", pictures.image, name="image"),
+    path("images/<sha256:image_id>/delete/", curation.delete_image, name="image-delete"),
     path("images/<sha256:image_id>/original", pictures.original, name="image-original"),
     path("images/<sha256:image_id>/preview-<int:size>.jpg", pictures.preview, name="image-preview"),
     path("faces/<sha256:image_id>/<int:face_no>/<int:size>.jpg", pictures.face_crop, name="face-crop"),
     path("labels/", labelling.label, name="label"),
-    path("undo/", labelling.undo, name="undo"),
+    path("history/", history.history, name="history"),
+    path("undo/", history.undo, name="undo"),
     path("learning/", learning.learning, name="learning"),
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/<str:job_id>/", jobs.job, name="job"),
     path("jobs/<str:job_id>/<str:action>/", jobs.steer, name="job-steer"),
     path("sign-in/", account.SignIn.as_view(), name="sign-in"),
     path("sign-in/<str:token>", account.one_time, name="sign-in-link"),
+    path("password/", account.ChangePassword.as_view(), name="password"),
     path("account/tokens/", tokens.tokens, name="api-tokens"),
     path("account/tokens/<int:token_id>/revoke/", tokens.revoke, name="api-token-revoke"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),

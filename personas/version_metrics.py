@@ -17,8 +17,8 @@ from personas.media import MediaFolder
 
 #: In the row: SHA-256 of the file of details.
 DETAILS = "details"
-#: What the file holds: a line a persona, or a face.
-IN_FILE = ("per_persona", "contradictions", "flagged", "covers")
+#: What the file holds: a line a persona, or a face; and what lists of versions do not show.
+IN_FILE = ("per_persona", "contradictions", "flagged", "covers", "thresholds", "histograms", "confusion")
 
 
 def metrics_of(version: ModelVersion, *, media_root: str | Path | None = None) -> Mapping[str, Any]:

@@ -18,3 +18,13 @@ def duration(seconds: float | None) -> str:
 def count_of(number: int, what: str) -> str:
     """As in "1 picture" and "1,200 pictures"."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def share(value: float | str | None) -> str:
+    """A share with one decimal; a dash where nothing was seen, or where an old version has no such number ("")."""
+    return f"{value * 100:.1f} %" if isinstance(value, int | float) else "–"
+
+
+def three_decimals(value: float | str | None) -> str:
+    """A small number such as a calibration error; a dash as `share` has it."""
+    return f"{value:.3f}" if isinstance(value, int | float) else "–"

@@ -20,6 +20,8 @@ from personas.entities import (
     Image,
     ImagePath,
     ImageStatus,
+    Job,
+    JobStatus,
     ModelVersion,
     NewEvent,
     NewFace,
@@ -193,3 +195,15 @@ def model_version(**changes: object) -> ModelVersion:
 
 def ranked(name: str | int, probability: float, face_no: int = 0) -> RankedFace:
     return RankedFace(key(name, face_no), probability)
+
+
+def job(job_id: str | int = "job", **changes: object) -> Job:
+    values: dict[str, object] = {
+        "job_id": str(job_id),
+        "kind": "ingest",
+        "status": JobStatus.QUEUED,
+        "created_at": NOW,
+        "updated_at": NOW,
+        "actor": "tester",
+    }
+    return Job(**{**values, **changes})  # type: ignore[arg-type]

@@ -145,6 +145,10 @@ def test_the_image_has_everything_that_is_copied_and_what_it_needs_is_not_ignore
         assert source in kept
 
 
+def test_the_image_has_the_sample_data_that_an_empty_installation_offers():
+    assert re.search(r"(?m)^COPY sample_data /app/sample_data$", (DOCKER / "Dockerfile").read_text())
+
+
 def test_what_the_image_sets_is_read_by_the_settings():
     read = set(READ.findall((REPO / "faceproject" / "settings.py").read_text()))
     text = (DOCKER / "Dockerfile").read_text()

@@ -6,6 +6,8 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from django.test import Client
+from django.urls import reverse
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
@@ -26,6 +28,7 @@ from personas.media import write_atomically
 from personas.store.base import Store
 from tests import factories
 
+HTMX = {"HX-Request": "true"}
 COLOURS = ("#c98d6b", "#8d5a3c", "#e3b798", "#6b4430", "#d9a07c")
 
 
@@ -114,3 +117,13 @@ def champions() -> Iterator[None]:
         yield
     finally:
         recogniser.plug_in(before)
+
+
+def text_of(response: object) -> str:
+    return response.content.decode()  # type: ignore[attr-defined,no-any-return]
+
+
+def send_label(web: Client, face: FaceKey, **fields: str) -> object:
+    headers = HTMX if fields.pop("htmx", "") else {}
+    data = {"faces": str(face), "command_id": factories.command_id(), **fields}
+    return web.post(reverse("label"), data, headers=headers)

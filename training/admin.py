@@ -13,9 +13,9 @@ from personas.models import ModelVersion
 from personas.permissions import can_manage
 from personas.store import Store
 from personas.store_admin import PAGE, Action, Details, Row, StoreAdmin
-from personas.templatetags.plots import share
 from personas.views.http import whole_number
-from training.report import list_reports, version_report
+from personas.words import share
+from training.report import VersionRow, list_reports, version_report
 from training.services import promote
 
 PROMOTE = Action(name="promote", title="Use this version", permission=can_manage)
@@ -25,8 +25,13 @@ PROMOTE = Action(name="promote", title="Use this version", permission=can_manage
 class ModelVersionAdmin(StoreAdmin):
     columns = ("Version", "Status", "Trained", "Labels", "People", "Found", "Strangers named")
 
+    searches = "Number of a version"
+
     def rows(self, store: Store, request: HttpRequest, cursor: str | None) -> Slice[Row]:
-        page = list_reports(store, cursor=cursor, limit=PAGE)
+        if searched := request.GET.get("q", "").strip():
+            page = _numbered(store, whole_number(searched))
+        else:
+            page = list_reports(store, cursor=cursor, limit=PAGE)
         rows = [
             Row(
                 pk=str(row.version.version),
@@ -63,12 +68,16 @@ class ModelVersionAdmin(StoreAdmin):
                 ("Artefact", version.artefact),
             ),
             links=(("Metrics and plots", reverse("model-version", args=[version.version])),),
-            actions=()
-            if report.row.is_champion
-            else (Action(name="promote", title="Use this version", permission=can_manage),),
+            actions=() if report.row.is_champion else (PROMOTE,),
         )
 
     def run(self, store: Store, request: HttpRequest, action: str, pk: str) -> str:
         promote(store=store, version=int(pk), actor=request.user.get_username(), at=timezone.now())
         self.log(request, [pk], "promoted")
         return f"Version {pk} is in use now."
+
+
+def _numbered(store: Store, number: int | None) -> Slice[VersionRow]:
+    """The version of that number, if there is one."""
+    found = store.model_version(number) is not None if number is not None else False
+    return Slice(items=(version_report(store, number).row,) if found and number is not None else (), next_cursor=None)

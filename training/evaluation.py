@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from personas.entities import FaceKey
 from training.classifier import PersonaClassifier
+from training.confusion import confusion
 from training.dataset import TrainingSet, fold_of
-from training.metrics import calibration_error, f1, reliability, wilson
+from training.metrics import calibration_error, f1, histogram, names_by_threshold, reliability, wilson
 
 __all__ = ["Evaluation", "FoldModels", "calibration_error", "evaluate", "fit_folds", "score_folds"]
 
@@ -26,8 +27,6 @@ N_FOLDS = 5
 N_FOLDS_LARGE, LARGE = 2, 20_000
 # Unlabelled faces the fits of the folds look at; the final fit looks at more.
 FOLD_BACKGROUND = 5000
-# Cut-offs of probability at which the curve is drawn.
-CURVE = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 
 Recipe = Callable[[], PersonaClassifier]
 Texts = npt.NDArray[np.str_]
@@ -57,6 +56,7 @@ class Evaluation:
     probability: npt.NDArray[np.float32]  # of `top`
     named: Bools  # `top` was accepted
     named_without: Texts  # who is named if `truth` were unknown; "" for nobody
+    probability_without: npt.NDArray[np.float32]  # of the most probable persona if `truth` were unknown
     stranger_keys: tuple[FaceKey, ...]
     stranger_top: Texts
     stranger_probability: npt.NDArray[np.float32]
@@ -111,7 +111,12 @@ class Evaluation:
             "brier": round(float(np.mean((probability - correct) ** 2)), 4) if len(probability) else None,
             "per_persona": personas,
             "reliability": reliability(probability, correct),
-            "curve": self._curve(),
+            "thresholds": self._thresholds(),
+            "histograms": {
+                "known": histogram(self.probability[self.known]),
+                "unknown": histogram(np.concatenate([self.probability_without, self.stranger_probability])),
+            },
+            "confusion": self._confusion(),
             "contradictions": self.contradictions(),
         }
 
@@ -129,21 +134,43 @@ class Evaluation:
             for row in rows.tolist()
         ]
 
-    def _curve(self) -> list[dict[str, float]]:
-        """Recall and strangers named if a name needed this probability on top."""
-        right = self.probability[self.right & self.known]
-        strangers = np.concatenate(
-            [self.probability[~self.known & self.named], self.stranger_probability[self.stranger_named]]
+    def _thresholds(self) -> dict[str, Any]:
+        """What would be named if a name needed a probability on top of being accepted; see `names_by_threshold`.
+
+        n: faces whose persona was known; n_others: the other faces, all strangers to their fold; n_strangers: trials
+        of `strangers`.
+        """
+        away = self.named_without != ""
+        return {
+            "n": int(self.known.sum()),
+            "n_others": int((~self.known).sum()) + len(self.stranger_keys),
+            "n_strangers": self.strangers()[1],
+            "rows": names_by_threshold(
+                right=self.probability[self.right & self.known],
+                wrong=np.concatenate(
+                    [
+                        self.probability[self.named & ~(self.right & self.known)],
+                        self.stranger_probability[self.stranger_named],
+                    ]
+                ),
+                strangers=np.concatenate(
+                    [self.probability_without[away], self.stranger_probability[self.stranger_named]]
+                ),
+            ),
+        }
+
+    def _confusion(self) -> dict[str, Any]:
+        """Who was taken for whom. A face that its fold's classifier could not know counts as a stranger's."""
+        truth = np.where(self.known, self.truth, "")
+        return confusion(
+            truth=np.concatenate([truth, np.zeros(len(self.stranger_keys), dtype=truth.dtype)]),
+            named=np.concatenate(
+                [np.where(self.named, self.top, ""), np.where(self.stranger_named, self.stranger_top, "")]
+            ),
+            if_unknown=np.concatenate(
+                [np.where(self.known, self.named_without, ""), np.zeros(len(self.stranger_keys), dtype=truth.dtype)]
+            ),
         )
-        n_strangers = int((~self.known).sum()) + len(self.stranger_keys)
-        return [
-            {
-                "probability": cut,
-                "recall": round(float((right >= cut).sum() / max(1, int(self.known.sum()))), 4),
-                "strangers_named": round(float((strangers >= cut).sum() / max(1, n_strangers)), 4),
-            }
-            for cut in CURVE
-        ]
 
 
 def evaluate(training_set: TrainingSet, *, n_folds: int | None = None, recipe: Recipe = default_recipe) -> Evaluation:
@@ -177,7 +204,7 @@ def score_folds(folds: FoldModels, judged: TrainingSet) -> Evaluation:
     n, n_strangers, n_folds = len(judged.keys), len(judged.stranger_keys), len(folds.models)
     top, named_without = np.zeros(n, dtype=text), np.zeros(n, dtype=text)
     known, named = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
-    probability = np.zeros(n, dtype=np.float32)
+    probability, probability_without = np.zeros(n, dtype=np.float32), np.zeros(n, dtype=np.float32)
     stranger_top = np.zeros(n_strangers, dtype=text)
     stranger_named = np.zeros(n_strangers, dtype=np.bool_)
     stranger_probability = np.zeros(n_strangers, dtype=np.float32)
@@ -194,6 +221,7 @@ def score_folds(folds: FoldModels, judged: TrainingSet) -> Evaluation:
         own = [(row, int(np.searchsorted(names, truth[face]))) for row, face in enumerate(rows) if known[face]]
         others = model.claims(judged.X[rows], excluded=own)
         named_without[rows] = np.where(others.accepted, names[others.class_index], "")
+        probability_without[rows] = others.probability
         rows = np.flatnonzero(stranger_fold == number)
         claims = model.claims(judged.strangers[rows])
         stranger_top[rows], stranger_probability[rows] = names[claims.class_index], claims.probability
@@ -206,6 +234,7 @@ def score_folds(folds: FoldModels, judged: TrainingSet) -> Evaluation:
         probability=probability,
         named=named,
         named_without=named_without,
+        probability_without=probability_without,
         stranger_keys=judged.stranger_keys,
         stranger_top=stranger_top,
         stranger_probability=stranger_probability,

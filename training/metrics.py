@@ -14,6 +14,10 @@ Bools = npt.NDArray[np.bool_]
 
 # Bins of equal mass, so that the many sure faces do not hide the few doubtful ones.
 CALIBRATION_BINS = 15
+# Bins of the same width, from 0 to 1.
+HISTOGRAM_BINS = 40
+# Probabilities that a name might need: none, as the product does, then ever finer, for most faces are sure ones.
+THRESHOLDS = (*(step / 20 for step in range(20)), 0.96, 0.97, 0.98, 0.99, 0.995, 0.999)
 
 
 def reliability(probability: Floats, correct: Bools, *, n_bins: int = CALIBRATION_BINS) -> list[dict[str, float]]:
@@ -42,6 +46,21 @@ def calibration_error(probability: Floats, correct: Bools, *, n_bins: int = CALI
         if len(part)
     ]
     return float(sum(gaps) / len(probability))
+
+
+def names_by_threshold(*, right: Floats, wrong: Floats, strangers: Floats) -> list[list[float]]:
+    """Rows [threshold, right, wrong, strangers]: how many names are left when each needs this probability.
+
+    right, wrong: probabilities of the names given, (n_right,) and (n_wrong,). strangers: of those that strangers were
+    given when tried, (n_named,).
+    """
+    return [[cut, *(int((given >= cut).sum()) for given in (right, wrong, strangers))] for cut in THRESHOLDS]
+
+
+def histogram(probability: Floats, *, n_bins: int = HISTOGRAM_BINS) -> list[int]:
+    """Faces a bin; the last bin has its upper end. (n,)"""
+    counts, _ = np.histogram(probability, bins=n_bins, range=(0.0, 1.0))
+    return [int(count) for count in counts]
 
 
 def f1(right: int, missed: int, taken: int) -> float:

@@ -165,8 +165,8 @@ def _holding_a_manifest(folder: Path) -> Path:
         below = sorted(each for each in folder.iterdir() if (each / MANIFEST).is_file())
     except OSError as error:
         raise ModelFolderError(
-            f"The model folder {folder} cannot be read ({error.strerror}). Set SCORER_MODEL_DIR to a folder that "
-            "`manage.py export_model` wrote."
+            f"The model folder {folder} cannot be read ({error.strerror}). Write one with "
+            "`manage.py export_model FOLDER`, and set SCORER_MODEL_DIR to it."
         ) from error
     if (folder / MANIFEST).is_file():
         return folder
@@ -174,8 +174,8 @@ def _holding_a_manifest(folder: Path) -> Path:
         return below[0]
     found = f"{len(below)} models ({', '.join(each.name for each in below)})" if below else "no model"
     raise ModelFolderError(
-        f"The model folder {folder} holds {found}. Set SCORER_MODEL_DIR to one folder that `manage.py export_model` "
-        "wrote."
+        f"The model folder {folder} holds {found}: one {MANIFEST} was looked for, in it or in a folder right below it. "
+        "Write one model with `manage.py export_model FOLDER`, and set SCORER_MODEL_DIR to it."
     )
 
 

@@ -37,6 +37,10 @@ SETTLED = "settled"
 EVENTS_AT_ONCE = 100
 
 
+#: In the audit log: what a switch is called, and what stands before the number of the version switched to.
+SWITCHED, TARGET = "champion_switched", "version "
+
+
 class UnableToPromoteError(FaceProjectError):
     """A version that cannot become champion."""
 
@@ -196,9 +200,9 @@ class Publisher:
             logger.warning("a champion switch lost a race", extra={"version": version})
             now = self.store.champion()
             detail["lost_to"] = now.version if now else None
-        action = "champion_switched" if switched else "champion_switch_lost"
+        action = SWITCHED if switched else "champion_switch_lost"
         self.store.add_audit(
-            AuditEntry(at=self.clock(), actor=actor, action=action, target=f"version {version}", detail=detail)
+            AuditEntry(at=self.clock(), actor=actor, action=action, target=f"{TARGET}{version}", detail=detail)
         )
         return switched
 

@@ -1,4 +1,4 @@
-"""Model versions as their pages show them: names for ids, points of plots, labels that look like mistakes."""
+"""Model versions as their pages show them: names for ids, labels that look like mistakes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 from personas.entities import Champion, Face, FaceKey, ModelVersion, Persona, Slice
 from personas.errors import NotFoundError
 from personas.selectors.faces import faces_by_key
+from personas.selectors.gallery import persona_name
 from personas.store.base import Store
-from personas.version_metrics import metrics_of
+from training.recorded import PersonaQuality, Recorded, recorded
 
 #: Contradicted labels that a page shows, the surest first.
 MAX_CONTRADICTIONS = 48
@@ -29,15 +30,12 @@ class VersionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonaRow:
-    """What a version is worth for one persona, on faces held out of the fit."""
+    """What a version is worth for one persona."""
 
     persona_id: str
     name: str
     known: bool  #: the persona still exists
-    n: int
-    recall: float
-    precision: float
-    f1: float
+    quality: PersonaQuality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,34 +51,38 @@ class Contradiction:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionReport:
     row: VersionRow
+    recorded: Recorded
     personas: tuple[PersonaRow, ...]  #: worst recall first
     contradictions: tuple[Contradiction, ...]
-    reliability: tuple[Mapping[str, float], ...]  #: bins: n, mean probability, share that was right
-    curve: tuple[Mapping[str, float], ...]  #: by needed probability: recall, strangers named
 
 
 def list_reports(store: Store, *, cursor: str | None = None, limit: int = 30) -> Slice[VersionRow]:
     """Versions, newest first."""
     page = store.model_versions(cursor=cursor, limit=limit)
-    return Slice(items=tuple(_rows(store, page.items)), next_cursor=page.next_cursor)
+    return Slice(items=tuple(version_rows(store, page.items)), next_cursor=page.next_cursor)
 
 
-def version_report(store: Store, number: int) -> VersionReport:
+def find_version(store: Store, number: int) -> ModelVersion:
     """Raises NotFoundError."""
     version = store.model_version(number)
     if version is None:
         raise NotFoundError(f"There is no version {number}; the list of models shows those there are.")
-    metrics = metrics_of(version)
-    per_persona: Mapping[str, Mapping[str, Any]] = metrics.get("per_persona", {})
-    contradicted = list(metrics.get("contradictions", ()))[:MAX_CONTRADICTIONS]
-    mentioned = {*per_persona, *(row[side] for row in contradicted for side in ("labelled", "looks_like"))}
-    personas = store.personas_by_id(mentioned)
+    return version
+
+
+def version_report(store: Store, number: int) -> VersionReport:
+    """Raises NotFoundError, MediaMissingError."""
+    version = find_version(store, number)
+    evaluation = recorded(version)
+    contradicted = evaluation.contradictions[:MAX_CONTRADICTIONS]
+    mentioned = {row[side] for row in contradicted for side in ("labelled", "looks_like")}
+    personas = store.personas_by_id({*evaluation.personas, *mentioned})
+    rows = _persona_rows(evaluation.personas, personas)
     return VersionReport(
-        row=_rows(store, [version])[0],
-        personas=tuple(sorted(_persona_rows(per_persona, personas), key=lambda row: (row.recall, row.name.casefold()))),
+        row=version_rows(store, [version])[0],
+        recorded=evaluation,
+        personas=tuple(sorted(rows, key=lambda row: (row.quality.recall, row.name.casefold()))),
         contradictions=tuple(_contradictions(store, contradicted, personas)),
-        reliability=tuple(metrics.get("reliability", ())),
-        curve=tuple(metrics.get("curve", ())),
     )
 
 
@@ -90,7 +92,8 @@ def with_names(store: Store, text: str) -> str:
     return _with_names(text, personas)
 
 
-def _rows(store: Store, versions: Sequence[ModelVersion]) -> list[VersionRow]:
+def version_rows(store: Store, versions: Sequence[ModelVersion]) -> list[VersionRow]:
+    """Versions with what the gate said of them in words."""
     champion: Champion | None = store.champion()
     ids = {found for version in versions for reason in version.reasons for found in _UUID.findall(reason)}
     personas = store.personas_by_id(ids) if ids else {}
@@ -108,19 +111,13 @@ def _with_names(reason: str, personas: Mapping[str, Persona]) -> str:
     return _UUID.sub(lambda found: personas[found[0]].name if found[0] in personas else found[0], reason)
 
 
-def _persona_rows(
-    per_persona: Mapping[str, Mapping[str, Any]], personas: Mapping[str, Persona]
-) -> Iterable[PersonaRow]:
-    for persona_id, numbers in per_persona.items():
-        persona = personas.get(persona_id)
+def _persona_rows(qualities: Mapping[str, PersonaQuality], personas: Mapping[str, Persona]) -> Iterable[PersonaRow]:
+    for persona_id, quality in qualities.items():
         yield PersonaRow(
             persona_id=persona_id,
-            name=persona.name if persona else "(deleted)",
-            known=persona is not None,
-            n=int(numbers["n"]),
-            recall=float(numbers["recall"]),
-            precision=float(numbers["precision"]),
-            f1=float(numbers["f1"]),
+            name=persona_name(personas, persona_id),
+            known=persona_id in personas,
+            quality=quality,
         )
 
 

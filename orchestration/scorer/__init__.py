@@ -32,10 +32,10 @@ def serve(host: str, port: int) -> NoReturn:
     from personas.management.schema import create_private
 
     require_free(host, port)
-    tokens_of_installation(announce=True)
     if not settings.SCORER_MODEL_DIR:
         create_private()  # or SQLite would make its file for everybody, when nobody was here before
     build()  # what cannot be built is named here, once, and not by a web server that tries again
+    tokens_of_installation(announce=True)  # a scorer that did not start has no need of a token
     command = [
         *(sys.executable, "-m", "gunicorn", "--config", "python:faceproject.gunicorn_conf"),
         *("--threads", str(settings.SCORER_CONCURRENCY + SPARE_THREADS)),

@@ -68,9 +68,10 @@ def build() -> Scorer:
     for name, least in LEAST.items():
         if getattr(settings, name) < least:
             raise LimitError(f"{name}={getattr(settings, name)} lets nothing through. Set it to {least} or more.")
+    tokens = tokens_of_installation()
     extractors = ExtractorPool(extractor_spec(), size=settings.SCORER_EXTRACTORS)
     return Scorer(
-        tokens=tokens_of_installation(),
+        tokens=tokens,
         extractors=extractors,
         source=_source(extractors.tags.embedder),
         slots=threading.BoundedSemaphore(settings.SCORER_CONCURRENCY),

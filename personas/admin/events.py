@@ -19,7 +19,9 @@ from personas.views.http import whole_number
 
 @admin.register(models.Event)
 class EventAdmin(StoreAdmin):
+    writes = False
     columns = ("Number", "What", "By", "At", "Holds")
+    searches = "Number to begin at"
 
     def _stream(self, request: HttpRequest) -> str:
         return INGEST if request.GET.get("stream") == INGEST else LABELS
@@ -32,7 +34,7 @@ class EventAdmin(StoreAdmin):
         """Newest first: the log is read in blocks from its head down."""
         stream = self._stream(request)
         head = store.head(stream)
-        wanted = whole_number(cursor or "")
+        wanted = whole_number(cursor or request.GET.get("q", "").strip())
         last = head if wanted is None else min(wanted, head)
         first = max(0, last - PAGE)
         events = [event for event in store.events(stream, after=first, limit=PAGE) if event.seq <= last]

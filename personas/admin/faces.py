@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from personas import models
-from personas.admin.choices import parse_key, persona_choices
-from personas.entities import STRANGER, FaceKey, Persona, Slice, Verdict
+from personas.admin.choices import parse_key, persona_choices, pictures_called
+from personas.entities import NOBODY, FaceKey, Persona, Slice, Verdict
 from personas.errors import NotFoundError
 from personas.forms import UnableToReadFormError
 from personas.selectors.faces import FaceStatus, FaceView, faces_with_status, mentioned, status_of, view_keys
@@ -26,6 +26,7 @@ from personas.templatetags.faces import percent
 class FaceAdmin(StoreAdmin):
     columns = ("Status", "Person", "Certainty", "Not", "Quality")
     has_pictures = True
+    searches = "File name, path or SHA-256 of a picture"
     row_actions = (
         Action(name="confirm", title="Confirm what is predicted"),
         Action(name="reject", title="Reject what is predicted or labelled"),
@@ -53,7 +54,9 @@ class FaceAdmin(StoreAdmin):
     def rows(self, store: Store, request: HttpRequest, cursor: str | None) -> Slice[Row]:
         persona_id, wanted = request.GET.get("persona", ""), request.GET.get("status", "")
         status = FaceStatus(wanted) if wanted in set(FaceStatus) else None
-        if persona_id and status is not FaceStatus.UNKNOWN:
+        if searched := request.GET.get("q", "").strip():
+            views, following = self._of_pictures(store, pictures_called(store, searched), persona_id, status), None
+        elif persona_id and status is not FaceStatus.UNKNOWN:
             views, following = self._of_persona(store, persona_id, status, cursor)
         else:
             page = faces_with_status(store, status, cursor=cursor, limit=PAGE)
@@ -64,12 +67,23 @@ class FaceAdmin(StoreAdmin):
     def _of_persona(
         self, store: Store, persona_id: str, status: FaceStatus | None, cursor: str | None
     ) -> tuple[list[FaceView], str | None]:
-        if status is FaceStatus.PREDICTED and persona_id != STRANGER:
+        if status is FaceStatus.PREDICTED and persona_id not in NOBODY:
             predicted = persona_predicted(store, persona_id, cursor=cursor, limit=PAGE)
             return view_keys(store, [item.face.key for item in predicted.items]), predicted.next_cursor
         belongs = status is not FaceStatus.REJECTED
         labelled = persona_labelled(store, persona_id, belongs=belongs, cursor=cursor, limit=PAGE)
         return view_keys(store, [item.face.key for item in labelled.items]), labelled.next_cursor
+
+    def _of_pictures(
+        self, store: Store, image_ids: Sequence[str], persona_id: str, status: FaceStatus | None
+    ) -> list[FaceView]:
+        """Faces of the pictures found, less those that the filters leave out."""
+        keys = [face.key for faces in store.faces_of(image_ids).values() for face in faces]
+        return [
+            view
+            for view in view_keys(store, keys)
+            if status in (None, status_of(view)) and persona_id in ("", *mentioned([view]))
+        ]
 
     def _row(self, view: FaceView, personas: dict[str, Persona]) -> Row:
         person, certainty = "", ""
@@ -140,7 +154,7 @@ class FaceAdmin(StoreAdmin):
             return None if view.label else predicted
         labelled = view.label.persona_id if view.label else None
         if action == "reject":
-            return None if labelled == STRANGER else labelled or predicted
+            return None if labelled in NOBODY else labelled or predicted
         return labelled
 
 

@@ -27,7 +27,7 @@ from personas.store_admin import PAGE, Action, Details, Row, StoreAdmin, command
 class PersonaAdmin(StoreAdmin):
     columns = ("Name", "Labelled", "Predicted", "Rejected")
     has_pictures = True
-    searches = True
+    searches = "Part of a name"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return can_label(request.user)

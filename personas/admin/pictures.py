@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from personas import models
+from personas.admin.choices import pictures_called
 from personas.entities import Slice
 from personas.selectors.faces import view_image
 from personas.store import Store
@@ -15,11 +16,17 @@ from personas.store_admin import PAGE, Details, Row, StoreAdmin
 
 @admin.register(models.Image)
 class ImageAdmin(StoreAdmin):
+    writes = False
     columns = ("Picture", "Size", "Format", "Faces", "Taken in")
     has_pictures = True
+    searches = "File name, path or SHA-256"
 
     def rows(self, store: Store, request: HttpRequest, cursor: str | None) -> Slice[Row]:
-        page = store.images(cursor=cursor, limit=PAGE)
+        if searched := request.GET.get("q", "").strip():
+            found = store.images_by_id(pictures_called(store, searched))
+            page = Slice(items=tuple(found[image_id] for image_id in sorted(found)), next_cursor=None)
+        else:
+            page = store.images(cursor=cursor, limit=PAGE)
         paths = store.paths_of([image.image_id for image in page.items])
         rows = [
             Row(

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 
 #: PostgreSQL's advisory lock while the schema changes: any number that nothing else takes.
 MIGRATION_LOCK = 0x66616365
@@ -69,6 +70,23 @@ def is_current() -> bool:
         create_private()
         _was_current = not _is_pending() and not _is_store_pending()
     return _was_current
+
+
+def store_schema() -> str:
+    """The last migration of the state repository that was applied, for people; "" where there is none.
+
+    Raises django.db.DatabaseError and FaceProjectError, as when it does not answer.
+    """
+    if settings.STATE_STORE == "cassandra":
+        from personas.store.cassandra.adapter import product_session
+        from personas.store.cassandra.schema import Schema, migrations
+
+        pending = {migration.number for migration in Schema(product_session()).pending()}
+        applied = [f"{each.number:04d}_{each.name}" for each in migrations() if each.number not in pending]
+    else:
+        known = MigrationRecorder(connection).applied_migrations()
+        applied = sorted(name for app, name in known if app == "sqlstore")
+    return applied[-1] if applied else ""
 
 
 def _is_store_pending() -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from personas.entities import Face, FaceKey, Image, ImagePath, Label, Persona, Prediction, Slice
+from personas.entities import Face, FaceKey, Image, ImagePath, ImageStatus, Label, Persona, Prediction, Slice
 from personas.errors import NotFoundError
 from personas.recogniser import Recogniser, current_recogniser
 from personas.store.base import Store
@@ -40,9 +40,7 @@ class ImageView:
 
 def view_image(store: Store, image_id: str, *, n_candidates: int = 3) -> ImageView:
     """Raises NotFoundError."""
-    image = store.images_by_id([image_id]).get(image_id)
-    if image is None:
-        raise NotFoundError("There is no such picture; it may have been deleted.")
+    image = shown_image(store, image_id)
     faces = store.faces_of([image_id]).get(image_id, ())
     views = view_faces(store, faces, n_candidates=n_candidates)
     return ImageView(
@@ -51,6 +49,16 @@ def view_image(store: Store, image_id: str, *, n_candidates: int = 3) -> ImageVi
         faces=tuple(views),
         personas=store.personas_by_id(mentioned(views)),
     )
+
+
+def shown_image(store: Store, image_id: str) -> Image:
+    """Raises NotFoundError, for a deleted picture too."""
+    image = store.images_by_id([image_id]).get(image_id)
+    if image is None:
+        raise NotFoundError("There is no such picture.")
+    if image.status is ImageStatus.DELETED:
+        raise NotFoundError("This picture was deleted. A curator can bring it back from the history.")
+    return image
 
 
 def mentioned(views: Iterable[FaceView]) -> set[str]:
@@ -125,7 +133,20 @@ def _predictions(
         rejected=rejections(labels),
         n_candidates=n_candidates,
     )
-    return {prediction.key: prediction for prediction in said}
+    return {prediction.key: prediction for prediction in _of_people_there_are(store, said)}
+
+
+def _of_people_there_are(store: Store, said: Sequence[Prediction]) -> Iterator[Prediction]:
+    """A version may know personas that were merged or deleted since: what it said of those it did not say."""
+    named = {prediction.persona_id for prediction in said if prediction.persona_id}
+    named |= {persona_id for prediction in said for persona_id, _ in prediction.candidates}
+    gone = named - store.personas_by_id(named).keys() if named else set()
+    for prediction in said:
+        candidates = tuple(candidate for candidate in prediction.candidates if candidate[0] not in gone)
+        if prediction.persona_id in gone:
+            yield replace(prediction, persona_id=None, probability=None, candidates=candidates)
+        else:
+            yield replace(prediction, candidates=candidates) if gone else prediction
 
 
 def rejections(labels: Mapping[FaceKey, tuple[Label, ...]]) -> dict[FaceKey, frozenset[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from personas.entities import (
@@ -18,7 +18,7 @@ from personas.entities import (
     RankedKind,
     Slice,
 )
-from personas.errors import NotFoundError
+from personas.errors import AmbiguousError, NotFoundError
 from personas.media import MediaMissingError
 from personas.names import loose, normal
 from personas.selectors.counts import is_settled, predicted_counts
@@ -59,10 +59,10 @@ def _by_name(persona: Persona) -> tuple[str, str]:
 
 
 def persona_grid(
-    store: Store, *, search: str = "", cursor: str | None = None, limit: int = 60
+    store: Store, *, search: str = "", hidden: bool = False, cursor: str | None = None, limit: int = 60
 ) -> Slice[PersonaSummary]:
     """Personas by name, those whose name holds every word of `search`. The cursor is the id of the last one seen."""
-    ordered = find_personas(store, search)
+    ordered = find_personas(store, search, hidden=hidden)
     start = 0
     if cursor:
         last = store.personas_by_id([cursor]).get(cursor)
@@ -72,10 +72,13 @@ def persona_grid(
     return Slice(items=tuple(summarise(store, page)), next_cursor=page[-1].persona_id if more else None)
 
 
-def find_personas(store: Store, search: str = "") -> list[Persona]:
-    """Personas whose name holds every word of `search`, by name; all of them for an empty one."""
+def find_personas(store: Store, search: str = "", *, hidden: bool = False) -> list[Persona]:
+    """Personas whose name holds every word of `search`, by name; all of them for an empty one.
+
+    hidden: those hidden from the grid, instead of those shown in it.
+    """
     words = loose(search).split()
-    found = (p for p in all_personas(store) if not p.hidden and all(word in loose(p.name) for word in words))
+    found = (p for p in all_personas(store) if p.hidden is hidden and all(word in loose(p.name) for word in words))
     return sorted(found, key=_by_name)
 
 
@@ -86,6 +89,19 @@ def personas_called(store: Store, name: str) -> tuple[Persona, ...]:
     if exact or not wanted:
         return exact
     return tuple(p for p in find_personas(store, wanted) if loose(p.name) == loose(wanted))
+
+
+def the_persona_called(store: Store, name: str) -> Persona:
+    """Raises NotFoundError, AmbiguousError."""
+    called = personas_called(store, name)
+    if not called:
+        raise NotFoundError(f"Nobody is called {name}. Type the name as it stands in the grid of people.")
+    if len(called) > 1:
+        raise AmbiguousError(
+            f"{len(called)} people are called {called[0].name}. Open the one you mean and begin there.",
+            tuple(persona.persona_id for persona in called),
+        )
+    return called[0]
 
 
 def summarise(store: Store, personas: list[Persona]) -> list[PersonaSummary]:
@@ -207,7 +223,7 @@ def persona_labelled(
     )
 
 
-def persona_name(personas: dict[str, Persona], persona_id: str) -> str:
+def persona_name(personas: Mapping[str, Persona], persona_id: str) -> str:
     """The name to show for an id."""
     if persona_id in NOBODY:
         return NOBODY[persona_id]

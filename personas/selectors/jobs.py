@@ -22,6 +22,8 @@ TITLES: Final[Mapping[str, str]] = {
     "train": "Training",
     "rescore": "Naming all faces anew",
 }
+#: An ingest of a list of addresses is one of no folder.
+WEB_TITLE: Final = "Pictures of the web"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ def view_of(job: Job) -> JobView:
     left = (job.total - job.done) / rate if rate and not job.detail.get("listing") else None
     return JobView(
         job=job,
-        title=TITLES.get(job.kind, job.kind.capitalize()),
+        title=WEB_TITLE if "addresses" in job.detail else TITLES.get(job.kind, job.kind.capitalize()),
         status=_word(job),
         rate=rate,
         seconds_left=left,

@@ -25,8 +25,8 @@ from personas.csv_cells import from_cell
 from personas.entities import LABELS, STRANGER, FaceKey, ImagePath, NewEvent, Verdict
 from personas.errors import AmbiguousError, FaceProjectError, NotFoundError, UnableToLabelError
 from personas.names import spellings
-from personas.projection import PERSONA_ADDED
-from personas.services.labelling import labelling_events
+from personas.projection import PERSONA_ADDED, Said
+from personas.services.labelling import labelling_events, said_of
 from personas.services.personas import clean_name, persona_id_of_name
 from personas.store.base import Store
 from personas.which_face import face_meant
@@ -128,9 +128,10 @@ def label_from_file(
     """
     lines = read_lines(content)
     plan = _plan(store, lines, create_personas=create_personas)
-    changed = _changes(store, plan)
+    before = said_of(store, {key for key, _ in plan.said})
+    changed = _changes(plan, before)
     command_id = _command_id(content, actor, store.head(LABELS))
-    events = iter(_events(plan, changed, actor=actor, at=at, command_id=command_id))
+    events = iter(_events(plan, changed, before, actor=actor, at=at, command_id=command_id))
     while some := list(islice(events, _EVENTS_AT_ONCE)):
         store.record(LABELS, some)
     n_changed = sum(len(keys) for keys in changed.values())
@@ -284,13 +285,11 @@ class _Personas:
         return persona_id
 
 
-def _changes(store: Store, plan: _Plan) -> dict[tuple[str, bool], list[FaceKey]]:
+def _changes(plan: _Plan, before: Said) -> dict[tuple[str, bool], list[FaceKey]]:
     """Faces by persona and verdict, of which the store does not say so yet."""
-    labels = store.labels_of_images({key.image_id for key, _ in plan.said})
     changed: dict[tuple[str, bool], list[FaceKey]] = defaultdict(list)
     for (key, persona_id), belongs in plan.said.items():
-        stands = {label.persona_id: label.belongs for label in labels.get(key, ())}
-        if stands.get(persona_id) is not belongs:
+        if before.get(key, {}).get(persona_id) is not belongs:
             changed[persona_id, belongs].append(key)
     return changed
 
@@ -298,6 +297,7 @@ def _changes(store: Store, plan: _Plan) -> dict[tuple[str, bool], list[FaceKey]]
 def _events(
     plan: _Plan,
     changed: Mapping[tuple[str, bool], Sequence[FaceKey]],
+    before: Said,
     *,
     actor: str,
     at: datetime,
@@ -311,7 +311,14 @@ def _events(
     for (persona_id, belongs), keys in sorted(changed.items()):
         verdict = Verdict.BELONGS if belongs else Verdict.REJECTED
         events = labelling_events(
-            persona_id, sorted(keys), verdict, actor=actor, at=at, command_id=command_id, first_index=index
+            persona_id,
+            sorted(keys),
+            verdict,
+            before=before,
+            actor=actor,
+            at=at,
+            command_id=command_id,
+            first_index=index,
         )
         yield from events
         index += len(events)

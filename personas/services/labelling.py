@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from personas.entities import LABELS, NOBODY, Event, FaceKey, NewEvent, Verdict
+from personas.entities import LABELS, NOBODY, Event, FaceKey, Label, NewEvent, Verdict
 from personas.errors import NotFoundError, UnableToLabelError
-from personas.projection import FACES_LABELLED, labelled_payload
+from personas.projection import FACES_LABELLED, Said, labelled_payload
 from personas.store.base import MAX_FACES_PER_EVENT, Store
 
 
@@ -51,11 +51,20 @@ def label_groups(
     wanted = {persona_id for persona_id, _ in unique} - NOBODY.keys()
     if missing := wanted - store.personas_by_id(wanted).keys():
         raise NotFoundError(f"There is no persona {min(missing)}; it may have been deleted. Reload the page.")
-    require_faces(store, [key for faces in unique.values() for key in faces])
+    keys = [key for faces in unique.values() for key in faces]
+    require_faces(store, keys)
+    before = said_of(store, keys)
     events: list[NewEvent] = []
     for (persona_id, verdict), faces in sorted(unique.items()):
         events += labelling_events(
-            persona_id, faces, verdict, actor=actor, at=at, command_id=command_id, first_index=len(events)
+            persona_id,
+            faces,
+            verdict,
+            before=before,
+            actor=actor,
+            at=at,
+            command_id=command_id,
+            first_index=len(events),
         )
     return store.record(LABELS, events)
 
@@ -65,12 +74,16 @@ def labelling_events(
     faces: Sequence[FaceKey],
     verdict: Verdict,
     *,
+    before: Said,
     actor: str,
     at: datetime,
     command_id: str,
     first_index: int = 0,
 ) -> list[NewEvent]:
-    """The events of one labelling, split so that no event grows beyond what a store row holds."""
+    """The events of one labelling, split so that no event grows beyond what a store row holds.
+
+    before: what is said of the faces now, see `said_of`.
+    """
     return [
         NewEvent(
             kind=FACES_LABELLED,
@@ -78,10 +91,22 @@ def labelling_events(
             at=at,
             command_id=command_id,
             index=first_index + number,
-            payload=labelled_payload(persona_id, faces[start : start + MAX_FACES_PER_EVENT], verdict),
+            payload=labelled_payload(persona_id, faces[start : start + MAX_FACES_PER_EVENT], verdict, before),
         )
         for number, start in enumerate(range(0, len(faces), MAX_FACES_PER_EVENT))
     ]
+
+
+def said_of(store: Store, faces: Collection[FaceKey]) -> dict[FaceKey, dict[str, bool]]:
+    """What humans say of these faces now; faces of which nothing is said are left out."""
+    wanted = set(faces)
+    labels = store.labels_of_images({key.image_id for key in wanted})
+    return as_said({key: said for key, said in labels.items() if key in wanted})
+
+
+def as_said(labels: Mapping[FaceKey, Sequence[Label]]) -> dict[FaceKey, dict[str, bool]]:
+    """Labels as the events tell them."""
+    return {key: {label.persona_id: label.belongs for label in said} for key, said in labels.items()}
 
 
 def require_faces(store: Store, keys: Sequence[FaceKey]) -> None:

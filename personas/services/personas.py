@@ -9,8 +9,8 @@ from datetime import datetime
 from personas.entities import LABELS, FaceKey, NewEvent, Persona, Verdict
 from personas.errors import FaceProjectError, NotFoundError
 from personas.names import normal
-from personas.projection import COVER_CHOSEN, PERSONA_ADDED, PERSONA_RENAMED
-from personas.services.labelling import labelling_events, require_faces
+from personas.projection import COVER_CHOSEN, PERSONA_ADDED, PERSONA_HIDDEN, PERSONA_RENAMED
+from personas.services.labelling import labelling_events, require_faces, said_of
 from personas.store.base import Store
 
 MAX_NAME_LENGTH = 200
@@ -57,7 +57,14 @@ def add_persona(
         payload={"persona_id": persona_id, "name": cleaned},
     )
     labelled = labelling_events(
-        persona_id, unique, Verdict.BELONGS, actor=actor, at=at, command_id=command_id, first_index=1
+        persona_id,
+        unique,
+        Verdict.BELONGS,
+        before=said_of(store, unique),
+        actor=actor,
+        at=at,
+        command_id=command_id,
+        first_index=1,
     )
     store.record(LABELS, [added, *labelled])
     return Persona(persona_id=persona_id, name=cleaned, created_at=at)
@@ -74,9 +81,9 @@ def persona_id_of_name(name: str) -> str:
 
 
 def rename_persona(*, store: Store, persona_id: str, name: str, actor: str, at: datetime, command_id: str) -> None:
-    """Two personas may share a name."""
-    _require_persona(store, persona_id)
-    payload = {"persona_id": persona_id, "name": clean_name(name)}
+    """Two personas may share a name. Raises NotFoundError, UnableToNameError."""
+    before = require_persona(store, persona_id).name
+    payload = {"persona_id": persona_id, "name": clean_name(name), "before": before}
     store.record(LABELS, [NewEvent(kind=PERSONA_RENAMED, actor=actor, at=at, command_id=command_id, payload=payload)])
 
 
@@ -84,14 +91,26 @@ def choose_cover(
     *, store: Store, persona_id: str, cover: FaceKey | None, actor: str, at: datetime, command_id: str
 ) -> None:
     """Show this face for the persona; None lets the product pick one again."""
-    _require_persona(store, persona_id)
+    before = require_persona(store, persona_id).cover
     if cover is not None:
         require_faces(store, [cover])
-    payload = {"persona_id": persona_id, "cover": list(cover) if cover else None}
+    payload = {
+        "persona_id": persona_id,
+        "cover": list(cover) if cover else None,
+        "before": list(before) if before else None,
+    }
     store.record(LABELS, [NewEvent(kind=COVER_CHOSEN, actor=actor, at=at, command_id=command_id, payload=payload)])
 
 
-def _require_persona(store: Store, persona_id: str) -> Persona:
+def hide_persona(*, store: Store, persona_id: str, hidden: bool, actor: str, at: datetime, command_id: str) -> None:
+    """Leave a persona out of the grid, or show it again; everything else of it stays as it is."""
+    before = require_persona(store, persona_id).hidden
+    payload = {"persona_id": persona_id, "hidden": hidden, "before": before}
+    store.record(LABELS, [NewEvent(kind=PERSONA_HIDDEN, actor=actor, at=at, command_id=command_id, payload=payload)])
+
+
+def require_persona(store: Store, persona_id: str) -> Persona:
+    """Raises NotFoundError."""
     persona = store.personas_by_id([persona_id]).get(persona_id)
     if persona is None:
         raise NotFoundError(f"There is no persona {persona_id}; it may have been deleted. Reload the page.")

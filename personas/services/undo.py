@@ -1,78 +1,237 @@
-"""Taking an action back. Undo is itself a command: it appends events and removes none."""
+"""Taking a command back. Undo is itself a command: it appends events and removes none, and can be taken back in turn.
+
+The id of an undo follows from the id of what it undoes, so a button pressed twice, or by two people, does it once. A
+command whose undo was taken back can be undone again. What somebody changed since stays as they left it; the rest goes
+back.
+"""
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from personas.entities import LABELS, Event, FaceKey, NewEvent, Verdict
-from personas.errors import FaceProjectError
-from personas.services.labelling import labelling_events
-from personas.store.base import Store
-
-#: What was said of faces: by face, the personas it was said to belong to (True) or not (False).
-Said = Mapping[FaceKey, Mapping[str, bool]]
-
-_STANDS = {Verdict.BELONGS: True, Verdict.REJECTED: False, Verdict.CLEARED: None}
+from personas.entities import LABELS, Event, FaceKey, Verdict
+from personas.errors import FaceProjectError, NotFoundError
+from personas.projection import (
+    COMMAND_UNDONE,
+    COVER_CHOSEN,
+    FACES_LABELLED,
+    IMAGES_DELETED,
+    IMAGES_RESTORED,
+    PERSONA_ADDED,
+    PERSONA_DELETED,
+    PERSONA_HIDDEN,
+    PERSONA_MERGED,
+    PERSONA_RENAMED,
+    labelled_faces,
+    labelled_payload,
+    persona_payload,
+    said_after,
+    said_before,
+)
+from personas.services.commands import Fact, event_id, events_of_command, record_by_state
+from personas.services.labelling import said_of
+from personas.store.base import MAX_FACES_PER_EVENT, Store
 
 # Clearing first and belonging last: to belong to one persona takes the face from any other.
 _ORDER = (Verdict.CLEARED, Verdict.REJECTED, Verdict.BELONGS)
 
 
 class UnableToUndoError(FaceProjectError):
-    """An action that cannot be taken back any more."""
+    """A command that cannot be taken back (any more)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelAction:
-    """What is to be taken back. seq: of the last label event it made, or of the head at that time."""
+class Undone:
+    """What an undo did, counted in faces, or in personas and pictures where the command touched no face."""
 
-    persona_id: str
-    verdict: Verdict
-    seq: int
-
-
-def said_of(store: Store, faces: tuple[FaceKey, ...]) -> dict[FaceKey, dict[str, bool]]:
-    """What humans say of these faces now; remember it before an action to be able to take the action back."""
-    labels = store.labels_of_images({key.image_id for key in faces})
-    return {key: {label.persona_id: label.belongs for label in labels.get(key, ())} for key in faces}
+    command_id: str  #: of the undo; it can be undone too
+    n_restored: int
+    n_kept: int  #: left as somebody changed them since
 
 
-def restore_labels(
-    *, store: Store, before: Said, action: LabelAction, actor: str, at: datetime, command_id: str
-) -> tuple[Event, ...]:
-    """Say of these faces again what was said before the action, and nothing else. Nothing to do when that stands again.
+@dataclass(slots=True)
+class _Plan:
+    """Events that take a command back, in the order in which they are recorded, but for the personas that go last."""
 
-    Repeating a command id changes nothing. Raises UnableToUndoError when somebody spoke of the faces after the action.
+    facts: list[Fact] = field(default_factory=list)
+    removals: list[Fact] = field(default_factory=list)
+    n_restored: int = 0
+    n_kept: int = 0
+
+    def add(self, fact: Fact | None) -> None:
+        if fact is None:
+            self.n_kept += 1
+        else:
+            self.n_restored += 1
+            self.facts.append(fact)
+
+
+def undo_id(command_id: str, number: int = 1) -> str:
+    """The id of the command that takes this one back for the first time, the second time, …"""
+    return str(uuid.uuid5(uuid.UUID(command_id), f"undo {number}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Whether a command is in force. It is not while its last undo is."""
+
+    stands: bool
+    n_undos: int
+
+
+def standing_of(store: Store, command_ids: Collection[str]) -> dict[str, Standing]:
+    """How each command stands; a command that the log does not know stands."""
+    n_undos = _count_undos(store, command_ids)
+    last = {command_id: undo_id(command_id, number) for command_id, number in n_undos.items() if number}
+    of_undos = standing_of(store, list(last.values())) if last else {}
+    return {
+        command_id: Standing(stands=not number or not of_undos[last[command_id]].stands, n_undos=number)
+        for command_id, number in n_undos.items()
+    }
+
+
+def _count_undos(store: Store, command_ids: Collection[str]) -> dict[str, int]:
+    counts = dict.fromkeys(command_ids, 0)
+    growing = list(counts)
+    while growing:
+        asked = {event_id(undo_id(one, counts[one] + ahead), 0): one for one in growing for ahead in (1, 2)}
+        known = [asked[found] for found in store.events_by_id(LABELS, asked)]
+        for command_id in known:
+            counts[command_id] += 1
+        growing = [command_id for command_id in set(known) if known.count(command_id) == 2]
+    return counts
+
+
+def undo_command(*, store: Store, command_id: str, actor: str, at: datetime) -> Undone:
+    """Take back what a command did, as far as nobody has changed it since; while it is taken back, nothing is done.
+
+    Raises NotFoundError (no such command), UnableToUndoError (everything was changed since, or the log does not tell
+    how it stood before).
     """
-    said_now = said_of(store, tuple(before))
-    if said_now == before:
-        return ()
-    _require_untouched(store, tuple(before), action)
+    events = events_of_command(store, command_id)
+    if 0 not in events:
+        raise NotFoundError("The log does not know this action, or it was cut short; look at the history.")
+    standing = standing_of(store, [command_id])[command_id]
+    undo = undo_id(command_id, standing.n_undos + standing.stands)
+    known = events_of_command(store, undo)
+    if closed := known.get(0):
+        return Undone(command_id=undo, n_restored=closed.payload["n_restored"], n_kept=closed.payload["n_kept"])
+    plan = _plan(store, list(events.values()))
+    if plan.n_kept and not plan.n_restored and not known:
+        raise UnableToUndoError("Something else was said of this meanwhile, so it was not undone. It stays as it is.")
+    counts = {"n_restored": plan.n_restored, "n_kept": plan.n_kept}
+    kind = events[0].payload["kind"] if events[0].kind == COMMAND_UNDONE else events[0].kind
+    closing = Fact(COMMAND_UNDONE, {"command_id": command_id, "kind": kind, **counts})
+    record_by_state(
+        store=store,
+        command_id=undo,
+        actor=actor,
+        at=at,
+        facts=[*plan.facts, *plan.removals],
+        closing=closing,
+        known=max(known, default=0) + 1,
+    )
+    return Undone(command_id=undo, **counts)
+
+
+def _plan(store: Store, events: Sequence[Event]) -> _Plan:
+    plan = _Plan()
+    for event in events:
+        if event.kind in (PERSONA_MERGED, PERSONA_DELETED):
+            persona = event.payload["persona"]
+            standing = store.personas_by_id([persona["persona_id"]])
+            plan.add(None if standing else Fact(PERSONA_ADDED, persona))
+    cleared = _restore_labels(store, [event for event in events if event.kind == FACES_LABELLED], plan)
+    for event in events:
+        match event.kind:
+            case "persona_added":
+                _remove(store, event, plan, n_cleared=cleared[event.payload["persona_id"]])
+            case "persona_renamed":
+                plan.add(_back(store, event, PERSONA_RENAMED, "name"))
+            case "cover_chosen":
+                plan.add(_back(store, event, COVER_CHOSEN, "cover"))
+            case "persona_hidden":
+                plan.add(_back(store, event, PERSONA_HIDDEN, "hidden"))
+            case "images_deleted":
+                plan.add(Fact(IMAGES_RESTORED, event.payload))
+            case "images_restored":
+                plan.add(Fact(IMAGES_DELETED, event.payload))
+    return plan
+
+
+# ---- labels ----------------------------------------------------------------------------------------------------------
+
+
+def _restore_labels(store: Store, events: Sequence[Event], plan: _Plan) -> Mapping[str, int]:
+    """Faces that still stand as the command left them go back. Returns how many labels each persona loses by it."""
+    before: dict[FaceKey, Mapping[str, bool]] = {}
+    after: dict[FaceKey, Mapping[str, bool]] = {}
+    for event in events:
+        said = said_before(event.payload)
+        if said is None:
+            raise UnableToUndoError(
+                "This was recorded by an earlier version, which did not keep what stood before; change it by hand."
+            )
+        verdict = Verdict(event.payload["verdict"])
+        for key in labelled_faces(event.payload):
+            before.setdefault(key, said[key])
+            after[key] = said_after(after.get(key, said[key]), event.payload["persona_id"], verdict)
+    now = said_of(store, before)
     changes: dict[tuple[Verdict, str], list[FaceKey]] = defaultdict(list)
-    for key, now in said_now.items():
-        for persona_id in now.keys() - before[key].keys():
+    cleared: dict[str, int] = defaultdict(int)
+    for key, wanted in before.items():
+        stands = now.get(key, {})
+        if stands == wanted:
+            continue  # the command changed nothing here, or it was put back already
+        if stands != after[key]:
+            plan.n_kept += 1
+            continue
+        plan.n_restored += 1
+        for persona_id in stands.keys() - wanted.keys():
             changes[Verdict.CLEARED, persona_id].append(key)
-        for persona_id, belongs in before[key].items():
-            if now.get(persona_id) is not belongs:
+            cleared[persona_id] += 1
+        for persona_id, belongs in wanted.items():
+            if stands.get(persona_id) is not belongs:
                 changes[Verdict.BELONGS if belongs else Verdict.REJECTED, persona_id].append(key)
-    events: list[NewEvent] = []
     for verdict, persona_id in sorted(changes, key=lambda change: (_ORDER.index(change[0]), change[1])):
         faces = changes[verdict, persona_id]
-        events += labelling_events(
-            persona_id, faces, verdict, actor=actor, at=at, command_id=command_id, first_index=len(events)
+        for start in range(0, len(faces), MAX_FACES_PER_EVENT):
+            payload = labelled_payload(persona_id, faces[start : start + MAX_FACES_PER_EVENT], verdict, now)
+            plan.facts.append(Fact(FACES_LABELLED, payload))
+    return cleared
+
+
+# ---- personas --------------------------------------------------------------------------------------------------------
+
+
+def _remove(store: Store, event: Event, plan: _Plan, *, n_cleared: int) -> None:
+    """A persona that the command added goes again, unless more was said of it since."""
+    persona_id = event.payload["persona_id"]
+    persona = store.personas_by_id([persona_id]).get(persona_id)
+    if persona is None:
+        return
+    n_labels = sum(store.label_counts([persona_id])[persona_id])
+    if n_labels > n_cleared:
+        raise UnableToUndoError(
+            f"{n_labels - n_cleared} more faces were labelled or rejected as this person since. Take those back first,"
+            " or delete the person."
         )
-    return store.record(LABELS, events) if events else ()
+    plan.n_restored += not n_cleared
+    plan.removals.append(Fact(PERSONA_DELETED, {"persona": persona_payload(persona), "n_faces": 0}))
 
 
-def _require_untouched(store: Store, faces: tuple[FaceKey, ...], action: LabelAction) -> None:
-    labels = store.labels_of_images({key.image_id for key in faces})
-    for key in faces:
-        said = labels.get(key, ())
-        stands = next((label.belongs for label in said if label.persona_id == action.persona_id), None)
-        if stands is not _STANDS[action.verdict] or any(label.seq > action.seq for label in said):
-            raise UnableToUndoError(
-                "Something else was said of this meanwhile, so it was not undone. Reload the page to see how it stands."
-            )
+def _back(store: Store, event: Event, kind: str, field_name: str) -> Fact | None:
+    """The persona's name, cover or visibility as before; None when it was changed since, or the persona is gone."""
+    persona_id, said = event.payload["persona_id"], event.payload[field_name]
+    persona = store.personas_by_id([persona_id]).get(persona_id)
+    if persona is None or persona_payload(persona)[field_name] != said:
+        return None
+    if "before" not in event.payload:
+        raise UnableToUndoError(
+            "This was recorded by an earlier version, which did not keep what stood before; change it by hand."
+        )
+    return Fact(kind, {"persona_id": persona_id, field_name: event.payload["before"], "before": said})

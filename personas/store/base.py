@@ -13,7 +13,7 @@ Rules every adapter keeps (tests/contracts/ runs one body of tests on each):
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
@@ -28,6 +28,7 @@ from personas.entities import (
     FloatArray,
     Image,
     ImagePath,
+    ImageStatus,
     Job,
     JobWish,
     Label,
@@ -73,6 +74,11 @@ class SavedBatch:
     ingest_seq: int | None  #: of the ingest event; None when the batch held nothing new
     new_images: tuple[str, ...]
     faces: Mapping[str, tuple[Face, ...]]  #: every face now known, by image_id
+
+
+def marked(image: Image, deleted: Collection[str]) -> Image:
+    """The picture as it is shown: deleted when its id is among these."""
+    return replace(image, status=ImageStatus.DELETED) if image.image_id in deleted else image
 
 
 def outdated(version: ModelVersion) -> OutdatedError:
@@ -125,13 +131,16 @@ class PictureStore(Protocol):
         """`find_paths` of many names at once; names that nothing is called are left out."""
 
     def images(self, *, cursor: str | None = None, limit: int = 100) -> Slice[Image]:
-        """All pictures, by image_id."""
+        """All pictures, by image_id; those deleted too."""
 
     def images_by_id(self, image_ids: Collection[str]) -> dict[str, Image]:
         """The pictures that exist among these."""
 
     def count_images(self) -> dict[str, int]:
-        """Number of pictures by status value, plus "faces_total": number of faces. May be some seconds old."""
+        """Number of pictures by status value, plus "faces_total": number of faces. May be some seconds old.
+
+        Deleted pictures count as what was found in them, and as DELETED.
+        """
 
     def faces(self, *, cursor: str | None = None, limit: int = 1000) -> Slice[Face]:
         """All faces, by (image_id, face_no)."""
@@ -166,6 +175,9 @@ class LabelStore(Protocol):
 
     def events(self, stream: str, *, after: int, limit: int = 500) -> tuple[Event, ...]:
         """Events with seq > after, ascending."""
+
+    def events_by_id(self, stream: str, event_ids: Collection[str]) -> dict[str, Event]:
+        """The events that are in the log among these, by event_id."""
 
     def repair(self) -> int:
         """Finish projections that a killed process left half done; returns how many events were projected again."""

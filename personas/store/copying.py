@@ -22,6 +22,7 @@ from personas.entities import (
     FaceKey,
     FloatArray,
     Image,
+    ImageStatus,
     NewEvent,
     NewFace,
     RankedFace,
@@ -171,7 +172,7 @@ def _extracted(image: Image, faces: Sequence[Face], vectors: Mapping[int, tuple[
     ]
     first = next((face for face in faces if face.face_no in vectors), None)
     return ExtractedImage(
-        image=replace(image, detector=first.detector if first else image.detector),
+        image=replace(_extraction_of(image), detector=first.detector if first else image.detector),
         embedder=vectors[first.face_no][0] if first else "",
         faces=tuple(found),
     )
@@ -185,7 +186,8 @@ def _paths_and_tags(source: Store, target: Store) -> Progress:
         paths = source.paths_of([image.image_id for image in images])
         target.add_paths([path for of_image in paths.values() for path in of_image])
         copied = target.images_by_id([image.image_id for image in images])
-        behind = [image for image in images if copied.get(image.image_id) != image]
+        extracted = [_extraction_of(image) for image in images]  # a deletion comes with its label event
+        behind = [image for image in extracted if copied.get(image.image_id) != image]
         for image in behind:
             tags = {path.extractor for path in paths.get(image.image_id, ()) if path.extractor}
             embedder = next(iter(sorted(tags)), ", ").rpartition(", ")[2]
@@ -193,6 +195,11 @@ def _paths_and_tags(source: Store, target: Store) -> Progress:
             target.save_extracted([again], actor="copy_store", at=image.ingested_at, command_id=_COPY_COMMAND)
         done += len(images)
         yield done, total
+
+
+def _extraction_of(image: Image) -> Image:
+    """The picture as extraction left it, whether or not it was deleted since."""
+    return replace(image, status=ImageStatus.FACES if image.n_faces else ImageStatus.NO_FACE)
 
 
 #: Command of writes that make no event.

@@ -37,11 +37,20 @@ ICONS = {
     "models": '<path d="M4 19.5h16"/><path d="m5 15 4.5-4.5 3.5 3 6-7"/><path d="M15.5 6.5H19V10"/>',
     "search": '<circle cx="11" cy="11" r="6"/><path d="m15.5 15.5 4.5 4.5"/>',
     "plus": '<path d="M12 5.5v13M5.5 12h13"/>',
+    "more": '<circle cx="6" cy="12" r="1"/><circle cx="12" cy="12" r="1"/><circle cx="18" cy="12" r="1"/>',
+    "eye": '<path d="M2.5 12C4.6 8 8 6 12 6s7.4 2 9.5 6c-2.1 4-5.5 6-9.5 6s-7.4-2-9.5-6z"/>'
+    '<circle cx="12" cy="12" r="2.5"/>',
+    "merge": '<path d="M6 4.5v4c0 3 6 3.5 6 7v4m6-15v4c0 3-6 3.5-6 7"/>',
+    "trash": '<path d="M5 7h14M9.5 7V5h5v2m-8 0 .8 12.5h9.4L17.5 7"/>',
     "pencil": '<path d="m4.5 19.5 1-4L16 5l3 3L8.5 18.5z"/>',
     "user": '<circle cx="12" cy="8.5" r="3.5"/><path d="M5 19.5c.7-3.6 3.5-5.5 7-5.5s6.3 1.9 7 5.5"/>',
     "star": '<path d="m12 4.5 2.3 4.8 5.2.7-3.8 3.6.9 5.2-4.6-2.5-4.6 2.5.9-5.2L4.5 10l5.2-.7z"/>',
     "arrow": '<path d="M10 6.5 15.5 12 10 17.5"/>',
     "back": '<path d="M14 6.5 8.5 12l5.5 5.5"/>',
+    "folder": '<path d="M3.5 18V6.5A1.5 1.5 0 0 1 5 5h4.5l2 2.5H19A1.5 1.5 0 0 1 20.5 9v9a1.5 1.5 0 0 1-1.5 1.5H5'
+    'A1.5 1.5 0 0 1 3.5 18z"/>',
+    "globe": '<circle cx="12" cy="12" r="8.5"/><path d="M3.5 12h17M12 3.5c5.2 5.4 5.2 11.6 0 17"/>'
+    '<path d="M12 3.5c-5.2 5.4-5.2 11.6 0 17"/>',
     "jobs": '<path d="M4.5 6.5h9m3 0h3M4.5 12h15m-15 5.5h5m3 0h7"/>',
     "question": '<circle cx="12" cy="12" r="8.5"/>'
     '<path d="M9.8 9.8a2.3 2.3 0 1 1 3.4 2c-.8.5-1.2 1-1.2 1.9"/><path d="M12 16.3v.01"/>',
@@ -87,6 +96,26 @@ def ago(moment: datetime) -> str:
     if timezone.now() - moment < timedelta(minutes=1):
         return "just now"
     return f"{timesince(moment, depth=1)} ago"
+
+
+#: Kinds of events as the history calls them.
+KINDS = {
+    "faces_labelled": "labels",
+    "persona_added": "a new person",
+    "persona_renamed": "a new name",
+    "cover_chosen": "a cover",
+    "persona_hidden": "hiding or showing a person",
+    "persona_merged": "a merge",
+    "persona_deleted": "the deletion of a person",
+    "images_deleted": "the deletion of pictures",
+    "command_undone": "an undo",
+}
+
+
+@register.filter
+def kind_words(kind: str) -> str:
+    """What kind of command it was; a kind that a newer version wrote as it is called there."""
+    return KINDS.get(kind, kind.replace("_", " "))
 
 
 @register.filter

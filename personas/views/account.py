@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
@@ -33,6 +34,17 @@ class SignIn(LoginView):
             target = f"{reverse('sign-in')}?{urlencode({'next': came_from})}"
             return HttpResponse(status=204, headers={"HX-Redirect": target})
         return super().dispatch(request, *args, **kwargs)
+
+
+class ChangePassword(PasswordChangeView):
+    """One's own."""
+
+    template_name = "account/password.html"
+    success_url = reverse_lazy("persona-grid")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        messages.success(self.request, "Your password was changed.")
+        return super().form_valid(form)
 
 
 @require_GET

@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control
@@ -18,8 +17,6 @@ from django_htmx.middleware import HtmxDetails
 
 from personas.errors import NotFoundError
 
-#: Signs what an undo needs to know, so that it travels with the toast and nothing is kept on the server.
-UNDO_SALT = "personas.undo.2"  # the number rises with what the tokens hold
 MAX_PAGE = 600
 #: Python refuses to read numbers of thousands of digits, and stores count in 64 bits.
 MAX_DIGITS = 18
@@ -87,11 +84,26 @@ def see_other(url: str) -> HttpResponse:
     return response
 
 
-def undo_token(what: Mapping[str, Any]) -> str:
-    return signing.dumps(dict(what), salt=UNDO_SALT, compress=True)
-
-
-def done(request: PageRequest, message: str, *, undo: Mapping[str, Any] | None, next_url: str) -> HttpResponse:
-    """Without JavaScript: go back to the page, which shows the message with its undo button."""
-    messages.success(request, message, extra_tags=undo_token(undo) if undo else "")
+def done(request: PageRequest, message: str, *, next_url: str, undo: str = "") -> HttpResponse:
+    """Without JavaScript: go back to the page, which shows the message with a button that undoes the command `undo`."""
+    messages.success(request, message, extra_tags=undo)
     return see_other(next_url)
+
+
+# ---- pages ask again and again; most answers say that nothing has changed ------------------------------------------
+# A whole page has no tag: a browser that comes back to it would send the tag of the part it asked for last.
+def knows(request: PageRequest, tag: str) -> bool:
+    """Whether the asker has what would be answered."""
+    return request.headers.get("If-None-Match") == f'"{tag}"'
+
+
+def unchanged(tag: str) -> HttpResponse:
+    """304."""
+    return tagged(HttpResponse(status=HTTPStatus.NOT_MODIFIED), tag)
+
+
+def tagged(response: HttpResponse, tag: str) -> HttpResponse:
+    """The answer with its tag, to be asked for again each time."""
+    response["ETag"] = f'"{tag}"'
+    patch_cache_control(response, private=True, no_cache=True)
+    return response

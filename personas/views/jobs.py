@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Any, Final
 
 from django.contrib import messages
@@ -13,7 +12,6 @@ from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_POST, require_safe
 
 from personas.entities import Job
@@ -22,7 +20,18 @@ from personas.permissions import can_steer, refusal_of_steering
 from personas.selectors.jobs import JobView, failed_shares, list_jobs, tag_of, view_of
 from personas.services.jobs import PAUSE, RESUME, RETRY, UnableToSteerError, pause_job, resume_job, retry_failed
 from personas.store import Store, get_store
-from personas.views.http import PageRequest, cursor_of, more_url, page, safe_next, see_other, wants_partial
+from personas.views.http import (
+    PageRequest,
+    cursor_of,
+    knows,
+    more_url,
+    page,
+    safe_next,
+    see_other,
+    tagged,
+    unchanged,
+    wants_partial,
+)
 
 STEERING: Final[dict[str, Callable[..., Job]]] = {PAUSE: pause_job, RESUME: resume_job, RETRY: retry_failed}
 #: What a job's page counts, in this order.
@@ -50,8 +59,8 @@ def jobs(request: PageRequest) -> HttpResponse:
     cursor = cursor_of(request)
     found = list_jobs(get_store(), cursor=cursor)
     tag = tag_of(view.job.job_id for view in found.items)
-    if request.htmx and not wants_partial(request) and _knows(request, tag):
-        return _unchanged(tag)
+    if request.htmx and not wants_partial(request) and knows(request, tag):
+        return unchanged(tag)
     context = {
         "views": [view_for(view.job, request) for view in found.items],
         "more": more_url(request, found.next_cursor),
@@ -70,13 +79,13 @@ def job(request: PageRequest, job_id: str) -> HttpResponse:
     if found is None:
         raise NotFoundError("There is no such job; the jobs page lists the latest.")
     view = view_for(found, request)
-    if request.htmx and _knows(request, view.tag):
-        return _unchanged(view.tag)
+    if request.htmx and knows(request, view.tag):
+        return unchanged(view.tag)
     if request.htmx and request.htmx.target != "job-page":
-        return _tagged(render(request, "jobs/_card.html", {"view": view}), view.tag)
+        return tagged(render(request, "jobs/_card.html", {"view": view}), view.tag)
     context = _whole(store, view)
     if request.htmx:
-        return _tagged(render(request, "jobs/_body.html", context), view.tag)
+        return tagged(render(request, "jobs/_body.html", context), view.tag)
     return page(request, "jobs/job.html", context)
 
 
@@ -106,19 +115,3 @@ def steer(request: PageRequest, job_id: str, action: str) -> HttpResponseBase:
     except UnableToSteerError as error:
         messages.error(request, str(error))
     return see_other(safe_next(request, reverse("job", args=[job_id])))
-
-
-# ---- pages ask again and again; most answers say that nothing has changed ------------------------------------------
-# A whole page has no tag: a browser that comes back to it would send the tag of the part it asked for last.
-def _knows(request: PageRequest, tag: str) -> bool:
-    return request.headers.get("If-None-Match") == f'"{tag}"'
-
-
-def _unchanged(tag: str) -> HttpResponse:
-    return _tagged(HttpResponse(status=HTTPStatus.NOT_MODIFIED), tag)
-
-
-def _tagged(response: HttpResponse, tag: str) -> HttpResponse:
-    response["ETag"] = f'"{tag}"'
-    patch_cache_control(response, private=True, no_cache=True)
-    return response

@@ -4,33 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
-from django.core import signing
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from personas.entities import LABELS, STRANGER, FaceKey, Persona, Verdict
+from personas.entities import STRANGER, FaceKey, Persona, Verdict
 from personas.errors import AmbiguousError, NotFoundError, UnableToLabelError
-from personas.forms import LabelForm, UnableToReadFormError, UndoForm, cleaned
+from personas.forms import LabelForm, cleaned
 from personas.permissions import can_label, require
 from personas.selectors.faces import view_image
 from personas.selectors.gallery import personas_called
 from personas.services.labelling import label_faces
-from personas.services.personas import add_persona, choose_cover, persona_id_of_command, rename_persona
-from personas.services.undo import LabelAction, restore_labels, said_of
+from personas.services.personas import add_persona, persona_id_of_command
 from personas.store import Store, get_store
-from personas.views.http import UNDO_SALT, PageRequest, done, safe_next, undo_token
+from personas.views.http import PageRequest, done, safe_next
 from personas.views.people import persona_context
 from personas.views.pictures import faces_listed
 
 #: An event that is this much older than its request was recorded by an earlier one: the form is from an old page.
 REPEATED = timedelta(seconds=30)
-#: Faces whose earlier labels travel with an undo button.
-MAX_UNDO = 500
 
 
 @require_POST
@@ -40,20 +36,15 @@ def label(request: PageRequest) -> HttpResponseBase:
     store = get_store()
     data = cleaned(LabelForm(request.POST))
     faces: tuple[FaceKey, ...] = data["faces"]
-    before = said_of(store, faces)
     persona = _record(store, data, actor=request.user.get_username())
     message = _sentence(data["verdict"], data["persona_id"], persona.name, len(faces))
-    undo = {
-        "what": "labels",
-        "before": {str(key): said for key, said in before.items()},
-        "action": [persona.persona_id, data["verdict"].value, store.head(LABELS)],
-    }
+    undo = str(data["command_id"])
     next_url = safe_next(request, reverse("image", args=[faces[0].image_id]))
     if not request.htmx:
-        return done(request, message, undo=undo if len(faces) <= MAX_UNDO else None, next_url=next_url)
+        return done(request, message, undo=undo, next_url=next_url)
     context = {
         "message": message,
-        "undo": undo_token(undo) if len(faces) <= MAX_UNDO else "",
+        "undo": undo,
         "next": next_url,
         "oob": True,
     }
@@ -126,39 +117,4 @@ def _partial(
             context |= persona_context(store, data["page_of"], data["tab"])
         response = render(request, "people/_labelled.html", context)
     response["HX-Trigger"] = "labelled"
-    return response
-
-
-@require_POST
-@require(can_label)
-def undo(request: PageRequest) -> HttpResponseBase:
-    """Take an action back: what the toast's button sends."""
-    data = cleaned(UndoForm(request.POST))
-    try:
-        what = cast(dict[str, Any], signing.loads(data["undo"], salt=UNDO_SALT))
-    except signing.BadSignature as error:
-        raise UnableToReadFormError("This undo button was not made by this installation. Reload the page.") from error
-    command: dict[str, Any] = {
-        "store": get_store(),
-        "actor": request.user.get_username(),
-        "at": timezone.now(),
-        "command_id": str(data["command_id"]),
-    }
-    match what["what"]:
-        case "labels":
-            persona_id, verdict, seq = what["action"]
-            restore_labels(
-                before={FaceKey.parse(key): said for key, said in what["before"].items()},
-                action=LabelAction(persona_id=persona_id, verdict=Verdict(verdict), seq=seq),
-                **command,
-            )
-        case "rename":
-            rename_persona(persona_id=what["persona_id"], name=what["name"], **command)
-        case "cover":
-            cover = FaceKey.parse(what["cover"]) if what["cover"] else None
-            choose_cover(persona_id=what["persona_id"], cover=cover, **command)
-    if not request.htmx:
-        return done(request, "Undone.", undo=None, next_url=safe_next(request, reverse("persona-grid")))
-    response = render(request, "_toast.html", {"message": "Undone."})
-    response["HX-Trigger"] = "labelled, undone"
     return response

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -37,17 +39,23 @@ def grid(request: PageRequest) -> HttpResponse:
     """Everyone the system knows, by name."""
     store = get_store()
     search = request.GET.get("q", "").strip()
-    found = persona_grid(store, search=search, cursor=cursor_of(request), limit=page_size(request, CARDS))
+    hidden = request.GET.get("show") == "hidden"
+    found = persona_grid(
+        store, search=search, hidden=hidden, cursor=cursor_of(request), limit=page_size(request, CARDS)
+    )
     covers = faces_by_key(store, [summary.cover for summary in found.items if summary.cover])
     context: dict[str, Any] = {
         "people": [(summary, covers.get(summary.cover) if summary.cover else None) for summary in found.items],
         "more": more_url(request, found.next_cursor),
         "search": search,
+        "hidden": hidden,
     }
     if wants_partial(request):
         return render(request, "people/_cards.html", context)
+    context["n_hidden"] = len(find_personas(store, hidden=True))
     if not found.items and not search:
         context["counts"] = store.count_images()
+        context["offers_sample"] = Path(settings.SAMPLE_DATA).is_dir()
     return page(request, "people/grid.html", context)
 
 
@@ -70,7 +78,7 @@ def add(request: PageRequest) -> HttpResponseBase:
         command_id=str(data["command_id"]),
     )
     url = reverse("persona", args=[persona.persona_id])
-    return done(request, f"Added {persona.name}.", undo=None, next_url=url)
+    return done(request, f"Added {persona.name}.", undo=str(data["command_id"]), next_url=url)
 
 
 @require_safe
@@ -168,7 +176,7 @@ def rename(request: PageRequest, persona_id: str) -> HttpResponseBase:
     return done(
         request,
         f"Renamed {old} to {data['name']}.",
-        undo={"what": "rename", "persona_id": persona_id, "name": old},
+        undo=str(data["command_id"]),
         next_url=safe_next(request, reverse("persona", args=[persona_id])),
     )
 
@@ -178,7 +186,6 @@ def rename(request: PageRequest, persona_id: str) -> HttpResponseBase:
 def cover(request: PageRequest, persona_id: str) -> HttpResponseBase:
     store = get_store()
     data = cleaned(CoverForm(request.POST))
-    before = get_persona(store, persona_id).persona.cover
     chosen: FaceKey | None = data["face"]
     choose_cover(
         store=store,
@@ -191,6 +198,6 @@ def cover(request: PageRequest, persona_id: str) -> HttpResponseBase:
     return done(
         request,
         "This face is the cover now." if chosen else "The product picks the cover again.",
-        undo={"what": "cover", "persona_id": persona_id, "cover": str(before) if before else ""},
+        undo=str(data["command_id"]),
         next_url=safe_next(request, reverse("persona", args=[persona_id])),
     )

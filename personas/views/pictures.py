@@ -12,9 +12,9 @@ from django.utils.cache import get_conditional_response, patch_cache_control
 from django.views.decorators.http import require_safe
 
 from personas.crops import CROP_SIZES, PREVIEW_SIZES, CachedJpeg, crop_digest, cut_face, originals, shrink_picture
-from personas.entities import Image
+from personas.entities import Image, ImageStatus
 from personas.errors import NotFoundError
-from personas.selectors.faces import view_image
+from personas.selectors.faces import shown_image, view_image
 from personas.store import get_store
 from personas.views.http import PageRequest, cursor_of, more_url, page, page_size, wants_partial
 
@@ -32,8 +32,9 @@ def browse(request: PageRequest) -> HttpResponse:
     store = get_store()
     found = store.images(cursor=cursor_of(request), limit=page_size(request, THUMBNAILS))
     paths = store.paths_of([image.image_id for image in found.items])
+    shown = [image for image in found.items if image.status is not ImageStatus.DELETED]
     context: dict[str, Any] = {
-        "pictures": [(image, paths.get(image.image_id, ())) for image in found.items],
+        "pictures": [(image, paths.get(image.image_id, ())) for image in shown],
         "more": more_url(request, found.next_cursor),
     }
     if wants_partial(request):
@@ -59,7 +60,9 @@ def face_crop(request: HttpRequest, image_id: str, face_no: int, size: int) -> H
     """A square crop of a face. Its address may carry a digest of the box (`v`): such an answer never changes."""
     if size not in CROP_SIZES:
         raise NotFoundError(f"Crops are {', '.join(map(str, CROP_SIZES))} pixels wide.")
-    faces = get_store().faces_of([image_id]).get(image_id, ())
+    store = get_store()
+    shown_image(store, image_id)
+    faces = store.faces_of([image_id]).get(image_id, ())
     face = next((face for face in faces if face.face_no == face_no), None)
     if face is None:
         raise NotFoundError("There is no such face; its picture may have been deleted.")
@@ -100,10 +103,7 @@ def original(request: HttpRequest, image_id: str) -> HttpResponseBase:
 
 
 def _get_image(image_id: str) -> Image:
-    found = get_store().images_by_id([image_id]).get(image_id)
-    if found is None:
-        raise NotFoundError("There is no such picture; it may have been deleted.")
-    return found
+    return shown_image(get_store(), image_id)
 
 
 def _jpeg(request: HttpRequest, cached: CachedJpeg, *, immutable: bool) -> HttpResponseBase:

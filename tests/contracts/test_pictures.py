@@ -131,7 +131,7 @@ def test_a_picture_where_a_second_detector_finds_a_face_is_no_longer_without(sto
     make.save(store, make.extracted("a", faces=0))
     make.save(store, make.extracted("a", faces=1, detector="other 1"))
     assert store.images_by_id([make.image_id("a")])[make.image_id("a")].status is ImageStatus.FACES
-    assert store.count_images() == {"faces": 1, "no_face": 0, "faces_total": 1}
+    assert store.count_images() == {"faces": 1, "no_face": 0, "deleted": 0, "faces_total": 1}
 
 
 def test_another_embedder_brings_its_embedding_beside_the_old_one(store: Store) -> None:
@@ -264,9 +264,9 @@ def test_many_names_are_found_as_each_alone(store: Store) -> None:
 
 
 def test_pictures_are_counted_by_status(store: Store) -> None:
-    assert store.count_images() == {"faces": 0, "no_face": 0, "faces_total": 0}
+    assert store.count_images() == {"faces": 0, "no_face": 0, "deleted": 0, "faces_total": 0}
     make.save(store, make.extracted("a", faces=2), make.extracted("b", faces=3), make.extracted("c", faces=0))
-    assert store.count_images() == {"faces": 2, "no_face": 1, "faces_total": 5}
+    assert store.count_images() == {"faces": 2, "no_face": 1, "deleted": 0, "faces_total": 5}
 
 
 def test_unknown_ids_are_left_out(store: Store) -> None:

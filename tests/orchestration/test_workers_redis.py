@@ -66,15 +66,6 @@ def test_sigterm_while_redis_is_away_ends_a_worker(workers, redis):
     worker.wait(PATIENCE_SECONDS)
 
 
-def test_two_workers_share_a_queue_and_do_each_message_once(workers):
-    workers.start()
-    workers.start()
-    names = [f"task-{number}" for number in range(40)]
-    workers.send(*names)
-    workers.wait_for(*names)
-    assert all(workers.times(name, "begun") == 1 for name in names)
-
-
 def test_a_worker_goes_on_after_redis_hung_for_a_while(workers, redis):
     workers.start()
     with redis.frozen():
@@ -128,19 +119,3 @@ def test_installations_with_prefixes_of_their_own_share_a_redis(workers, redis, 
         other.wait_for("theirs")
     finally:
         other.end()
-
-
-def test_a_transient_error_is_tried_again_by_message(workers):
-    workers.start()
-    workers.send("patient", task="ingest.sample_that_needs_patience")
-    workers.wait_for("patient")
-    assert (workers.folder / "patient.attempts").read_text() == "..."
-    assert workers.said("outcome=retried")
-
-
-def test_a_retry_that_waits_for_its_time_keeps_no_other_task_from_being_done(workers):
-    workers.start()
-    workers.send("much-later", countdown=3600)
-    workers.send("now", "and-now")
-    workers.wait_for("now", "and-now")
-    assert workers.times("much-later", "begun") == 0

@@ -5,17 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
+from django.test import Client
 
-from personas import recogniser
+from personas import recogniser, sign_in
 from personas.entities import FaceKey, FloatArray, Prediction
 from personas.store import get_store
 from personas.store.base import Store
 from tests import factories as make
+from tests.web import add_pictures, champions, publish
 
 
 @pytest.fixture
 def store(db: None) -> Store:
     return get_store()
+
+
+@pytest.fixture
+def web_store(db: None) -> Iterator[Store]:
+    """The store of the settings, with champions as `tests.web.publish` makes them."""
+    with champions():
+        yield get_store()
+
+
+@pytest.fixture
+def web(client: Client) -> Client:
+    """Signed in as the owner."""
+    client.force_login(sign_in.ensure_owner())
+    return client
+
+
+@pytest.fixture
+def ada(web_store: Store) -> list[FaceKey]:
+    """Ada has one labelled face of six and four predicted ones; the last face is unknown."""
+    keys = add_pictures(web_store, 6)
+    make.add_personas(web_store, "Ada")
+    make.label(web_store, "ada", keys[0])
+    publish(web_store, {key: ("ada", 0.9 - number / 10) for number, key in enumerate(keys[1:5])})
+    return keys
 
 
 class ToldRecogniser:

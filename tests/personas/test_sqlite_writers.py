@@ -31,7 +31,7 @@ def test_four_processes_write_at_once_without_a_lock_error_or_a_gap(child_enviro
         events = store.events(stream, after=0, limit=10_000)
         assert [event.seq for event in events] == list(range(1, WRITERS * ROUNDS + 1))
     pictures = ROUNDS * (SHARED + WRITERS * (PICTURES - SHARED))
-    assert store.count_images() == {"faces": pictures, "no_face": 0, "faces_total": 2 * pictures}
+    assert store.count_images() == {"faces": pictures, "no_face": 0, "deleted": 0, "faces_total": 2 * pictures}
     blocks = store.embedding_blocks(after_seq=0, through_seq=10**6, embedder=make.EMBEDDER)
     keys = [key for block in blocks for key in block.keys]
     assert len(keys) == len(set(keys)) == 2 * pictures

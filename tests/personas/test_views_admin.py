@@ -6,15 +6,18 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
 
 from personas import sign_in
-from personas.entities import LABELS, FaceKey
+from personas.entities import LABELS, FaceKey, Slice
 from personas.store import get_store
 from personas.store.base import Store
+from personas.store_admin import Row, StoreAdmin
 from tests import factories
 from tests.web import add_pictures, champions, publish
 
@@ -190,3 +193,12 @@ def test_numbers_of_thousands_of_digits_name_nothing(web: Client, ada: list[Face
     assert web.get(_list_url("event"), {"cursor": digits[:400]}).status_code == 200
     assert web.get(reverse("admin:personas_event_change", args=[f"labels:{digits}"])).status_code == 404
     assert web.get(reverse("admin:personas_modelversion_change", args=[digits])).status_code == 404
+
+
+def test_an_admin_that_does_not_say_how_it_reads_cannot_be_made() -> None:
+    class Unfinished(StoreAdmin):
+        def rows(self, store: Store, request: HttpRequest, cursor: str | None) -> Slice[Row]:
+            return Slice(items=(), next_cursor=None)
+
+    with pytest.raises(TypeError, match="abstract method"):
+        Unfinished(User, site)  # type: ignore[abstract]

@@ -10,7 +10,7 @@ import pytest
 from tests.training.embeddings import People, key, training_set
 from training.dataset import fold_of
 from training.evaluation import calibration_error, evaluate, fit_folds, score_folds
-from training.metrics import f1, reliability, wilson, worse_by_chance
+from training.metrics import f1, histogram, names_by_threshold, reliability, wilson, worse_by_chance
 
 
 @pytest.fixture
@@ -133,3 +133,34 @@ def test_intervals_and_tests_agree_with_the_tables() -> None:
     assert worse_by_chance(8, 0) == pytest.approx(1 / 256)
     assert worse_by_chance(0, 5) == 1
     assert f1(8, 2, 0) == pytest.approx(16 / 18)
+
+
+def test_names_are_counted_by_the_probability_they_need() -> None:
+    rows = names_by_threshold(
+        right=np.array([0.99, 0.95, 0.4]), wrong=np.array([0.5]), strangers=np.array([0.3, 0.9995])
+    )
+    by_threshold = {row[0]: row[1:] for row in rows}
+    assert by_threshold[0.0] == [3, 1, 2]
+    assert by_threshold[0.5] == [2, 1, 1]
+    assert by_threshold[0.95] == [2, 0, 1]
+    assert by_threshold[0.999] == [0, 0, 1]
+    assert [row[0] for row in rows] == sorted(by_threshold)
+
+
+def test_a_histogram_has_bins_of_one_width_and_counts_one_in_the_last() -> None:
+    assert histogram(np.array([0.0, 0.1, 0.26, 0.5, 0.99, 1.0]), n_bins=4) == [2, 1, 1, 2]
+    assert len(histogram(np.zeros(0))) == 40
+
+
+def test_nothing_that_a_name_needs_on_top_leaves_the_headline_numbers(people: People) -> None:
+    twice = people.person()
+    labels = {"ann": people.faces(twice, 10), "anna": people.faces(twice, 10), "bo": people.faces(people.person(), 10)}
+    metrics = evaluate(training_set(labels, background=people.strangers(200))).metrics()
+    thresholds = metrics["thresholds"]
+    cut, right, wrong, strangers = thresholds["rows"][0]
+    assert cut == 0
+    assert right / thresholds["n"] == pytest.approx(metrics["recall"], abs=1e-4)
+    assert strangers / thresholds["n_strangers"] == pytest.approx(metrics["strangers_named"], abs=1e-4)
+    assert wrong == metrics["confusion"]["n_faces"]
+    assert sum(metrics["histograms"]["known"]) == thresholds["n"] == 30
+    assert sum(metrics["histograms"]["unknown"]) == thresholds["n_strangers"] == 30

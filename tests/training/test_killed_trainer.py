@@ -12,9 +12,7 @@ import pytest
 from personas.entities import LABELS, JobStatus, VersionStatus
 from personas.selectors.learning import TRAINER_CURSOR
 from personas.state_hash import state_hash
-from personas.store import get_store
 from tests.factories import EMBEDDER
-from tests.training.world import World
 from training.champion import VersionRecogniser
 from training.classifier import PersonaClassifier
 from training.collect import collect_training_set
@@ -43,19 +41,6 @@ MOMENTS_IN_SHARES = [
     ("put_ranked", "after"),  # all shares done, some pages written
     ("add_fresh", "after"),  # all pages written, the job not ended
 ]
-
-
-@pytest.fixture
-def world(tmp_path, settings):
-    settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
-    world = World(get_store(), tmp_path)
-    world.ada, world.bo = world.photograph("Ada", 16), world.photograph("Bo", 16)
-    world.crowd(30)
-    world.introduce("Ada", world.ada[:4])
-    world.introduce("Bo", world.bo[:4])
-    world.train()
-    world.say("Ada", *world.ada[4:8])
-    return world
 
 
 def undisturbed(world):

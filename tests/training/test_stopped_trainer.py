@@ -10,7 +10,6 @@ import sys
 import pytest
 
 from personas.entities import VersionStatus
-from personas.store import get_store
 from tests.training.test_killed_trainer import undisturbed
 from tests.training.world import World
 
@@ -28,19 +27,6 @@ MOMENTS = [
     ("switch_champion", 0),
     ("advance_cursor", 3),
 ]
-
-
-@pytest.fixture
-def world(tmp_path, settings):
-    settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
-    world = World(get_store(), tmp_path)
-    world.ada, world.bo = world.photograph("Ada", 16), world.photograph("Bo", 16)
-    world.crowd(30)
-    world.introduce("Ada", world.ada[:4])
-    world.introduce("Bo", world.bo[:4])
-    world.train()
-    world.say("Ada", *world.ada[4:8])
-    return world
 
 
 @pytest.mark.parametrize(("call", "meanwhile"), MOMENTS)

@@ -39,7 +39,17 @@ from personas.entities import (
     Verdict,
     VersionStatus,
 )
-from personas.projection import COVER_CHOSEN, FACES_LABELLED, PERSONA_ADDED, PERSONA_RENAMED, labelled_payload
+from personas.projection import (
+    COVER_CHOSEN,
+    FACES_LABELLED,
+    IMAGES_DELETED,
+    IMAGES_RESTORED,
+    PERSONA_ADDED,
+    PERSONA_DELETED,
+    PERSONA_HIDDEN,
+    PERSONA_RENAMED,
+    labelled_payload,
+)
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.adapter import CassandraStore
 from personas.store.cassandra.session import PROFILE, Before, Params, StoreSession, Write, _nothing
@@ -172,10 +182,16 @@ def _exercise_labels(store: CassandraStore, number: int) -> None:
         event(3, FACES_LABELLED, labelled_payload(person, [key], Verdict.BELONGS)),
         event(4, FACES_LABELLED, labelled_payload("somebody else", [key], Verdict.BELONGS)),
         event(5, FACES_LABELLED, labelled_payload(person, [key], Verdict.REJECTED)),
+        event(6, PERSONA_HIDDEN, {"persona_id": person, "hidden": True}),
+        event(7, IMAGES_DELETED, {"images": [key.image_id]}),
+        event(8, IMAGES_RESTORED, {"images": [key.image_id]}),
+        event(9, PERSONA_DELETED, {"persona": {"persona_id": person}}),
+        event(10, PERSONA_ADDED, {"persona_id": person, "name": person, "cover": list(key)}),
     ]
     store.record(LABELS, events)
     store.record(LABELS, events)
     store.events(LABELS, after=0)
+    store.events_by_id(LABELS, [recorded.event_id for recorded in events])
     store.repair()
     store.personas()
     store.personas_by_id([person])

@@ -1,15 +1,15 @@
 """Which faces a picture has, decided by compare-and-set, so that two processes may save the same picture at once.
 
-A claim holds the whole picture as merged (without embeddings) and a revision. Who wins it writes the rows that follow
-from it, announces the picture in the ingest log, and marks the image row as announced with that revision. A claim that
-is not announced is being worked on, or was cut short: after a while the next one to save that picture takes over, keeps
-the numbers its faces were given, and brings their embeddings anew.
+A claim holds the whole picture as merged (without embeddings) and a revision. Who wins it writes its faces, announces
+the picture in the ingest log, and then writes the image row with that revision: a picture that is seen is in the log. A
+claim whose revision no image row has is being worked on, or was cut short: after a while the next one to save that
+picture takes over, keeps the numbers its faces were given, and brings their embeddings anew.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -24,7 +24,7 @@ from personas.store.cassandra import statements as cql
 from personas.store.cassandra.failures import UncertainError
 from personas.store.cassandra.log import Tally, chunk_of
 from personas.store.cassandra.projecting import CassandraProjecting
-from personas.store.cassandra.session import CqlRow
+from personas.store.cassandra.session import CqlRow, Write
 from personas.store.cassandra.values import from_blob, from_micros, to_blob, to_micros
 from personas.store.merging import KnownPicture, merge
 
@@ -32,6 +32,8 @@ from personas.store.merging import KnownPicture, merge
 CLAIM_SECONDS = 10.0
 #: Seconds to wait for pictures that others are saving.
 PATIENCE_SECONDS = 60.0
+#: Pictures remembered as not there; when they are more, all are forgotten: they are looked for again, that is all.
+MISSED_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,6 +72,16 @@ class _Standing:
 class CassandraClaims(CassandraProjecting):
     """Part of PictureStore."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._missed: set[str] = set()
+
+    def _looked_in_vain(self, image_ids: Iterable[str]) -> None:
+        """These pictures were not there a moment ago: whoever asks for them is about to save them."""
+        if len(self._missed) > MISSED_KEPT:
+            self._missed.clear()
+        self._missed.update(image_ids)
+
     def _claim(
         self, batch: Sequence[ExtractedImage], claimant: str
     ) -> tuple[dict[str, KnownPicture], dict[str, Claimed]]:
@@ -80,8 +92,10 @@ class CassandraClaims(CassandraProjecting):
         done: dict[str, KnownPicture] = {}
         claimed: dict[str, Claimed] = {}
         give_up_at = time.monotonic() + PATIENCE_SECONDS
+        looked = False
         while waiting := [image_id for image_id in wanted if image_id not in done]:
-            standing = self._standing(waiting)
+            standing = self._standing(waiting, claimed_too=looked)
+            looked = True
             merged = {}
             has_event = cache(self._has_event)  # a batch that was cut short is looked for once
             for image_id in waiting:
@@ -116,7 +130,7 @@ class CassandraClaims(CassandraProjecting):
                 return None  # somebody is at it
             if has_event(standing.claimant):
                 image_id = extracted[0].image.image_id
-                self._session.run(cql.ANNOUNCE, **self._announcement(image_id, standing.revision, standing.picture))
+                self._session.run(cql.PUT_IMAGE, **self._announcement(image_id, standing.revision, standing.picture))
                 return None
         picture = standing.picture if standing else None
         for item in extracted:
@@ -157,11 +171,17 @@ class CassandraClaims(CassandraProjecting):
             elif standing_in_the_way is None:
                 yield image_id
 
-    def _standing(self, image_ids: Sequence[str]) -> dict[str, _Standing]:
-        announced = {row.image_id: row for row in self._of_images(cql.ANNOUNCED, image_ids)}
-        claims = self._session.rows_many(cql.CLAIM, [{"image_id": image_id} for image_id in image_ids])
+    def _standing(self, image_ids: Sequence[str], *, claimed_too: bool) -> dict[str, _Standing]:
+        """Pictures that were announced; claimed_too: and those that somebody is at. A picture that nobody has announced
+        is most likely new, and trying to claim it tells as much as looking whether somebody did; nor is one looked for
+        that was not there when it was asked for."""
+        looked_for = image_ids if claimed_too else [each for each in image_ids if each not in self._missed]
+        self._missed.difference_update(image_ids)
+        announced = {row.image_id: row for row in self._of_images(cql.ANNOUNCED, looked_for)}
+        asked = [image_id for image_id in image_ids if claimed_too or image_id in announced]
+        claims = self._session.rows_many(cql.CLAIM, [{"image_id": image_id} for image_id in asked])
         found = {}
-        for image_id, rows in zip(image_ids, claims, strict=True):
+        for image_id, rows in zip(asked, claims, strict=True):
             if rows:
                 found[image_id] = _to_standing(rows[0], announced.get(image_id))
         return found
@@ -174,15 +194,31 @@ class CassandraClaims(CassandraProjecting):
             raise TransientError("Another process took over what this one was slow to save; save the batch again.")
 
     def _announce(self, claimed: Mapping[str, Claimed]) -> None:
-        """The last thing done to a picture."""
-        self._session.run_many(
-            cql.ANNOUNCE,
-            [self._announcement(image_id, one.revision, one.picture) for image_id, one in claimed.items()],
+        """The last thing done to pictures: they are seen."""
+        self._session.run_batches(
+            Write(self._bucket(image_id), cql.PUT_IMAGE, self._announcement(image_id, one.revision, one.picture))
+            for image_id, one in claimed.items()
         )
 
     def _announcement(self, image_id: str, revision: int, picture: KnownPicture) -> dict[str, Any]:
-        announced = {"announced": revision, "counted": picture.image.n_faces, "stamp": revision}
-        return {"bucket": self._bucket(image_id), "image_id": image_id, **announced}
+        """The image row of a picture whose event is in the log."""
+        image = picture.image
+        return {
+            "bucket": self._bucket(image_id),
+            "image_id": image_id,
+            "width": image.width,
+            "height": image.height,
+            "format": image.format,
+            "n_bytes": image.n_bytes,
+            "status": image.status.value,
+            "n_faces": image.n_faces,
+            "detector": image.detector,
+            "embedder": picture.embedder,
+            "ingested_at": to_micros(image.ingested_at),
+            "announced": revision,
+            "counted": image.n_faces,
+            "stamp": revision,
+        }
 
     def _has_event(self, claimant: str) -> bool:
         """Whether the batch of a claim got as far as its event. Rare, so it may look through the log, newest first."""

@@ -12,7 +12,17 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, assert_never
 
 from personas.entities import FaceKey, Label, Persona, Slice, Truth, Verdict
-from personas.projection import Change, ChooseCover, PutPersona, RenamePersona, SetVerdict, label_written
+from personas.projection import (
+    Change,
+    ChooseCover,
+    DeleteImages,
+    HidePersona,
+    PutPersona,
+    RemovePersona,
+    RenamePersona,
+    SetVerdict,
+    label_written,
+)
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.base import SPACE, as_slice
 from personas.store.cassandra.leases import Hold
@@ -73,9 +83,14 @@ class CassandraLabels(CassandraProjecting):
                     self._session.run(cql.NAME_PERSONA, space=SPACE, persona_id=persona_id, name=name, stamp=seq)
             case ChooseCover(persona_id=persona_id, cover=cover):
                 if self.personas_by_id([persona_id]):
-                    image_id, face_no = cover or ("", 0)
-                    shown = {"persona_id": persona_id, "cover_image_id": image_id, "cover_face_no": face_no}
-                    self._session.run(cql.COVER_PERSONA, space=SPACE, stamp=seq, **shown)
+                    self._put_cover(persona_id, cover, seq)
+            case HidePersona(persona_id=persona_id, hidden=hidden):
+                if self.personas_by_id([persona_id]):
+                    self._session.run(cql.HIDE_PERSONA, space=SPACE, persona_id=persona_id, hidden=hidden, stamp=seq)
+            case RemovePersona(persona_id=persona_id):
+                self._session.run(cql.DROP_PERSONA, space=SPACE, persona_id=persona_id, stamp=seq)
+            case DeleteImages():
+                self._delete_images(change, seq)
             case SetVerdict():
                 self._set_verdict(change, hold)
             case _:
@@ -92,6 +107,18 @@ class CassandraLabels(CassandraProjecting):
             hidden=persona.hidden,
             stamp=seq,
         )
+        if persona.cover is not None:
+            self._put_cover(persona.persona_id, persona.cover, seq)
+
+    def _put_cover(self, persona_id: str, cover: FaceKey | None, seq: int) -> None:
+        image_id, face_no = cover or ("", 0)
+        shown = {"persona_id": persona_id, "cover_image_id": image_id, "cover_face_no": face_no}
+        self._session.run(cql.COVER_PERSONA, space=SPACE, stamp=seq, **shown)
+
+    def _delete_images(self, change: DeleteImages, seq: int) -> None:
+        statement = cql.PUT_DELETED if change.deleted else cql.DROP_DELETED
+        marks = [{"space": SPACE, "image_id": image_id, "stamp": seq} for image_id in change.image_ids]
+        self._session.run_many(statement, marks)
 
     def _set_verdict(self, change: SetVerdict, hold: Hold) -> None:
         faces = list(dict.fromkeys(change.faces))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from personas.entities import ImagePath, Slice
 from personas.store.cassandra import statements as cql
@@ -32,33 +32,39 @@ def last_part(path: str) -> str:
     return "=" + path.rpartition("/")[2]
 
 
+def _distinct(paths: Sequence[ImagePath]) -> Iterable[ImagePath]:
+    """The last of each place."""
+    return {(path.source, path.path): path for path in paths}.values()
+
+
 class CassandraPaths(CassandraBase):
     """Part of PictureStore."""
 
     def add_paths(self, paths: Sequence[ImagePath]) -> None:
-        self._put_paths(paths)
+        self._session.run_batches(self._pointers(paths))
+        self._session.run_batches(self._path_rows(paths))
 
-    def _put_paths(self, paths: Sequence[ImagePath]) -> None:
-        distinct = {(path.source, path.path): path for path in paths}
-        pointers: list[Write] = []
-        rows: list[Write] = []
-        for path in distinct.values():
+    def _pointers(self, paths: Sequence[ImagePath]) -> Iterator[Write]:
+        """What points to the rows of these paths; to be written before them."""
+        for path in _distinct(paths):
             bucket, place = self._bucket(path.image_id), {"source": path.source, "path": path.path}
-            pointers.append(
-                Write(bucket, cql.PUT_PATH_BY_IMAGE, {"bucket": bucket, "image_id": path.image_id, **place})
-            )
+            yield Write(bucket, cql.PUT_PATH_BY_IMAGE, {"bucket": bucket, "image_id": path.image_id, **place})
             name = last_part(path.path)
-            pointers.append(Write(name, cql.PUT_PATH_BY_NAME, {"name": name, **place}))
-            found = {
+            yield Write(name, cql.PUT_PATH_BY_NAME, {"name": name, **place})
+
+    def _path_rows(self, paths: Sequence[ImagePath]) -> Iterator[Write]:
+        """What makes these paths known."""
+        for path in _distinct(paths):
+            row = {
+                "source": path.source,
+                "path": path.path,
                 "image_id": path.image_id,
                 "size": path.size,
                 "mtime_ns": path.mtime_ns,
                 "sidecar": path.sidecar,
                 "extractor": path.extractor,
             }
-            rows.append(Write(path.source, cql.PUT_PATH, {**place, **found}))
-        self._session.run_batches(pointers)
-        self._session.run_batches(rows)
+            yield Write(path.source, cql.PUT_PATH, row)
 
     def known_paths(self, source: str, *, cursor: str | None = None, limit: int = 5000) -> Slice[ImagePath]:
         rows = self._session.rows(cql.PATHS, source=source, after=cursor or "", rows=limit + 1)

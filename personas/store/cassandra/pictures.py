@@ -20,19 +20,20 @@ from personas.entities import (
     FaceKey,
     FloatArray,
     Image,
+    ImagePath,
     ImageStatus,
     NewEvent,
     Slice,
 )
-from personas.store.base import PICTURES_INGESTED, SavedBatch, pictures_ingested_payload
+from personas.store.base import PICTURES_INGESTED, SavedBatch, marked, pictures_ingested_payload
 from personas.store.cassandra import claims
 from personas.store.cassandra import statements as cql
-from personas.store.cassandra.base import as_slice
+from personas.store.cassandra.base import SPACE, as_slice
 from personas.store.cassandra.claims import CassandraClaims, Claimed
 from personas.store.cassandra.log import EVENTS_A_CHUNK, Tally, chunk_of
 from personas.store.cassandra.paths import CassandraPaths
 from personas.store.cassandra.session import CqlRow, Write
-from personas.store.cassandra.values import chunks, from_micros, parse_key, to_micros
+from personas.store.cassandra.values import chunks, from_micros, parse_key
 from personas.store.packing import pack_keys, pack_vectors, unpack_keys, unpack_vectors
 
 #: Faces in one block row: half a megabyte of vectors.
@@ -89,7 +90,8 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
             for face in one.picture.faces
             if face.face_no in one.picture.embeddings
         }
-        self._put_pictures(claimed)
+        paths = [path for item in batch for path in item.paths]
+        self._put_faces(claimed, paths)
         if time.monotonic() - started > claims.CLAIM_SECONDS / 3:
             self._still_claimed(claimed, claimant)
         new_images = tuple(sorted(image_id for image_id, one in claimed.items() if one.picture.is_new))
@@ -102,32 +104,30 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
                 tally = (tally[0] + one.tally[0], tally[1] + one.tally[1], tally[2] + one.tally[2])
             event = NewEvent(kind=PICTURES_INGESTED, actor=actor, at=at, command_id=command_id, payload=payload)
             ingest_seq = self._append_with_blocks(event, written, tally, claimant)
+        # Whoever repeats a batch that was cut short passes over pictures that are seen, and then over paths that are
+        # known: neither may be before the picture is in the log.
         self._announce(claimed)
-        # Last: whoever repeats a batch that was cut short passes over pictures whose paths are known.
-        self._put_paths([path for item in batch for path in item.paths])
+        self._session.run_batches(self._path_rows(paths))
         return SavedBatch(
             ingest_seq=ingest_seq,
             new_images=new_images,
             faces={image_id: picture.faces for image_id, picture in pictures.items()},
         )
 
-    def _put_pictures(self, claimed: Mapping[str, Claimed]) -> None:
-        """Face and embedding before image: a picture that is seen has its faces."""
-        faces: list[Write] = []
-        images: list[Write] = []
+    def _put_faces(self, claimed: Mapping[str, Claimed], paths: Sequence[ImagePath]) -> None:
+        """What goes before the event, all at once: faces, embeddings, and what points to the paths. A picture that is
+        seen has its faces."""
+        writes = list(self._pointers(paths))
         for image_id, one in claimed.items():
             bucket = self._bucket(image_id)
             where = {"bucket": bucket, "image_id": image_id, "stamp": one.revision}
             for face in one.picture.faces:
                 vector = one.picture.embeddings.get(face.face_no)
                 if vector is not None:
-                    faces.append(Write(bucket, cql.PUT_FACE, {**where, **_face_columns(face)}))
+                    writes.append(Write(bucket, cql.PUT_FACE, {**where, **_face_columns(face)}))
                     embedding = {"face_no": face.face_no, "embedder": face.embedder, "vector": pack_vectors([vector])}
-                    faces.append(Write(bucket, cql.PUT_EMBEDDING, {**where, **embedding}))
-            columns = {**_image_columns(one.picture.image), "embedder": one.picture.embedder}
-            images.append(Write(bucket, cql.PUT_IMAGE, {**where, **columns}))
-        self._session.run_batches(faces)
-        self._session.run_batches(images)
+                    writes.append(Write(bucket, cql.PUT_EMBEDDING, {**where, **embedding}))
+        self._session.run_batches(writes)
 
     def _append_with_blocks(self, event: NewEvent, written: Vectors, tally: Tally, claimant: str) -> int:
         """The blocks are written before the event that makes them count, under the number it is about to take."""
@@ -191,10 +191,20 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
             first={"after": after},
             then={"after": ""},
         )
-        return as_slice(rows, limit, to_image, lambda row: str(row.image_id))
+        found = as_slice(rows, limit, to_image, lambda row: str(row.image_id))
+        if not found.items:
+            return found
+        first, last = found.items[0].image_id, found.items[-1].image_id
+        marks = self._session.rows(cql.DELETED_BETWEEN, space=SPACE, first=first, last=last)
+        deleted = {row.image_id for row in marks}
+        return Slice(items=tuple(marked(image, deleted) for image in found.items), next_cursor=found.next_cursor)
 
     def images_by_id(self, image_ids: Collection[str]) -> dict[str, Image]:
-        return {row.image_id: to_image(row) for row in self._of_images(cql.IMAGES_BY_ID, image_ids)}
+        found = {row.image_id: to_image(row) for row in self._of_images(cql.IMAGES_BY_ID, image_ids)}
+        self._looked_in_vain(image_id for image_id in image_ids if image_id not in found)
+        params = [{"space": SPACE, "image_ids": chunk} for chunk in chunks(found)]
+        deleted = {row.image_id for rows in self._session.rows_many(cql.DELETED_AMONG, params) for row in rows}
+        return {image_id: marked(image, deleted) for image_id, image in found.items()}
 
     def count_images(self) -> dict[str, int]:
         """The changes that the ingest log tells, added up; those of full partitions are remembered."""
@@ -211,7 +221,12 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
                 if len(rows) == EVENTS_A_CHUNK:
                     self._full_tallies[chunk] = tally
             total = [so_far + more for so_far, more in zip(total, tally, strict=True)]
-        return {ImageStatus.FACES.value: total[0], ImageStatus.NO_FACE.value: total[1], "faces_total": total[2]}
+        return {
+            ImageStatus.FACES.value: total[0],
+            ImageStatus.NO_FACE.value: total[1],
+            ImageStatus.DELETED.value: sum(1 for _ in self._session.rows(cql.DELETED, space=SPACE)),
+            "faces_total": total[2],
+        }
 
     def faces(self, *, cursor: str | None = None, limit: int = 1000) -> Slice[Face]:
         key = FaceKey("", -1) if cursor is None else parse_key(cursor)
@@ -289,20 +304,6 @@ def _to_blocks(embedder: str, rows: Sequence[CqlRow]) -> Iterator[EmbeddingBlock
 def _batch_number(image_ids: Sequence[str]) -> int:
     """64 bits that tell batches of one command apart."""
     return int(image_ids[0][:16], 16) if image_ids else 0
-
-
-def _image_columns(image: Image) -> dict[str, Any]:
-    return {
-        "image_id": image.image_id,
-        "width": image.width,
-        "height": image.height,
-        "format": image.format,
-        "n_bytes": image.n_bytes,
-        "status": image.status.value,
-        "n_faces": image.n_faces,
-        "detector": image.detector,
-        "ingested_at": to_micros(image.ingested_at),
-    }
 
 
 def _face_columns(face: Face) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from personas.entities import LABELS, Event, NewEvent
@@ -29,7 +30,7 @@ PATIENCE_SECONDS = 60.0
 EVENTS_A_TURN = 50
 
 
-class CassandraProjecting(CassandraLog):
+class CassandraProjecting(CassandraLog, ABC):
     """The writing half of LabelStore's log."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -50,6 +51,10 @@ class CassandraProjecting(CassandraLog):
         if max(event.seq for event in recorded.values()) > self.cursor(projected(stream)):
             self._project_through(stream, max(event.seq for event in recorded.values()))
         return tuple(recorded[event.event_id] for event in events)
+
+    def events_by_id(self, stream: str, event_ids: Collection[str]) -> dict[str, Event]:
+        seqs, _ = self._seqs_of(stream, list(event_ids))
+        return {event_id: self._event_at(stream, seq) for event_id, seq in seqs.items()}
 
     def repair(self) -> int:
         behind = self.head(LABELS) - self.cursor(projected(LABELS))
@@ -96,5 +101,6 @@ class CassandraProjecting(CassandraLog):
         hold.check()
         self.advance_cursor(projected(stream), events[-1].seq)
 
+    @abstractmethod
     def _apply(self, change: Change, seq: int, hold: Hold) -> None:
-        raise NotImplementedError  # the labels' part knows how
+        """Write what one event of the labels' stream changes; the labels' part knows how. Raises LostLeaseError."""

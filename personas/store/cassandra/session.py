@@ -46,7 +46,7 @@ def _nothing() -> None:
 
 
 class Write(NamedTuple):
-    """A write, and the partition of its table it goes to."""
+    """A write, and the value of the partition key it goes to: where tables have it in common, they share it."""
 
     partition: Hashable
     statement: Statement
@@ -161,11 +161,15 @@ class StoreSession:
     @translated
     def run_batches(self, writes: Iterable[Write], *, before: Before = _nothing) -> None:
         """Writes to the same partition go together: one mutation instead of a hundred. Never across partitions, never
-        logged; each batch is as idempotent as its statements. `before` is called now and then."""
+        logged; each batch is as idempotent as its statements. `before` is called now and then.
+
+        Apache Cassandra makes one mutation of what has one partition key, also in several tables of the keyspace.
+        Azure Cosmos DB keeps tables apart, so there a batch stays within one.
+        """
         groups: dict[Hashable, list[Write]] = defaultdict(list)
         for write in writes:
-            groups[write.statement.table, write.partition].append(write)
-        self.written.update(group[0].statement.table for group in groups.values())
+            self.written.add(write.statement.table)
+            groups[write.partition, write.statement.table if self.server_clock else ""].append(write)
         parts = (
             group[start : start + BATCH_ROWS] for group in groups.values() for start in range(0, len(group), BATCH_ROWS)
         )

@@ -57,12 +57,16 @@ NEXT_CLAIM = Statement(
     idempotent=False,
 )
 _IMAGE = "image_id, width, height, format, n_bytes, status, n_faces, detector, embedder, ingested_at"
-PUT_IMAGE = Statement(_insert("image", f"bucket {_IMAGE.replace(',', '')}", _STAMPED))
-ANNOUNCE = Statement(
-    "UPDATE image{at} SET announced = :announced, counted = :counted WHERE bucket = :bucket AND image_id = :image_id"
-)
+PUT_IMAGE = Statement(_insert("image", f"bucket {_IMAGE.replace(',', '')} announced counted", _STAMPED))
 ANNOUNCED = Statement(
     "SELECT image_id, announced, counted FROM image WHERE bucket = :bucket AND image_id IN :image_ids"
+)
+PUT_DELETED = Statement(_insert("image_deleted", "space image_id", _STAMPED))
+DROP_DELETED = Statement("DELETE FROM image_deleted{at} WHERE space = :space AND image_id = :image_id")
+DELETED = Statement("SELECT image_id FROM image_deleted WHERE space = :space")
+DELETED_AMONG = Statement("SELECT image_id FROM image_deleted WHERE space = :space AND image_id IN :image_ids")
+DELETED_BETWEEN = Statement(
+    "SELECT image_id FROM image_deleted WHERE space = :space AND image_id >= :first AND image_id <= :last"
 )
 IMAGES_BY_ID = Statement(f"SELECT {_IMAGE} FROM image WHERE bucket = :bucket AND image_id IN :image_ids")
 IMAGES = Statement(f"SELECT {_IMAGE} FROM image WHERE bucket = :bucket AND image_id > :after LIMIT :rows")
@@ -130,6 +134,8 @@ COVER_PERSONA = Statement(
     "UPDATE persona{at} SET cover_image_id = :cover_image_id, cover_face_no = :cover_face_no"
     " WHERE space = :space AND persona_id = :persona_id"
 )
+HIDE_PERSONA = Statement("UPDATE persona{at} SET hidden = :hidden WHERE space = :space AND persona_id = :persona_id")
+DROP_PERSONA = Statement("DELETE FROM persona{at} WHERE space = :space AND persona_id = :persona_id")
 PERSONAS = Statement(f"SELECT {_PERSONA} FROM persona WHERE space = :space AND persona_id > :after LIMIT :rows")
 PERSONAS_BY_ID = Statement(f"SELECT {_PERSONA} FROM persona WHERE space = :space AND persona_id IN :persona_ids")
 PUT_PERSONA_NAME = Statement(_insert("persona_by_name", "name persona_id"))

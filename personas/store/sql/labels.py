@@ -9,7 +9,18 @@ from typing import assert_never
 from django.db.models import Count, Min, QuerySet
 
 from personas.entities import LABELS, Event, FaceKey, Label, NewEvent, Persona, Slice, Truth, Verdict
-from personas.projection import Change, ChooseCover, PutPersona, RenamePersona, SetVerdict, label_written, project
+from personas.projection import (
+    Change,
+    ChooseCover,
+    DeleteImages,
+    HidePersona,
+    PutPersona,
+    RemovePersona,
+    RenamePersona,
+    SetVerdict,
+    label_written,
+    project,
+)
 from personas.store.sql.connection import (
     SqlConnection,
     after_face,
@@ -19,7 +30,7 @@ from personas.store.sql.connection import (
     to_event,
     translating,
 )
-from personas.store.sql.models import EventRow, HeadRow, LabelRow, PersonaRow, TruthRow
+from personas.store.sql.models import DeletedImageRow, EventRow, HeadRow, LabelRow, PersonaRow, TruthRow
 
 #: A label's row is written by hand because a click may label thousands of faces.
 _DELETE_LABEL = "DELETE FROM store_label WHERE image_id = %s AND face_no = %s AND persona_id = %s"
@@ -55,6 +66,18 @@ def to_persona(row: PersonaRow) -> Persona:
     )
 
 
+def to_row(persona: Persona) -> PersonaRow:
+    image_id, face_no = persona.cover or ("", 0)
+    return PersonaRow(
+        persona_id=persona.persona_id,
+        name=persona.name,
+        created_at=persona.created_at,
+        cover_image_id=image_id,
+        cover_face_no=face_no,
+        hidden=persona.hidden,
+    )
+
+
 class SqlLabels(SqlConnection):
     """LabelStore."""
 
@@ -65,7 +88,7 @@ class SqlLabels(SqlConnection):
         ids = [event.event_id for event in events]
         with self._transaction():
             last = self._lock_head(stream)
-            known = self._events_by_id(stream, ids)
+            known = self.events_by_id(stream, ids)
             new = {event.event_id: event for event in events if event.event_id not in known}
             appended = self._append(stream, last, list(new.values()))
             if stream == LABELS:
@@ -75,7 +98,8 @@ class SqlLabels(SqlConnection):
         known.update((event.event_id, event) for event in appended)
         return tuple(known[event_id] for event_id in ids)
 
-    def _events_by_id(self, stream: str, event_ids: Collection[str]) -> dict[str, Event]:
+    @translating()
+    def events_by_id(self, stream: str, event_ids: Collection[str]) -> dict[str, Event]:
         rows = self._rows(EventRow).filter(stream=stream)
         return {row.event_id: to_event(row) for chunk in chunks(event_ids) for row in rows.filter(event_id__in=chunk)}
 
@@ -83,17 +107,30 @@ class SqlLabels(SqlConnection):
         personas = self._rows(PersonaRow)
         match change:
             case PutPersona(persona=persona):
-                row = PersonaRow(persona_id=persona.persona_id, name=persona.name, created_at=persona.created_at)
-                personas.bulk_create([row], ignore_conflicts=True)
+                personas.bulk_create([to_row(persona)], ignore_conflicts=True)
             case RenamePersona(persona_id=persona_id, name=name):
                 personas.filter(persona_id=persona_id).update(name=name)
             case ChooseCover(persona_id=persona_id, cover=cover):
                 image_id, face_no = cover or ("", 0)
                 personas.filter(persona_id=persona_id).update(cover_image_id=image_id, cover_face_no=face_no)
+            case HidePersona(persona_id=persona_id, hidden=hidden):
+                personas.filter(persona_id=persona_id).update(hidden=hidden)
+            case RemovePersona(persona_id=persona_id):
+                personas.filter(persona_id=persona_id).delete()
+            case DeleteImages(image_ids=image_ids, deleted=deleted):
+                self._delete_images(image_ids, deleted=deleted)
             case SetVerdict():
                 self._set_verdict(change)
             case _:
                 assert_never(change)
+
+    def _delete_images(self, image_ids: Collection[str], *, deleted: bool) -> None:
+        rows = self._rows(DeletedImageRow)
+        for chunk in chunks(image_ids):
+            if deleted:
+                rows.bulk_create([DeletedImageRow(image_id=image_id) for image_id in chunk], ignore_conflicts=True)
+            else:
+                rows.filter(image_id__in=chunk).delete()
 
     def _set_verdict(self, change: SetVerdict) -> None:
         belongs = label_written(change.verdict)

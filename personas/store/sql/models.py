@@ -38,6 +38,15 @@ class ImageRow(Row):
         indexes = (models.Index(fields=["status", "n_faces"], name="image_counts"),)  # counting reads the index alone
 
 
+class DeletedImageRow(Row):
+    """A picture a human deleted, who may take it back. Apart from the picture, so that extraction does not write it."""
+
+    image_id = models.CharField(max_length=64, primary_key=True)
+
+    class Meta:
+        db_table = "store_image_deleted"
+
+
 class ImagePathRow(Row):
     pk = models.CompositePrimaryKey("source", "path")
     source = models.CharField(max_length=1000)

@@ -25,11 +25,11 @@ from personas.entities import (
     NewEvent,
     Slice,
 )
-from personas.store.base import PICTURES_INGESTED, SavedBatch, pictures_ingested_payload
+from personas.store.base import PICTURES_INGESTED, SavedBatch, marked, pictures_ingested_payload
 from personas.store.merging import KnownPicture, merge
 from personas.store.packing import Packed, pack_keys, pack_vectors, unpack_keys, unpack_vectors
 from personas.store.sql.connection import SqlConnection, after_face, as_slice, chunks, parse_key, translating
-from personas.store.sql.models import EmbeddingBlockRow, EmbeddingRow, FaceRow, ImagePathRow, ImageRow
+from personas.store.sql.models import DeletedImageRow, EmbeddingBlockRow, EmbeddingRow, FaceRow, ImagePathRow, ImageRow
 
 #: Faces in one block row: half a megabyte of vectors.
 BLOCK_FACES = 1000
@@ -246,12 +246,20 @@ class SqlPictures(SqlConnection):
         rows = self._rows(ImageRow).order_by("image_id")
         if cursor is not None:
             rows = rows.filter(image_id__gt=cursor)
-        return as_slice(list(rows[: limit + 1]), limit, to_image, lambda row: row.image_id)
+        page = list(rows[: limit + 1])
+        deleted = self._deleted_among([row.image_id for row in page])
+        return as_slice(page, limit, lambda row: marked(to_image(row), deleted), lambda row: row.image_id)
+
+    def _deleted_among(self, image_ids: Collection[str]) -> set[str]:
+        rows = self._rows(DeletedImageRow).values_list("image_id", flat=True)
+        return {image_id for chunk in chunks(image_ids) for image_id in rows.filter(image_id__in=chunk)}
 
     @translating()
     def images_by_id(self, image_ids: Collection[str]) -> dict[str, Image]:
         rows = self._rows(ImageRow)
-        return {row.image_id: to_image(row) for chunk in chunks(image_ids) for row in rows.filter(image_id__in=chunk)}
+        found = [to_image(row) for chunk in chunks(image_ids) for row in rows.filter(image_id__in=chunk)]
+        deleted = self._deleted_among([image.image_id for image in found])
+        return {image.image_id: marked(image, deleted) for image in found}
 
     @translating()
     def count_images(self) -> dict[str, int]:
@@ -260,6 +268,7 @@ class SqlPictures(SqlConnection):
         for row in rows:
             counts[row["status"]] = row["n"]
             counts["faces_total"] += row["faces"]
+        counts[ImageStatus.DELETED.value] = self._rows(DeletedImageRow).count()
         return counts
 
     @translating()

@@ -147,15 +147,23 @@ def spoilt(folder: Path) -> None:
     (folder / ARTEFACT).write_bytes(b"spoilt")
 
 
+def emptied(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+
+
 @pytest.mark.parametrize(
     ("settings", "prepare", "said"),
     [
         ({"SCORER_TOKEN": ""}, None, "Set SCORER_TOKEN"),
         ({"SCORER_TOKEN_FILE": "/nowhere"}, None, "SCORER_TOKEN_FILE cannot be read"),
         ({}, spoilt, "has SHA-256"),
+        ({}, emptied, "holds no model: one manifest.json was looked for"),
+        ({"SCORER_MODEL_DIR": "/nowhere"}, None, "/nowhere cannot be read (No such file or directory)"),
+        ({"SCORER_MODEL_DIR": "/nowhere", "EMBEDDED": "true", "SCORER_TOKEN": ""}, None, "The model folder /nowhere"),
         (NO_WEIGHTS, None, "weights cannot be read"),
     ],
-    ids=["no token", "no token file", "spoilt", "no weights"],
+    ids=["no token", "no token file", "spoilt", "empty", "no folder", "no folder, embedded", "no weights"],
 )
 def test_a_scorer_that_cannot_start_ends_with_one_sentence(start, folder, settings, prepare, said):
     if prepare:

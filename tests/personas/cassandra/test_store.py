@@ -45,18 +45,54 @@ def test_a_slow_process_that_was_taken_over_announces_nothing(
 ) -> None:
     slow = CassandraStore(cassandra_store._session, n_buckets=64)
 
-    put_pictures = slow._put_pictures
+    put_faces = slow._put_faces
 
-    def meanwhile(claimed: Any) -> None:
-        put_pictures(claimed)
+    def meanwhile(claimed: Any, paths: Any) -> None:
+        put_faces(claimed, paths)
         time.sleep(0.5)
         make.save(cassandra_store, make.extracted("a", faces=2))
 
-    monkeypatch.setattr(slow, "_put_pictures", meanwhile)
+    monkeypatch.setattr(slow, "_put_faces", meanwhile)
     with pytest.raises(TransientError, match="took over"):
         make.save(slow, make.extracted("a", faces=2))
     assert cassandra_store.head(INGEST) == 1
+    assert cassandra_store.count_images() == {"faces": 1, "no_face": 0, "deleted": 0, "faces_total": 2}
+
+
+def test_a_picture_that_somebody_saved_since_it_was_looked_for_keeps_its_faces(cassandra_store: CassandraStore) -> None:
+    late = CassandraStore(cassandra_store._session, n_buckets=64)
+    assert late.images_by_id([make.image_id("a")]) == {}
+    make.save(cassandra_store, make.extracted("a", faces=2))
+    saved = make.save(late, make.extracted("a", faces=2))
+    assert (saved.new_images, saved.ingest_seq) == ((), None)
     assert cassandra_store.count_images() == {"faces": 1, "no_face": 0, "faces_total": 2}
+    assert len(late.faces_of([make.image_id("a")])[make.image_id("a")]) == 2
+
+
+def test_a_new_picture_that_was_looked_for_costs_three_requests_and_its_share_of_the_batch(
+    cassandra_store: CassandraStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its claim, what goes before the event, and its image row; of a picture alone also a name, a path, and the log."""
+    session = cassandra_store._session
+    sent: list[str] = []
+    execute, execute_all = session._execute, session._execute_all
+
+    def one(statement: Any, *arguments: Any) -> Any:
+        sent.append(statement.table)
+        return execute(statement, *arguments)
+
+    def many(statements: Any) -> Any:
+        statements = list(statements)
+        sent.extend("many" for _ in statements)
+        return execute_all(statements)
+
+    picture = make.extracted("a", faces=2, paths=[make.image_path("a", path="a.jpg")])
+    make.save(cassandra_store, make.extracted("b", faces=1))  # whatever is done once only
+    cassandra_store.images_by_id([picture.image.image_id])
+    monkeypatch.setattr(session, "_execute", one)
+    monkeypatch.setattr(session, "_execute_all", many)
+    make.save(cassandra_store, picture)
+    assert sorted(sent) == ["event", "event", *["many"] * 6]
 
 
 def test_an_append_nobody_knows_about_is_looked_up(
@@ -242,10 +278,10 @@ def test_a_copy_is_the_same_store_and_can_be_done_again(cassandra_store: Cassand
         assert all(np.array_equal(ours[key], theirs[key]) for key in ours)
 
 
-def test_a_path_is_not_known_before_its_picture_is_in_the_log(
+def test_neither_a_picture_nor_its_path_is_known_before_it_is_in_the_log(
     cassandra_store: CassandraStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who repeats a batch that was cut short passes over known paths: the picture would never be learnt from."""
+    """Who repeats a batch that was cut short passes over what is known: the picture would never be learnt from."""
     batch = [make.extracted("a", paths=[make.image_path("a", path="a.jpg")])]
     with monkeypatch.context() as patched:
         patched.setattr(cassandra_store, "_append_with_blocks", lambda *arguments: 1 / 0)
@@ -253,3 +289,4 @@ def test_a_path_is_not_known_before_its_picture_is_in_the_log(
             cassandra_store.save_extracted(batch, actor="t", at=make.NOW, command_id="c")
     source = batch[0].paths[0].source
     assert cassandra_store.known_paths(source).items == ()
+    assert cassandra_store.images_by_id([batch[0].image.image_id]) == {}

@@ -1,0 +1,66 @@
+"""What one user command recorded, and commands whose events follow from how things stand.
+
+The events of a command have the indices 0, 1, 2, …; each event's id follows from the command's id and its index, so a
+command is found again in the log without an index of its own.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from personas.entities import LABELS, Event, NewEvent
+from personas.store.base import Store
+
+#: Events of a command asked for at once; most have one or two.
+EVENTS_AT_ONCE = 4
+
+
+class Fact(NamedTuple):
+    """An event that has no place in a command yet."""
+
+    kind: str
+    payload: Mapping[str, Any]
+
+
+def event_id(command_id: str, index: int) -> str:
+    """The id that the event of this index has in the log."""
+    return str(uuid.uuid5(uuid.UUID(command_id), str(index)))
+
+
+def events_of_command(store: Store, command_id: str) -> dict[int, Event]:
+    """What a command recorded, by index; empty when the log does not know it."""
+    return events_of_commands(store, [command_id])[command_id]
+
+
+def events_of_commands(store: Store, command_ids: Collection[str]) -> dict[str, dict[int, Event]]:
+    """What each of these commands recorded, by index."""
+    found: dict[str, dict[int, Event]] = {command_id: {} for command_id in command_ids}
+    more, start, stop = list(found), 0, EVENTS_AT_ONCE
+    while more:
+        asked = {event_id(one, index): (one, index) for one in more for index in range(start, stop)}
+        for known_id, event in store.events_by_id(LABELS, asked).items():
+            command_id, index = asked[known_id]
+            found[command_id][index] = event
+        more = [command_id for command_id in more if stop - 1 in found[command_id]]
+        start, stop = stop, 4 * stop
+    return {command_id: dict(sorted(events.items())) for command_id, events in found.items()}
+
+
+def record_by_state(
+    *, store: Store, command_id: str, actor: str, at: datetime, facts: Sequence[Fact], closing: Fact, known: int
+) -> tuple[Event, ...]:
+    """Record events that were worked out from how things stand, so that a kill in between loses nothing.
+
+    `closing` has index 0 and is recorded last: a command without it is not finished. What is then still to be done is
+    worked out anew by the next try, whose events take the indices behind those that are in the log (`known`: the first
+    free one).
+    """
+    numbered = [*enumerate(facts, start=max(known, 1)), (0, closing)]
+    events = [
+        NewEvent(kind=fact.kind, actor=actor, at=at, command_id=command_id, payload=fact.payload, index=index)
+        for index, fact in numbered
+    ]
+    return store.record(LABELS, events)

@@ -1,0 +1,82 @@
+"""The pages that every test of pages walks through: a new page is added here, and is tested with the others.
+
+They are those of `small_world` (one person, Ada, and a job); `addresses` says what stands in braces.
+"""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group
+
+from personas import sign_in
+from personas.entities import FaceKey, JobStatus
+from personas.roles import Role
+from personas.store.base import Store
+from tests import factories
+from tests.web import add_pictures, publish
+
+PAGES = (
+    "/",
+    "/?q=ada",
+    "/?q=nobody-of-that-name",
+    "/personas/ada/",
+    "/personas/ada/?show=labelled",
+    "/personas/ada/?show=rejected",
+    "/unknown/",
+    "/strangers/",
+    "/images/",
+    "/images/{image}/",
+    "/upload/",
+    "/jobs/",
+    "/jobs/a-job/",
+    "/models/",
+    "/models/1/",
+    "/status/",
+    "/password/",
+    "/admin/",
+    "/admin/personas/persona/",
+    "/admin/personas/persona/ada/change/",
+    "/admin/personas/persona/add/",
+    "/admin/personas/face/",
+    "/admin/personas/label/?persona=ada",
+    "/admin/personas/image/",
+    "/admin/personas/event/",
+    "/admin/personas/modelversion/",
+    "/admin/personas/job/",
+    "/admin/personas/job/a-job/change/",
+    "/admin/auth/user/",
+    "/admin/auth/user/add/",
+    "/admin/auth/user/{owner}/change/",
+    "/admin/auth/user/{owner}/password/",
+    "/admin/auth/group/",
+    "/admin/auth/group/{role}/change/",
+)
+
+
+@pytest.fixture
+def small_world(store: Store) -> list[FaceKey]:
+    """Ada has one labelled face of six and four predicted ones; the last face is unknown. One job failed."""
+    keys = add_pictures(store, 6)
+    factories.add_personas(store, "Ada")
+    factories.label(store, "ada", keys[0])
+    publish(store, {key: ("ada", 0.9 - number / 10) for number, key in enumerate(keys[1:5])})
+    rejected = [{"path": "bad.jpg", "reason": "truncated", "message": "It ends early."}]
+    job = factories.job(
+        "a-job",
+        status=JobStatus.FAILED,
+        done=3,
+        total=4,
+        message="1 of 2 parts failed.",
+        detail={"folder": "/mnt/pictures", "new": 3, "rejected": rejected},
+    )
+    store.put_job(job)
+    return keys
+
+
+def addresses(keys: list[FaceKey]) -> list[str]:
+    things = {
+        "image": keys[0].image_id,
+        "owner": sign_in.ensure_owner().pk,
+        "role": Group.objects.get(name=Role.VIEWER).pk,
+    }
+    return [address.format(**things) for address in PAGES]
