@@ -183,6 +183,7 @@
     schedule();
   });
   document.addEventListener("undone", () => refresh());
+  document.addEventListener("stale", () => refresh()); // from scripts of single pages
   window.addEventListener("pageshow", (event) => event.persisted && refresh()); // back: what was labelled since is gone
   document.addEventListener("visibilitychange", () => {
     clearTimeout(timer);

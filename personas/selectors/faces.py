@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -171,7 +171,7 @@ class FaceStatus(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-#: Faces looked through for one page of `faces_with_status`, about: a page may be short, or empty, and yet not the last.
+#: Faces looked through for one page of `faces_where`, about: a page may be short, or empty, and yet not the last.
 LOOKED_THROUGH = 2000
 #: Faces read at once while looking for more of a status.
 LOOKED_AT_ONCE = 500
@@ -181,13 +181,25 @@ def faces_with_status(
     store: Store, status: FaceStatus | None = None, *, cursor: str | None = None, limit: int = 60
 ) -> Slice[FaceView]:
     """All faces, or those of a status, by (image_id, face_no). The cursor is the store's."""
+    return faces_where(
+        store,
+        lambda views: [place for place, view in enumerate(views) if status is None or status_of(view) is status],
+        cursor=cursor,
+        limit=limit,
+    )
+
+
+def faces_where(
+    store: Store, wanted_of: Callable[[Sequence[FaceView]], list[int]], *, cursor: str | None, limit: int
+) -> Slice[FaceView]:
+    """As `faces_with_status`, of the faces at the places that `wanted_of` picks from what is read, ascending."""
     recogniser = current_recogniser()  # one for the whole page, whatever is promoted meanwhile
     found: list[FaceView] = []
     looked, at_once = 0, limit
     while True:
         page = store.faces(cursor=cursor, limit=at_once)
         views = _views(store, page.items, recogniser)
-        places = [place for place, view in enumerate(views) if status is None or status_of(view) is status]
+        places = wanted_of(views)
         wanted = places[: limit - len(found)]
         found += [views[place] for place in wanted]
         if len(wanted) < len(places):  # the page is full in the middle of what was read: the next begins right there

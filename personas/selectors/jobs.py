@@ -21,6 +21,7 @@ TITLES: Final[Mapping[str, str]] = {
     "upload": "Upload",
     "train": "Training",
     "rescore": "Naming all faces anew",
+    "group": "Grouping unknown faces",
 }
 #: An ingest of a list of addresses is one of no folder.
 WEB_TITLE: Final = "Pictures of the web"

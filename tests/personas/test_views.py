@@ -527,7 +527,7 @@ def test_a_crowd_is_listed_in_full_only_when_asked_for(
 def test_the_unknown_among_many_known_are_found_in_few_reads(
     web: Client, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("personas.views.people.TILES", 4)
+    monkeypatch.setattr("personas.views.unknown.TILES", 4)
     monkeypatch.setattr("personas.selectors.faces.LOOKED_AT_ONCE", 20)
     keys = factories.save_pictures(store, 60)
     factories.add_personas(store, "Ada")
