@@ -35,7 +35,7 @@ def values() -> Iterator[dict[str, str]]:
         factories.label(store, "ada", keys[0])
         for _ in range(2):
             publish(store, {keys[1]: ("ada", 0.9)})
-        store.put_job(factories.job("a-job", status=JobStatus.RUNNING))
+        store.put_job(factories.job("a-job", status=JobStatus.RUNNING, detail={"folder": "/nowhere"}))
         add_user(name="somebody", role=Role.VIEWER)
         yield {
             "persona_id": "ada",
