@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  const AHEAD = 5; // with fewer questions in hand, more are asked for
+  const AHEAD = 9; // with fewer questions in hand, more are asked for
   const PRELOADED = 3; // questions whose pictures are decoded before they are shown
   const PACE_MS = 120000; // the faces of so long make the pace
   const STORED = "review-pace";
@@ -267,6 +267,7 @@
     document.querySelector(".review-tools").hidden = false;
     document.getElementById("review-undo").addEventListener("click", undo);
     document.getElementById("review-help-open").addEventListener("click", help);
+    document.getElementById("review-help-close").addEventListener("click", help);
     document.documentElement.classList.add("keys-work");
     showPace(pace());
     show(cards()[0]);

@@ -1,8 +1,9 @@
 """The review queue: what to ask a person next, and everything the page that asks shows.
 
 The order is worked out once for a champion and its pages (see `personas.asking`), and kept by the process; what people
-said since is overlaid on read. Only so many faces are looked at: the review lists of so many personas, and a stretch of
-all faces, which holds them all in a small store and moves on with each version in a large one.
+said since is overlaid on read. Only so many faces are looked at: the review lists of so many personas, the largest groups
+of unknown people, and a stretch of all faces, which holds them all in a small store and moves on with each version in a
+large one.
 """
 
 from __future__ import annotations
@@ -32,12 +33,15 @@ from personas.errors import NotFoundError
 from personas.recogniser import Recogniser, current_recogniser
 from personas.selectors.faces import faces_by_key, predict_faces, rejections
 from personas.selectors.gallery import all_personas, covers_of
+from personas.selectors.groups import groups_state, latest_groups
 from personas.store.base import Store, rank_of
 
 #: Personas whose review lists are read, and faces taken from all of them together.
 PERSONAS_READ, FACES_READ = 400, 2000
-#: Faces looked at besides: whoever nobody claims is on no list.
-FACES_LOOKED_AT = 4000
+#: Groups of unknown people looked at, and faces of each: the most central ones.
+GROUPS_READ, FACES_OF_A_GROUP = 100, 12
+#: Faces looked at besides: a face under the cut-off is on no list, and before grouping ran, nobody unknown is.
+FACES_LOOKED_AT = 3000
 #: Questions that one version is good for.
 QUESTIONS_KEPT = 200
 #: Questions whose labels are read at once.
@@ -87,6 +91,7 @@ class _Source:
     revision: int
     version: int
     artefact: str
+    groups: str  #: the edition of the groups of unknown people
     scored_through: int
     picture_event: str  #: tells databases apart
 
@@ -217,6 +222,7 @@ def _source(store: Store) -> _Source:
         revision=champion.revision if champion else 0,
         version=version.version if version else 0,
         artefact=version.artefact if version else "",
+        groups=groups_state(store).edition,
         scored_through=through,
         picture_event=events[0].event_id if events else "",
     )
@@ -227,7 +233,7 @@ def _make(store: Store, source: _Source, cursor: str | None) -> _Queue:
     recogniser = current_recogniser()
     looked_at, following = _looked_at(store, cursor)
     listed = _listed(store, source.version) if source.version else []
-    keys = sorted({*looked_at, *(ranked.key for ranked in listed)})
+    keys = sorted({*looked_at, *(ranked.key for ranked in listed), *_grouped(store)})
     asked = tuple(_in_order(store, keys, recogniser))
     return _Queue(source=source, label_seq=label_seq, asked=asked, cursor=following)
 
@@ -238,6 +244,13 @@ def _looked_at(store: Store, cursor: str | None) -> tuple[list[FaceKey], str | N
     except NotFoundError:  # the store was emptied
         page = store.faces(limit=FACES_LOOKED_AT)
     return [face.key for face in page.items], page.next_cursor
+
+
+def _grouped(store: Store) -> Iterator[FaceKey]:
+    """The most central faces of the largest groups of unknown people."""
+    _, groups = latest_groups(store)
+    for place in range(min(len(groups), GROUPS_READ)):
+        yield from list(groups[place])[:FACES_OF_A_GROUP]
 
 
 def _listed(store: Store, version: int) -> list[RankedFace]:

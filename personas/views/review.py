@@ -17,7 +17,7 @@ from personas.store import get_store
 from personas.views.http import PageRequest, page, see_other, wants_partial
 
 #: Questions sent ahead: the browser asks for more while it shows these.
-AHEAD = 8
+AHEAD = 12
 #: The faces that somebody skipped, in a signed cookie that ends with the browser's session.
 SKIPPED_COOKIE = "review-skipped"
 #: Skipped faces remembered; a cookie holds four kilobytes.
