@@ -1,9 +1,9 @@
 """The review queue: what to ask a person next, and everything the page that asks shows.
 
 The order is worked out once for a champion and its pages (see `personas.asking`), and kept by the process; what people
-said since is overlaid on read. Only so many faces are looked at: the review lists of so many personas, the largest groups
-of unknown people, and a stretch of all faces, which holds them all in a small store and moves on with each version in a
-large one.
+said since is overlaid on read. Only so many faces are looked at: the review lists of so many personas, the largest
+groups of unknown people, and a stretch of all faces, which holds them all in a small store and moves on with each
+version in a large one.
 """
 
 from __future__ import annotations

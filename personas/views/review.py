@@ -47,9 +47,7 @@ def review(request: PageRequest) -> HttpResponse:
         "nobody": NOBODY_ANSWERS,
         "here": reverse("review"),
     }
-    if partial:
-        return render(request, "review/_questions.html", context)
-    return page(request, "review/review.html", context)
+    return page(request, "review/_questions.html" if partial else "review/review.html", context)
 
 
 @require_safe

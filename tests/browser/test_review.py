@@ -129,7 +129,7 @@ def test_a_new_person_is_named_from_the_keyboard(page: Any, unsure: list[FaceKey
             break
         page.wait_for_timeout(50)
     (grace,) = store.personas_named("Grace")
-    assert store.label_counts([grace.persona_id])[grace.persona_id] == (1, 0)
+    wait_for_labels(page, store, grace.persona_id, (1, 0))
 
 
 def test_skipped_faces_stay_away_after_a_reload(page: Any, unsure: list[FaceKey], expect: Any) -> None:
@@ -139,6 +139,19 @@ def test_skipped_faces_stay_away_after_a_reload(page: Any, unsure: list[FaceKey]
     page.reload()
     expect(page.locator(".question")).to_have_count(3)
     assert shown(page) == str(unsure[3])
+
+
+def test_questions_of_a_new_version_appear_by_themselves(
+    page: Any, unsure: list[FaceKey], store: Store, expect: Any
+) -> None:
+    for _ in range(4):
+        page.keyboard.press("y")
+    wait_for_labels(page, store, "ada", (5, 0))
+    expect(page.locator("#review-empty")).to_be_visible()
+    publish(store, {unsure[5]: ("bob", 0.6)})
+    expect(page.get_by_role("heading", level=2).first).to_have_text("Is this Bob?")
+    page.keyboard.press("y")
+    wait_for_labels(page, store, "bob", (1, 0))
 
 
 def test_help_lists_the_keys_that_work_here_and_no_others(page: Any, expect: Any) -> None:
@@ -152,10 +165,11 @@ def test_help_lists_the_keys_that_work_here_and_no_others(page: Any, expect: Any
     expect(page.locator("#review-help")).to_be_hidden()
 
 
-def test_what_is_shown_is_told_to_screen_readers(page: Any, expect: Any) -> None:
+def test_what_is_shown_is_told_to_screen_readers(page: Any, store: Store, expect: Any) -> None:
     expect(page.locator("#review-said")).to_have_text("Is this Ada? 1: Ada")
     page.keyboard.press("y")
     assert page.evaluate("document.activeElement.classList.contains('question')")
+    wait_for_labels(page, store, "ada", (2, 0))
 
 
 def test_look_alikes_are_one_decision_and_can_be_left_out(open_page: OpenPage, store: Store, expect: Any) -> None:
