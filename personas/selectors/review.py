@@ -209,8 +209,15 @@ def _current(store: Store, *, label_seq: int = 0) -> _Queue:
     source = _source(store)
     with _lock:
         if _queue is None or _queue.source != source or _queue.label_seq < label_seq:
-            _queue = _make(store, source, _queue.cursor if _queue else None)
+            _queue = _make(store, source, _goes_on_at(store, _queue))
         return _queue
+
+
+def _goes_on_at(store: Store, last: _Queue | None) -> str | None:
+    """Where the last queue stopped looking at faces, if it was of this store."""
+    if last is None or not store.events_by_id(INGEST, [last.source.picture_event]):
+        return None
+    return last.cursor
 
 
 def _source(store: Store) -> _Source:
