@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from personas.entities import FaceKey, RankedFace, RankedKind
+from personas.entities import FaceKey, Prediction, RankedFace, RankedKind, Verdict
 from personas.recogniser import plug_in
 from personas.selectors import review
 from personas.store import get_store
@@ -86,3 +86,20 @@ def test_many_questions_are_counted_no_further(store: Store, monkeypatch: pytest
     publish(store, dict.fromkeys(keys, ("ada", 0.6)))
     assert review.count_questions(store) == 4
     assert review.review(store, limit=2).n_open == 4
+
+
+def test_a_face_hardly_like_anybody_is_offered_the_likeliest_and_asked_who_it_is(store: Store) -> None:
+    faces = look_alikes(store, 3)
+    put_groups(store, a=faces)
+    factories.add_personas(store, *(f"P{number}" for number in range(9)))
+
+    class Doubtful(FakeRecogniser):
+        def _one(self, key: FaceKey, rejected: frozenset[str], n_candidates: int) -> Prediction:
+            candidates = tuple((f"p{number}", 0.03 / 2**number) for number in range(n_candidates))
+            return Prediction(key=key, persona_id=None, probability=None, version=1, candidates=candidates)
+
+    plug_in(lambda: Doubtful(1, {}))
+    factories.label(store, "p1", *faces, verdict=Verdict.REJECTED)
+    (question,) = review.review(store).questions
+    assert question.suggested is None
+    assert [choice.persona.persona_id for choice in question.choices] == ["p0", "p2", "p3"]
