@@ -109,7 +109,7 @@ def summarise(store: Store, personas: list[Persona]) -> list[PersonaSummary]:
     ids = [persona.persona_id for persona in personas]
     labelled = store.label_counts(ids)
     predicted = predicted_counts(store)
-    covers = _covers(store, [p.persona_id for p in personas if p.cover is None])
+    covers = covers_of(store, [p.persona_id for p in personas if p.cover is None])
     return [
         PersonaSummary(
             persona=persona,
@@ -124,7 +124,7 @@ def summarise(store: Store, personas: list[Persona]) -> list[PersonaSummary]:
     ]
 
 
-def _covers(store: Store, persona_ids: list[str]) -> dict[str, FaceKey]:
+def covers_of(store: Store, persona_ids: list[str]) -> dict[str, FaceKey]:
     """The face the champion found most typical of each persona while it is still labelled so, else any labelled one."""
     covers = store.first_labelled(persona_ids)
     champion = store.champion()

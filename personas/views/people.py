@@ -89,6 +89,7 @@ def persona(request: PageRequest, persona_id: str) -> HttpResponse:
     context: dict[str, Any] = {} if wants_partial(request) else {"learning": learning_state(store)}
     context |= persona_context(store, persona_id, request.GET.get("show", ""))
     context |= tiles(request, store, persona_id, context["tab"])
+    context["bulk"] = context["tab"] == "predicted" and can_label(request.user)
     if wants_partial(request):
         return render(request, "people/_tiles.html", context)
     cover = context["summary"].cover
