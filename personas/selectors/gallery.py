@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from personas.entities import (
+    DELETED,
     NOBODY,
     Face,
     FaceKey,
@@ -214,9 +215,16 @@ def _parse_cursor(cursor: str) -> tuple[int, RankedFace]:
 def persona_labelled(
     store: Store, persona_id: str, *, belongs: bool = True, cursor: str | None = None, limit: int = 60
 ) -> Slice[LabelledFace]:
-    """Labelled faces (belongs) or rejected ones (not belongs) of a persona, or of one of NOBODY, by face key."""
+    """Labelled faces (belongs) or rejected ones (not belongs) of a persona, or of one of NOBODY, by face key.
+
+    Rejected ones of deleted pictures are left out: such a page may be short, and yet not the last.
+    """
     labels = store.labels_of_persona(persona_id, belongs=belongs, cursor=cursor, limit=limit)
-    faces = faces_by_key(store, [label.key for label in labels.items])
+    keys = [label.key for label in labels.items]
+    if not belongs:
+        said = store.labels_of_images({key.image_id for key in keys})
+        keys = [key for key in keys if all(label.persona_id != DELETED for label in said.get(key, ()))]
+    faces = faces_by_key(store, keys)
     return Slice(
         items=tuple(LabelledFace(face=faces[label.key], label=label) for label in labels.items if label.key in faces),
         next_cursor=labels.next_cursor,
