@@ -2,9 +2,11 @@
 
 from django.urls import path
 
+import personas.urls  # noqa: F401 - registers the converter sha256
 from ingest import views
 
 urlpatterns = [
+    path("images/<sha256:image_id>/faces/", views.draw, name="face-draw"),
     path("upload/", views.upload, name="upload"),
     path("jobs/<str:job_id>/rejected.csv", views.rejected, name="job-rejected"),
 ]

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personas.entities import Face, FaceKey, Image, ImagePath, ImageStatus, Label, Persona, Prediction, Slice
+from personas.entities import (
+    SET_ASIDE,
+    Face,
+    FaceKey,
+    Image,
+    ImagePath,
+    ImageStatus,
+    Label,
+    Persona,
+    Prediction,
+    Slice,
+)
 from personas.errors import NotFoundError
 from personas.recogniser import Recogniser, current_recogniser
 from personas.store.base import Store
@@ -27,6 +38,11 @@ class FaceView:
     def rejected_ids(self) -> frozenset[str]:
         return frozenset(label.persona_id for label in self.rejections)
 
+    @property
+    def is_set_aside(self) -> bool:
+        """Somebody said that it is not worth a name, or no face."""
+        return self.label is not None and self.label.persona_id in SET_ASIDE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageView:
@@ -36,6 +52,15 @@ class ImageView:
     paths: tuple[ImagePath, ...]
     faces: tuple[FaceView, ...]
     personas: dict[str, Persona]
+
+    @property
+    def present(self) -> tuple[FaceView, ...]:
+        """The faces that are worth a look."""
+        return tuple(face for face in self.faces if not face.is_set_aside)
+
+    @property
+    def set_aside(self) -> tuple[FaceView, ...]:
+        return tuple(face for face in self.faces if face.is_set_aside)
 
 
 def view_image(store: Store, image_id: str, *, n_candidates: int = 3) -> ImageView:

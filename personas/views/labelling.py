@@ -12,21 +12,26 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from personas.entities import STRANGER, FaceKey, Persona, Verdict
+from personas.entities import IGNORED, NOT_A_FACE, STRANGER, FaceKey, Persona, Verdict
 from personas.errors import AmbiguousError, NotFoundError, UnableToLabelError
 from personas.forms import LabelForm, cleaned
 from personas.permissions import can_label, require
-from personas.selectors.faces import view_image
 from personas.selectors.gallery import personas_called
 from personas.services.labelling import label_faces
 from personas.services.personas import add_persona, persona_id_of_command
 from personas.store import Store, get_store
 from personas.views.http import PageRequest, done, safe_next
 from personas.views.people import persona_context
-from personas.views.pictures import faces_listed
+from personas.views.pictures import render_faces
 
 #: An event that is this much older than its request was recorded by an earlier one: the form is from an old page.
 REPEATED = timedelta(seconds=30)
+#: What people may say of a face that is none of a persona they know, and what they are told then.
+_RESERVED = {
+    STRANGER: "Marked as a stranger.",
+    IGNORED: "Ignored. Nobody is asked about it again.",
+    NOT_A_FACE: "Marked as not a face.",
+}
 
 
 @require_POST
@@ -78,8 +83,8 @@ def _record(store: Store, data: Mapping[str, Any], *, actor: str) -> Persona:
 
 def _meant(store: Store, persona_id: str, name: str) -> Persona | None:
     """The persona an id or a typed name stands for; None: nobody has that name yet."""
-    if persona_id == STRANGER:
-        return Persona(persona_id=STRANGER, name="a stranger", created_at=timezone.now())
+    if persona_id in _RESERVED:
+        return Persona(persona_id=persona_id, name="", created_at=timezone.now())
     if persona_id:
         persona = store.personas_by_id([persona_id]).get(persona_id)
         if persona is None:
@@ -98,7 +103,7 @@ def _sentence(verdict: Verdict, persona_id: str, name: str, n_faces: int) -> str
     faces = "" if n_faces == 1 else f"{n_faces} faces: "
     match verdict:
         case Verdict.BELONGS:
-            return f"{faces}Marked as {name}." if persona_id == STRANGER else f"{faces}This is {name}."
+            return f"{faces}{_RESERVED.get(persona_id, f'This is {name}.')}"
         case Verdict.REJECTED:
             return f"{faces}Not {name}. It will not be suggested again."
         case Verdict.CLEARED:
@@ -109,9 +114,7 @@ def _partial(
     request: PageRequest, store: Store, data: Mapping[str, Any], faces: tuple[FaceKey, ...], context: dict[str, Any]
 ) -> HttpResponse:
     if data["view"] == "picture":
-        context["view"] = view_image(store, faces[0].image_id)
-        context["listed"] = faces_listed(request.htmx.current_url or "")
-        response = render(request, "pictures/_labelled.html", context)
+        response = render_faces(request, faces[0].image_id, context)
     else:
         if data["page_of"] and data["page_of"] != STRANGER:
             context |= persona_context(store, data["page_of"], data["tab"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -54,6 +55,16 @@ def faces_listed(url: str) -> str:
     return ":" if "all" in parse_qs(urlsplit(url).query) else f":{FACES_LISTED}"
 
 
+def render_faces(request: PageRequest, image_id: str, context: Mapping[str, Any]) -> HttpResponse:
+    """The faces and boxes of the picture's page after something was said of one of them, with a toast.
+
+    context: what the toast says.
+    """
+    view = view_image(get_store(), image_id)
+    listed = faces_listed(request.htmx.current_url or "")
+    return render(request, "pictures/_labelled.html", {**context, "view": view, "listed": listed, "oob": True})
+
+
 @require_safe
 def face_crop(request: PageRequest, image_id: str, face_no: int, size: int) -> HttpResponseBase:
     """A square crop of a face. Its address may carry a digest of the box (`v`): such an answer never changes."""
@@ -74,7 +85,7 @@ def face_crop(request: PageRequest, image_id: str, face_no: int, size: int) -> H
 def preview(request: PageRequest, image_id: str, size: int) -> HttpResponseBase:
     """The whole picture as a JPEG any browser shows."""
     if size not in PREVIEW_SIZES:
-        raise NotFoundError(f"Previews are {' or '.join(map(str, PREVIEW_SIZES))} pixels wide.")
+        raise NotFoundError(f"Previews are {', '.join(map(str, PREVIEW_SIZES))} pixels wide.")
     return _jpeg(request, shrink_picture(_get_image(image_id), size=size), immutable=True)
 
 
