@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from faceproject.logs import FORMATTERS
+from ingest.web.networks import Networks
 
 STORES = ("sql", "cassandra")
 FLAVOURS = ("cassandra", "cosmos")
@@ -23,6 +25,9 @@ CHOICES = (
     ("FACE_RUNTIME", RUNTIMES, "faceproject.E003"),
     ("LOG_FORMAT", tuple(FORMATTERS), "faceproject.E007"),
 )
+
+#: How a User-Agent begins (RFC 9110, 10.1.5), and what robots.txt may call the crawler (RFC 9309, 2.2.1).
+PRODUCT = re.compile(r"[A-Za-z_-]+/\S")
 
 #: A task that takes a month hangs.
 LONGEST_LIMIT_SECONDS = 31 * 24 * 3600
@@ -83,6 +88,32 @@ def check_limits(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
         hint = "Set it to the seconds a task in hand may still take, less than its supervisor waits; 0 for none."
         found.append(
             Error(f"STOP_GRACE_SECONDS={settings.STOP_GRACE_SECONDS:g} is no time.", hint=hint, id="faceproject.E011")
+        )
+    return found
+
+
+@register()
+def check_crawler(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Networks that may be asked are written as networks, and the crawler says who it is."""
+    found: list[CheckMessage] = []
+    try:
+        Networks.of(allowed=settings.CRAWLER_ALLOWED_NETWORKS, ports=settings.CRAWLER_ALLOWED_PORTS)
+    except ValueError as error:
+        hint = "Write networks as 10.0.0.0/8 or fd00::/8, with commas between them, or unset it."
+        found.append(Error(f"CRAWLER_ALLOWED_NETWORKS cannot be read: {error}.", hint=hint, id="faceproject.E012"))
+    if not PRODUCT.match(settings.CRAWLER_USER_AGENT) or not settings.CRAWLER_USER_AGENT.isprintable():
+        hint = "Begin it with a name and a version, such as faceproject/1.0 (+https://example.org/contact)."
+        found.append(
+            Error(
+                f"CRAWLER_USER_AGENT={settings.CRAWLER_USER_AGENT!r} names no product.",
+                hint=hint,
+                id="faceproject.E013",
+            )
+        )
+    if not settings.CRAWLER_TIMEOUT_SECONDS > 0 or not settings.CRAWLER_DELAY_SECONDS >= 0:
+        hint = "Give seconds: a time-out over 0, a delay of 0 or more; or unset both."
+        found.append(
+            Error("CRAWLER_TIMEOUT_SECONDS or CRAWLER_DELAY_SECONDS is no time.", hint=hint, id="faceproject.E014")
         )
     return found
 

@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from faceproject.logs import FORMATTERS, format_of, tells_news
 from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim, own_secret
 from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options, redis_tls
+from personas.version import VERSION
 
 env = environ.FileAwareEnv()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -125,6 +126,18 @@ INGEST_SHARE_PICTURES = env.int("INGEST_SHARE_PICTURES", default=500)  # of a qu
 # Extraction processes of one ingest-worker; 0: one a core. Served, workers are added instead.
 INGEST_PROCESSES = env.int("INGEST_PROCESSES", default=0 if EMBEDDED else 1)
 
+# Folders of the server that the web page may have taken in, with what lies below. Embedded, whoever signs in has
+# started the process, and may read what it may.
+INGEST_FOLDERS = env.list("INGEST_FOLDERS", default=["/"] if EMBEDDED else [])
+
+# ---- crawler ---------------------------------------------------------------------------------------------------------
+CRAWLER_USER_AGENT = env.str("CRAWLER_USER_AGENT", default=f"faceproject/{VERSION}")  # sites may want a contact in it
+CRAWLER_DELAY_SECONDS = env.float("CRAWLER_DELAY_SECONDS", default=1.0)  # between two requests to a host, at least
+CRAWLER_TIMEOUT_SECONDS = env.float("CRAWLER_TIMEOUT_SECONDS", default=60.0)  # for one page or picture, all in all
+CRAWLER_ALLOWED_NETWORKS = env.list("CRAWLER_ALLOWED_NETWORKS", default=[])  # not public, and asked all the same
+CRAWLER_ALLOWED_PORTS = env.list("CRAWLER_ALLOWED_PORTS", cast=int, default=[80, 443])
+CRAWLER_TLS_CA = env.str("CRAWLER_TLS_CA", default="")  # PEM file of an intranet's authority
+
 # ---- scorer ----------------------------------------------------------------------------------------------------------
 # A folder that `export_model` wrote: serve that version, with no store. Azure ML has a name of its own for it.
 SCORER_MODEL_DIR = env.str("SCORER_MODEL_DIR", default=env.str("AZUREML_MODEL_DIR", default=""))
@@ -163,17 +176,18 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "personas.middleware.RequestIdMiddleware",  # first: what the others log belongs to the request too
     "django.middleware.security.SecurityMiddleware",
+    "personas.middleware.ContentSecurityPolicyMiddleware",  # outside of all that may answer by itself
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "personas.middleware.BodySizeMiddleware",  # before CSRF, which reads the form
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "personas.api.middleware.ApiMiddleware",  # before whatever asks who the user is
     "django.contrib.auth.middleware.LoginRequiredMiddleware",  # deny by default
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "personas.middleware.ContentSecurityPolicyMiddleware",
     "personas.middleware.AnticipatedErrorsMiddleware",
 ]
 ROOT_URLCONF = "faceproject.urls"
@@ -323,6 +337,7 @@ LOGGING: dict[str, Any] = {
         "celery.app.trace": {
             "level": "ERROR"
         },  # personas/tasks.py tells how tasks ended; this would print what they returned
+        "urllib3": {"level": "ERROR"},  # tells whole addresses, whose queries may be secrets
         "kombu.connection": {"level": "ERROR"},  # warns that filesystem:// has no host
     },
 }

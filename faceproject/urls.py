@@ -3,8 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from faceproject.api import api
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/v1/", api.urls),
     path("", include("personas.urls")),
     path("", include("ingest.urls")),
     path("", include("training.urls")),

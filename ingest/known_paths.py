@@ -1,12 +1,45 @@
-"""What the store knows of a source's paths, while the source is walked."""
+"""What the store knows of a source's paths: while the source is walked, or of some of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from typing import Protocol
 
 from personas.entities import ImagePath
 from personas.patience import patiently
 from personas.store.base import Store
+
+
+class Known(Protocol):
+    """Paths to compare a source with."""
+
+    def find(self, path: str) -> ImagePath | None: ...
+
+
+class KnownAmong:
+    """Some paths, in any order."""
+
+    def __init__(self, paths: Mapping[str, ImagePath]) -> None:
+        self._paths = paths
+
+    def find(self, path: str) -> ImagePath | None:
+        return self._paths.get(path)
+
+
+def known_among(store: Store, source: str, paths: Collection[str], *, extractor: str) -> dict[str, ImagePath]:
+    """Those of these paths that need no reading while their content is the same, by path.
+
+    extractor: tags of what reads now; what another one has read, or whose picture the store lost, is read again.
+    """
+    found = patiently(store.find_paths_many, paths)
+    mine = [
+        known
+        for each in found.values()
+        for known in each
+        if known.source == source and known.path in found and known.extractor == extractor
+    ]
+    images = patiently(store.images_by_id, {known.image_id for known in mine}) if mine else {}
+    return {known.path: known for known in mine if known.image_id in images}
 
 
 class KnownPaths:

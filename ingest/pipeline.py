@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ingest.known_paths import KnownPaths
+from ingest.known_paths import Known
 from ingest.labels import Applied, Spoken, apply_sidecars, category_of
 from ingest.pool import Finished, LookedAt, Pool
 from ingest.rejections import CRASHED_EXTRACTION, RejectedError, Rejection
@@ -91,7 +91,7 @@ class IngestRun:
         clock: Clock,
         progress: ProgressCallback | None = None,
         total: Callable[[], int | None] = lambda: None,
-        known: KnownPaths | None = None,
+        known: Known | None = None,
     ) -> None:
         self.store = store
         self.source = source

@@ -13,6 +13,8 @@ from typing import Any
 from django.conf import settings
 
 from ingest.rejections import Rejection
+from ingest.settling import COUNTS, most_frequent
+from ingest.summary import IngestSummary
 from personas.entities import Job
 from personas.media import MediaFolder
 from personas.store.base import Store
@@ -37,6 +39,12 @@ def report_of(rejections: Sequence[Rejection]) -> dict[str, Any]:
         "rejected": shown,
         "report": reports().put(content) if shown != lines else "",
     }
+
+
+def result_of(summary: IngestSummary) -> dict[str, Any]:
+    """The result of a share that took pictures in."""
+    counts = {name: getattr(summary, name) for name in COUNTS}
+    return {**counts, "categories": most_frequent(summary.categories), **report_of(summary.rejected)}
 
 
 def rejected_in(result: Mapping[str, Any]) -> Iterator[Rejection]:

@@ -26,7 +26,8 @@ def moved(job: Job, shares: Sequence[Share], at: datetime) -> Job:
     total = sum(share.total for share in shares)
     listing = shares[0].status is ShareStatus.WAITING
     n_failed = sum(share.status is ShareStatus.FAILED for share in shares)
-    message = "Listing the folder, and looking for faces meanwhile." if listing else "Looking for faces."
+    where = "Looking at the addresses" if "addresses" in job.detail else "Listing the folder"
+    message = f"{where}, and looking for faces meanwhile." if listing else "Looking for faces."
     message += f" {count_of(n_failed, 'part')} failed so far." if n_failed else ""
     detail = {
         **job.detail,

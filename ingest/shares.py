@@ -20,17 +20,19 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from ingest.allowed_folders import require_allowed
 from ingest.known_paths import KnownPaths
 from ingest.manifest import ManifestSource, manifests, pack, slices, unpack
 from ingest.pipeline import IngestRun
 from ingest.rejections import READ_FAILED, SIDECAR_UNREADABLE, UNREADABLE, VANISHED, Rejection
-from ingest.report import rejected_in, report_of
+from ingest.report import rejected_in, report_of, result_of
 from ingest.services import folder_source, work_order
-from ingest.settling import COUNTS, most_frequent
+from ingest.settling import settled
 from ingest.sources.base import SourcePicture
 from ingest.sources.folder import FolderSource
-from ingest.summary import Progress
+from ingest.summary import IngestSummary, Progress
 from ingest.warm import warm_pool
+from ingest.web_shares import ADDRESSES, addresses_of, list_addresses, queue_addresses, take_in_addresses
 from personas.entities import Job, JobStatus, Share, ShareStatus
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease
@@ -75,13 +77,68 @@ def queue_ingest(*, store: Store, folder: Path, actor: str, at: datetime) -> Job
     return job
 
 
+def queue_web_ingest(*, store: Store, text: str, actor: str, at: datetime) -> Job:
+    """Have the ingest-workers take in the pictures at web addresses, one a line. Raises UnableToFetchError."""
+    return queue_addresses(store=store, text=text, actor=actor, at=at, kind=KIND)
+
+
+def queue_allowed_folder(*, store: Store, folder: str, actor: str, at: datetime) -> Job:
+    """`queue_ingest` for who may only name some folders.
+
+    Raises FolderNotAllowedError, NotFoundError and UnableToIngestError.
+    """
+    return queue_ingest(store=store, folder=require_allowed(folder), actor=actor, at=at)
+
+
+def queue_again(*, store: Store, job_id: str, actor: str, at: datetime) -> Job:
+    """Have the source of an earlier ingest read once more; what is known is skipped, what is new is taken in.
+
+    Raises NotFoundError (no such ingest) and what `queue_allowed_folder` and `queue_web_ingest` raise.
+    """
+    job = store.job(job_id)
+    if job is None or job.kind != KIND:
+        raise NotFoundError("There is no such ingest; the jobs page lists the latest.")
+    if ADDRESSES in job.detail:
+        return queue_web_ingest(store=store, text=addresses_of(job), actor=actor, at=at)
+    return queue_allowed_folder(store=store, folder=str(job.detail["folder"]), actor=actor, at=at)
+
+
+def record_ingest(*, store: Store, summary: IngestSummary, actor: str, at: datetime) -> Job:
+    """Have an ingest that was done without workers stand among the jobs, as it ended."""
+    job = Job(
+        job_id=str(uuid.uuid4()),
+        kind=KIND,
+        status=JobStatus.QUEUED,
+        created_at=at,
+        updated_at=at,
+        actor=actor,
+        detail={"folder": summary.source},
+    )
+    whole = Share(
+        job_id=job.job_id,
+        number=LISTING,
+        status=ShareStatus.DONE,
+        updated_at=at,
+        total=summary.pictures,
+        result=result_of(summary),
+    )
+    ended = settled(job, [whole], at)
+    patiently(store.put_shares, [whole])
+    patiently(store.put_job, ended)
+    return ended
+
+
 def do_ingest_share(*, store: Store, job_id: str, number: int, clock: Callable[[], datetime]) -> Share | None:
-    """List the source, or take in a slice of it; see `personas.shares.do_share`. Raises NotFoundError (no such job)."""
+    """List the source, or take in a part of it; see `personas.shares.do_share`. Raises NotFoundError (no such job)."""
     job = store.job(job_id)
     if job is None or job.kind != KIND:
         raise NotFoundError(f"There is no ingest {job_id}.")
 
     def do(share: Share, lease: Lease) -> Mapping[str, Any]:
+        if ADDRESSES in job.detail:
+            if share.number == LISTING:
+                return list_addresses(store, job, lease, clock)
+            return take_in_addresses(store, job, share, lease, clock)
         source = _source_of(job)
         if share.number == LISTING:
             return _list(store, job, source, lease, clock)
@@ -187,5 +244,4 @@ def _take_in(
             f"None of the {len(listed)} pictures that were listed can be read in {source.name} on "
             f"{socket.gethostname()} any more. Is it mounted there? Then retry."
         )
-    counts = {name: getattr(summary, name) for name in COUNTS}
-    return {**counts, "categories": most_frequent(summary.categories), **report_of(summary.rejected)}
+    return result_of(summary)

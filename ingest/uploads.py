@@ -3,7 +3,8 @@
 The web streams files to `MEDIA_ROOT/incoming/<job_id>/<first 12 digits of the SHA-256>/<name>` and then writes a queued
 Job; it needs no broker. The dispatcher finds the folder (`pending_uploads`) and a worker runs `process_upload`, whose
 result does not depend on how often it was begun. An uploaded picture's path in the store is `<12 digits>/<name>` of
-source "upload", so two different pictures may both be called IMG_0001.jpg. Sidecars are not taken this way.
+source "upload", so two different pictures may both be called IMG_0001.jpg; one that came in a folder has the folder's
+name before its own. Sidecars are not taken this way.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -48,6 +49,8 @@ MAX_FILES = 1000
 #: Longest file name kept, in bytes of UTF-8 (file systems allow 255, and we add nothing).
 MAX_NAME_BYTES = 200
 MAX_SUFFIX_BYTES = 20
+#: Longest path kept, in bytes of UTF-8, of a file that came in folders: its last parts.
+MAX_PATH_BYTES = 1000
 #: An upload whose progress has stood still for this long is offered to the workers again; its lease says whether one is
 #: still at it.
 SILENT_SECONDS = 30.0
@@ -72,6 +75,14 @@ class IncomingFile(Protocol):
     def chunks(self) -> Iterable[bytes]: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedFile:
+    """A file that was sent with a folder. path: below what was dropped, "/" between parts, as the browser says it."""
+
+    file: IncomingFile
+    path: str
+
+
 def incoming_folder() -> Path:
     return Path(settings.MEDIA_ROOT) / "incoming"
 
@@ -89,7 +100,7 @@ def set_aside_folder() -> Path:
 
 # ---- receiving: in the web -------------------------------------------------------------------------------------------
 def receive_upload(
-    *, store: Store, files: Iterable[IncomingFile], actor: str, at: datetime, too_large: Sequence[str] = ()
+    *, store: Store, files: Iterable[IncomingFile | PlacedFile], actor: str, at: datetime, too_large: Sequence[str] = ()
 ) -> Job:
     """Stream files to disk and queue a job for them. Raises UnableToReceiveError (no file, too many, no room).
 
@@ -108,8 +119,10 @@ def receive_upload(
                 raise UnableToReceiveError(
                     f"One upload may hold {MAX_FILES} files. Send fewer at once, or use `manage.py ingest FOLDER`."
                 )
-            name = safe_name(file.name)
-            if not _receive(folder, name, file.chunks()):
+            name, sent = (
+                (safe_path(file.path), file.file) if isinstance(file, PlacedFile) else (safe_name(file.name), file)
+            )
+            if not _receive(folder, name, sent.chunks()):
                 rejected.append(_too_large(name))
         if not n_files:
             raise UnableToReceiveError("No file was sent. Choose at least one picture.")
@@ -143,7 +156,7 @@ def _too_large(name: str) -> Rejection:
 
 
 def _receive(folder: Path, name: str, chunks: Iterable[bytes]) -> bool:
-    """Write one file below the digits of its own hash; False when it is larger than allowed."""
+    """Write one file below the digits of its own hash; False when it is larger than allowed. name: may have folders."""
     part = folder / f"{secrets.token_hex(4)}.part"
     digest, size = hashlib.sha256(), 0
     with part.open("xb") as opened:
@@ -160,8 +173,20 @@ def _receive(folder: Path, name: str, chunks: Iterable[bytes]) -> bool:
         return False
     target = folder / digest.hexdigest()[:_TAG_LENGTH]
     target.mkdir(exist_ok=True)
-    part.replace(target / name)
+    try:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        part.replace(target / name)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError):  # the same bytes as "a" and as "a/b"
+        part.replace(target / _cut(name.replace("/", "_"), MAX_NAME_BYTES))
     return True
+
+
+def safe_path(path: str) -> str:
+    """A path that stays below where it is put: each part as `safe_name` has it, the last ones where it is too long."""
+    parts = [safe_name(part) for part in path.replace("\\", "/").split("/") if part.strip(". ")] or [safe_name("")]
+    while len(parts) > 1 and len("/".join(parts).encode()) > MAX_PATH_BYTES:
+        del parts[0]
+    return "/".join(parts)
 
 
 def safe_name(name: str | None) -> str:

@@ -8,5 +8,8 @@ from ingest import views
 urlpatterns = [
     path("images/<sha256:image_id>/faces/", views.draw, name="face-draw"),
     path("upload/", views.upload, name="upload"),
+    path("upload/web/", views.fetch, name="ingest-web"),
+    path("upload/folder/", views.read_folder, name="ingest-folder"),
+    path("upload/<str:job_id>/again/", views.read_again, name="ingest-again"),
     path("jobs/<str:job_id>/rejected.csv", views.rejected, name="job-rejected"),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -13,15 +13,18 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
+from ingest.allowed_folders import allowed_folders
 from ingest.drawing import Drawn, draw_face
 from ingest.extractors import web_extractors
 from ingest.forms import DrawForm
 from ingest.rejections import Rejection
 from ingest.report import rejected_by
+from ingest.shares import queue_again, queue_allowed_folder, queue_web_ingest
+from ingest.sources_read import sources_read
 from ingest.upload_handler import too_large
-from ingest.uploads import receive_upload
+from ingest.uploads import IncomingFile, PlacedFile, receive_upload
 from personas.csv_cells import to_cell
-from personas.entities import Box
+from personas.entities import Box, Job
 from personas.errors import NotFoundError
 from personas.forms import cleaned
 from personas.middleware import takes_bodies
@@ -44,15 +47,65 @@ def upload(request: PageRequest) -> HttpResponseBase:
     """Pictures by drag and drop or by a plain form; each upload is a job whose progress can be watched."""
     store = get_store()
     if request.method != "POST":
-        return page(request, "ingest/upload.html", {"views": _recent(store, request)})
-    files = request.FILES.getlist("files")
+        context = {
+            "views": _recent(store, request),
+            "sources": sources_read(store),
+            "folders": [str(folder) for folder in allowed_folders()],
+        }
+        return page(request, "ingest/upload.html", context)
     job = receive_upload(
         store=store,
-        files=files,
+        files=_files(request),
         actor=request.user.get_username(),
         at=timezone.now(),
         too_large=too_large(request),
     )
+    return _queued(request, job)
+
+
+def _files(request: PageRequest) -> list[IncomingFile | PlacedFile]:
+    """A plain form sends `files`. The page's script sends `file-N`, and in `path-N` where it lies in its folder, for a
+    file's own name holds no folders once it is received."""
+    found: list[IncomingFile | PlacedFile] = []
+    for name, files in request.FILES.lists():
+        place = request.POST.get(name.replace("file-", "path-", 1), "") if name.startswith("file-") else ""
+        found += [PlacedFile(file=file, path=place) if place else file for file in files]
+    return found
+
+
+@require_POST
+@require(can_upload)
+def fetch(request: PageRequest) -> HttpResponse:
+    """Pictures at web addresses, one a line."""
+    text = request.POST.get("addresses", "")
+    return _queued(
+        request,
+        queue_web_ingest(store=get_store(), text=text, actor=request.user.get_username(), at=timezone.now()),
+    )
+
+
+@require_POST
+@require(can_upload)
+def read_folder(request: PageRequest) -> HttpResponse:
+    """Pictures in a folder of the server."""
+    folder = request.POST.get("folder", "")
+    return _queued(
+        request,
+        queue_allowed_folder(store=get_store(), folder=folder, actor=request.user.get_username(), at=timezone.now()),
+    )
+
+
+@require_POST
+@require(can_upload)
+def read_again(request: PageRequest, job_id: str) -> HttpResponse:
+    """What is new in a source that was read before."""
+    return _queued(
+        request, queue_again(store=get_store(), job_id=job_id, actor=request.user.get_username(), at=timezone.now())
+    )
+
+
+def _queued(request: PageRequest, job: Job) -> HttpResponse:
+    """The job's card, or without JavaScript the page that lists it."""
     if request.htmx:
         return render(request, "jobs/_card.html", {"view": view_for(job, request)})
     return see_other(reverse("upload"))

@@ -19,6 +19,7 @@ from orchestration.queues import away
 from personas.entities import INGEST, LABELS, Job, JobStatus
 from personas.errors import TransientError
 from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
+from personas.selectors.groups import GROUPS_JOB, grouping_is_due
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
 from personas.store.base import Store
 
@@ -36,7 +37,15 @@ UPLOADS_SECONDS, UPLOADS_SHARE = 1.0, 0.05
 #: Between two looks for projections a killed process left half done.
 REPAIR_SECONDS = 60.0
 
+#: Between two looks whether unknown faces should be grouped.
+GROUPS_SECONDS = 1.0
+#: Grouping lets learning go first until learning has not moved for about this long.
+LONGEST_WAIT_FOR_LEARNING = 60.0
+
 TRAIN, SCORE, UPLOAD = "training.train", "training.score_new_faces", "ingest.process_upload"
+GROUP = "training.group_unknown_faces"
+#: Tasks that are sent without arguments, by the key under which they are outstanding.
+FOLLOWED = frozenset({(TRAIN,), (SCORE,), (GROUP,)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +70,7 @@ class Dispatcher:
     _outstanding: dict[tuple[str, ...], _Outstanding] = field(default_factory=dict)
     _uploads_at: float = float("-inf")
     _jobs_at: float = float("-inf")
+    _groups_at: float = float("-inf")
     _repaired_at: float = float("-inf")
     _asked_again_at: datetime | None = None
     _refused: TransientError | None = None  #: by the broker, during this look
@@ -79,6 +89,7 @@ class Dispatcher:
         for part in (
             self._look_at_labels,
             self._look_at_pictures,
+            self._look_at_groups,
             self._look_at_uploads,
             self._look_at_jobs,
             self._look_at_projections,
@@ -105,6 +116,23 @@ class Dispatcher:
         else:
             self._outstanding.pop((SCORE,), None)
 
+    def _look_at_groups(self) -> None:
+        """Learning and naming come first: they change who is unknown, and people wait for them. Not for ever: they may
+        fail again and again."""
+        first = [self._outstanding.get((task,)) for task in (TRAIN, SCORE)]
+        if any(each and each.patience < LONGEST_WAIT_FOR_LEARNING for each in first):
+            return
+        if self.monotonic() < self._groups_at:
+            return
+        self._groups_at = self.monotonic() + GROUPS_SECONDS
+        job, champion, ingested = self.store.job(GROUPS_JOB), self.store.champion(), self.store.head(INGEST)
+        revision = champion.revision if champion else 0
+        if grouping_is_due(job, revision=revision, ingested=ingested, now=self.clock()):
+            run = job.detail.get("run", 0) if job else 0
+            self._offer(GROUP, gap=(revision, ingested), follower=run)
+        else:
+            self._outstanding.pop((GROUP,), None)
+
     def _look_at_uploads(self) -> None:
         if self.monotonic() < self._uploads_at:
             return
@@ -112,7 +140,7 @@ class Dispatcher:
         pending = self.pending_uploads(self.store)
         took = self.monotonic() - began
         self._uploads_at = self.monotonic() + max(UPLOADS_SECONDS, took / UPLOADS_SHARE)
-        for gone in self._outstanding.keys() - {(TRAIN,), (SCORE,), *((UPLOAD, job_id) for job_id in pending)}:
+        for gone in self._outstanding.keys() - {*FOLLOWED, *((UPLOAD, job_id) for job_id in pending)}:
             del self._outstanding[gone]
         for job_id in pending:
             self._offer(UPLOAD, job_id, gap=None, follower=None)

@@ -59,6 +59,11 @@ class SystemStatus:
         return tuple(_problems(self))
 
     @property
+    def roles_missing(self) -> bool:
+        """Some role has no process."""
+        return not all(role.alive for role in self.roles)
+
+    @property
     def tag(self) -> str:
         rooms = [(place.setting, place.free * 10 // GIGABYTE, place.low) for place in self.places]
         roles = [(role.name, role.n_alive, role.last_heard) for role in self.roles]
@@ -123,7 +128,7 @@ def _problems(status: SystemStatus) -> Iterator[str]:
     for role in status.roles:
         if not role.alive:
             ended = "ended without a word" if role.last_heard else "is not running"
-            yield f"The {role.name} {ended}; what it does waits. `manage.py run` starts all, `manage.py role` one."
+            yield f"The {role.name} {ended}; what it does waits until one is started."
     for place in status.places:
         if place.low:
             yield f"{place.title}: {place.free / GIGABYTE:.1f} GB are free. Make room before pictures are refused."

@@ -69,6 +69,10 @@ class FaceKeys(Sequence[FaceKey]):
         """The first eight bytes of each key as a number, (n,): faces of different pictures hardly ever share them."""
         return np.ascontiguousarray(self.packed[:, :8]).view(">u8").ravel().astype(np.uint64)
 
+    def pictures(self) -> npt.NDArray[np.bytes_]:
+        """Byte strings that compare as the pictures of the keys do, (n,)."""
+        return np.ascontiguousarray(self.packed[:, :32]).view("S32").ravel()
+
     def texts(self) -> npt.NDArray[np.bytes_]:
         """Byte strings that sort and compare as the keys do, (n,)."""
         return np.ascontiguousarray(self.packed).view(f"S{KEY_BYTES}").ravel()

@@ -97,10 +97,15 @@ class MergeForm(CommandForm):
 class LabelForm(CommandForm):
     """Faces, and what is said of them: a verdict with a persona's id, or with a name.
 
+    Instead of faces, a group of unknown ones as the edition of groups that the page showed has it, less those left out.
+
     A button can send only one value: `choice` is a verdict and a persona in one, "belongs:<persona id>".
     """
 
-    faces = FaceKeysField()
+    faces = FaceKeysField(required=False)
+    group = forms.RegexField(r"^[0-9a-f]{16}$", required=False)
+    edition = forms.RegexField(r"^[0-9a-f]{64}$", required=False)
+    left_out = FaceKeysField(required=False)
     verdict = forms.ChoiceField(choices=[(verdict.value, verdict.value) for verdict in Verdict], required=False)
     persona_id = forms.CharField(max_length=64, required=False)
     name = forms.CharField(max_length=400, required=False)
@@ -111,6 +116,8 @@ class LabelForm(CommandForm):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
+        if not values.get("faces") and not (values.get("group") and values.get("edition")):
+            raise ValidationError("no face was named")
         if values.get("choice"):
             values["verdict"], _, values["persona_id"] = values["choice"].partition(":")
             values["name"] = ""

@@ -55,7 +55,9 @@ def can_steer(user: Viewer, kind: str) -> bool:
 
 def steering(kind: str) -> Permission:
     """The permission that pausing, resuming and retrying jobs of this kind asks for."""
-    return can_upload if kind in ("ingest", "upload") else can_manage
+    if kind in ("ingest", "upload"):
+        return can_upload
+    return can_label if kind == "group" else can_manage
 
 
 _REFUSALS: dict[Permission, str] = {
@@ -67,6 +69,7 @@ _REFUSALS: dict[Permission, str] = {
 }
 
 _STEERING_REFUSALS: dict[Permission, str] = {
+    can_label: "Your account may watch this job but not steer it. Ask an administrator for the labeller role.",
     can_upload: "Your account may watch this job but not steer it. Ask an administrator for the labeller role.",
     can_manage: "Your account may watch this job but not steer it. Ask an administrator for the curator role.",
 }

@@ -99,6 +99,7 @@ class StoreAdmin(_ModelAdmin, metaclass=_AbstractAdmin):
     columns: ClassVar[Sequence[str]] = ()
     row_actions: ClassVar[Sequence[Action]] = ()
     has_pictures: ClassVar[bool] = False
+    writes: ClassVar[bool] = True  #: False: its objects are looked at only
     searches: ClassVar[str] = ""  #: what can be searched for; "": nothing
     actions = None
 
@@ -125,6 +126,9 @@ class StoreAdmin(_ModelAdmin, metaclass=_AbstractAdmin):
     # ---- Django's admin, on the store --------------------------------------------------------------------------------
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.writes and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

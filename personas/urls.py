@@ -4,7 +4,19 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from personas.views import account, curation, health, history, jobs, labelling, learning, people, pictures
+from personas.views import (
+    account,
+    curation,
+    health,
+    history,
+    jobs,
+    labelling,
+    learning,
+    people,
+    pictures,
+    tokens,
+    unknown,
+)
 
 
 class Sha256Converter(StringConverter):
@@ -23,8 +35,14 @@ urlpatterns = [
     path("personas/<str:persona_id>/hide/", curation.hide, name="persona-hide"),
     path("personas/<str:persona_id>/merge/", curation.merge, name="persona-merge"),
     path("personas/<str:persona_id>/delete/", curation.delete, name="persona-delete"),
-    path("unknown/", people.unknown, name="unknown"),
-    path("strangers/", people.strangers, name="strangers"),
+    path("unknown/", unknown.unknown, name="unknown"),
+    path("unknown/groups/", unknown.groups, name="unknown-groups"),
+    path("unknown/grouping/", unknown.grouping, name="grouping"),
+    path("unknown/group/", unknown.group_again, name="group-again"),
+    path("unknown/<str:group_id>/", unknown.group, name="unknown-group"),
+    path("strangers/", unknown.set_aside, {"kind": "strangers"}, name="strangers"),
+    path("ignored/", unknown.set_aside, {"kind": "ignored"}, name="ignored"),
+    path("not-faces/", unknown.set_aside, {"kind": "not-faces"}, name="not-faces"),
     path("images/", pictures.browse, name="images"),
     path("images/<sha256:image_id>/", pictures.image, name="image"),
     path("images/<sha256:image_id>/delete/", curation.delete_image, name="image-delete"),
@@ -41,6 +59,8 @@ urlpatterns = [
     path("sign-in/", account.SignIn.as_view(), name="sign-in"),
     path("sign-in/<str:token>", account.one_time, name="sign-in-link"),
     path("password/", account.ChangePassword.as_view(), name="password"),
+    path("account/tokens/", tokens.tokens, name="api-tokens"),
+    path("account/tokens/<int:token_id>/revoke/", tokens.revoke, name="api-token-revoke"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

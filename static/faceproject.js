@@ -75,7 +75,7 @@
     });
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (isChange(event) || event.detail.target !== main() || !changing()) return;
+    if (isChange(event) || event.detail.target !== main() || !(changing() || typing())) return;
     event.detail.shouldSwap = false;
     waiting = true;
   });
@@ -178,112 +178,17 @@
     clearTimeout(timer);
     timer = setTimeout(poll, 50);
   });
+  document.addEventListener("queued", () => { // work was begun that may soon be of interest
+    fastUntil = performance.now() + 15000;
+    schedule();
+  });
   document.addEventListener("undone", () => refresh());
+  document.addEventListener("stale", () => refresh()); // from scripts of single pages
   window.addEventListener("pageshow", (event) => event.persisted && refresh()); // back: what was labelled since is gone
   document.addEventListener("visibilitychange", () => {
     clearTimeout(timer);
     if (!document.hidden && line()) poll();
   });
-
-  // ---- upload: drop files anywhere on the page, see how much was sent; in parts, so that the first are at work early ----------
-  const PART_FILES = 50;
-  const PART_BYTES = 100 * 2 ** 20;
-
-  function inParts(files) {
-    const parts = [];
-    let bytes = 0;
-    for (const file of files) {
-      if (!parts.length || parts.at(-1).length >= PART_FILES || bytes + file.size > PART_BYTES) {
-        parts.push([]);
-        bytes = 0;
-      }
-      parts.at(-1).push(file);
-      bytes += file.size;
-    }
-    return parts;
-  }
-
-  function sendPart(form, files, progress) {
-    return new Promise((resolve, reject) => {
-      const body = new FormData();
-      body.append("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
-      for (const file of files) body.append("files", file, file.name);
-      const request = new XMLHttpRequest();
-      request.open("POST", form.action);
-      request.setRequestHeader("HX-Request", "true");
-      request.upload.addEventListener("progress", (event) => progress(event.loaded));
-      request.addEventListener("error", () => reject(new Error("The server does not answer. Try again in a moment.")));
-      request.addEventListener("load", () => {
-        const box = document.createElement("template");
-        box.innerHTML = request.responseText;
-        if (request.status === 200 && box.content.querySelector(".job")) resolve(box.content.querySelector(".job"));
-        else reject(new Error(box.content.textContent.trim() || `The server answered ${request.status}.`));
-      });
-      request.send(body);
-    });
-  }
-
-  async function send(form, files) {
-    const area = form.querySelector(".sending");
-    const bar = area.querySelector("progress");
-    const words = area.querySelector("p");
-    const button = form.querySelector("button");
-    const all = files.reduce((sum, file) => sum + file.size, 0) || 1;
-    const began = performance.now();
-    let before = 0;
-    let count = 0;
-    area.hidden = false;
-    button.disabled = true;
-    const show = (sent) => {
-      const share = Math.min(1, (before + sent) / all);
-      const left = Math.round(((performance.now() - began) / 1000) * (1 / Math.max(share, 0.01) - 1));
-      bar.value = share * 100;
-      words.textContent = `${count} of ${files.length} files sent, ${Math.floor(share * 100)} %${left > 2 ? `, about ${left} s left` : ""}`;
-    };
-    try {
-      for (const part of inParts(files)) {
-        show(0);
-        const job = await sendPart(form, part, show);
-        count += part.length;
-        before += part.reduce((sum, file) => sum + file.size, 0);
-        show(0);
-        const jobs = document.getElementById("jobs");
-        jobs.prepend(job);
-        window.htmx.process(job);
-      }
-      form.reset();
-      words.textContent = `${count} file${count === 1 ? "" : "s"} sent. You may leave this page; the work goes on.`;
-    } catch (error) {
-      words.textContent = `${count} of ${files.length} files sent.`;
-      say(error.message);
-    }
-    button.disabled = false;
-    fastUntil = performance.now() + 15000;
-    schedule();
-  }
-
-  function watchUpload() {
-    const form = document.getElementById("upload");
-    if (!form) return;
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      const files = [...form.elements.files.files];
-      if (files.length) send(form, files);
-    });
-    document.addEventListener("dragover", (event) => {
-      event.preventDefault();
-      form.classList.add("over");
-    });
-    document.addEventListener("dragleave", (event) => {
-      if (!event.relatedTarget) form.classList.remove("over");
-    });
-    document.addEventListener("drop", (event) => {
-      event.preventDefault();
-      form.classList.remove("over");
-      const files = [...event.dataTransfer.files].filter((file) => file.size);
-      if (files.length) send(form, files);
-    });
-  }
 
   // ---- a face and its box light up together -----------------------------------------------------------------------------
   function light(event, on) {
@@ -320,7 +225,6 @@
   // ---- start -------------------------------------------------------------------------------------------------------------
   document.addEventListener("DOMContentLoaded", () => {
     watchToasts();
-    watchUpload();
     if (!line()) return;
     shown = line().dataset.predictions;
     if (toasts().children.length) fastUntil = performance.now() + 15000; // something was just changed without a partial

@@ -17,13 +17,14 @@
   let whole = null; // {width, height} of the drawing
   let seen = null; // {x, y, width} of the part
 
+  let ready = null; // the element that shows it
+
   function begin() {
     const svg = canvas();
-    if (!svg || svg.dataset.ready) return;
-    svg.dataset.ready = "yes";
-    const { width, height } = svg.viewBox.baseVal;
-    whole = { width, height };
-    if (!seen) seen = { x: 0, y: 0, width };
+    if (!svg || svg === ready) return;
+    ready = svg;
+    whole = { width: Number(svg.dataset.width), height: Number(svg.dataset.height) };
+    if (!seen) seen = { x: 0, y: 0, width: whole.width };
     show();
   }
 
@@ -35,7 +36,7 @@
     seen.x = Math.min(Math.max(seen.x, 0), whole.width - seen.width);
     seen.y = Math.min(Math.max(seen.y, 0), whole.height - height);
     svg.setAttribute("viewBox", `${seen.x} ${seen.y} ${seen.width} ${height}`);
-    svg.style.setProperty("--zoom", zoom().toFixed(3));
+    document.documentElement.style.setProperty("--zoom", zoom().toFixed(3)); // no style on what htmx copies: the policy forbids
     svg.classList.toggle("zoomed", zoom() > 1);
     const fit = document.querySelector('[data-zoom="fit"]');
     if (fit) fit.textContent = `${Math.round(zoom() * 100)} %`;
@@ -224,6 +225,6 @@
   });
 
   // ---- start ----------------------------------------------------------------------------------------------------------------
-  document.addEventListener("htmx:load", begin);
+  document.addEventListener("htmx:afterSettle", begin);
   begin();
 })();

@@ -72,10 +72,10 @@ class Visitor:
 
 
 def refused(answer: Any) -> bool:
-    """403, or sent to sign in (by the administration's own sign-out: to its front door)."""
+    """401 or 403, or sent to sign in (by the administration's own sign-out: to its front door)."""
     to = answer.get("Location", "")
     away = to.startswith((reverse("sign-in"), reverse("admin:login"))) or to == reverse("admin:index")
-    return answer.status_code == 403 or (answer.status_code == 302 and away)
+    return answer.status_code in (401, 403) or (answer.status_code == 302 and away)
 
 
 def fault(answer: Any, rights: Rights, role: Role | None, method: str, url: str) -> str:

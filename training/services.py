@@ -14,6 +14,7 @@ from personas.entities import Champion, Share
 from personas.store import get_store
 from personas.store.base import Store
 from training.champion import load_recogniser
+from training.grouping import Grouper
 from training.report import with_names
 from training.trainer import Trainer, TrainingOutcome
 from training.truth_report import truth_report
@@ -52,6 +53,11 @@ def do_share(job_id: str, number: int) -> Share | None:
 def score_new_faces() -> int:
     """Score faces ingested since the champion's last scoring, without a fit; returns how many."""
     return trainer().score_new_faces()
+
+
+def group_unknown_faces(*, actor: str) -> str:
+    """Group the faces that nobody claims, unless that was done already; see `Grouper.group`."""
+    return Grouper(trainer()).group(actor=actor)
 
 
 def promote(*, store: Store, version: int, actor: str, at: datetime, expected_version: int | None = None) -> Champion:

@@ -33,6 +33,12 @@ def score_new_faces() -> str:
     return f"{services.score_new_faces()} faces scored."
 
 
+@task("training.group_unknown_faces")
+def group_unknown_faces() -> str:
+    """Group the faces that nobody claims."""
+    return services.group_unknown_faces(actor="grouping")
+
+
 @task("training.do_share")
 def do_share(job_id: str, number: int) -> str:
     """Score a share of the faces that a version is published over, while the trainer does others."""

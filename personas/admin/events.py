@@ -19,6 +19,7 @@ from personas.views.http import whole_number
 
 @admin.register(models.Event)
 class EventAdmin(StoreAdmin):
+    writes = False
     columns = ("Number", "What", "By", "At", "Holds")
     searches = "Number to begin at"
 

@@ -16,6 +16,7 @@ from personas.store_admin import PAGE, Details, Row, StoreAdmin
 
 @admin.register(models.Image)
 class ImageAdmin(StoreAdmin):
+    writes = False
     columns = ("Picture", "Size", "Format", "Faces", "Taken in")
     has_pictures = True
     searches = "File name, path or SHA-256"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -158,7 +158,20 @@ def _predictions(
         rejected=rejections(labels),
         n_candidates=n_candidates,
     )
-    return {prediction.key: prediction for prediction in said}
+    return {prediction.key: prediction for prediction in _of_people_there_are(store, said)}
+
+
+def _of_people_there_are(store: Store, said: Sequence[Prediction]) -> Iterator[Prediction]:
+    """A version may know personas that were merged or deleted since: what it said of those it did not say."""
+    named = {prediction.persona_id for prediction in said if prediction.persona_id}
+    named |= {persona_id for prediction in said for persona_id, _ in prediction.candidates}
+    gone = named - store.personas_by_id(named).keys() if named else set()
+    for prediction in said:
+        candidates = tuple(candidate for candidate in prediction.candidates if candidate[0] not in gone)
+        if prediction.persona_id in gone:
+            yield replace(prediction, persona_id=None, probability=None, candidates=candidates)
+        else:
+            yield replace(prediction, candidates=candidates) if gone else prediction
 
 
 def rejections(labels: Mapping[FaceKey, tuple[Label, ...]]) -> dict[FaceKey, frozenset[str]]:
@@ -183,7 +196,7 @@ class FaceStatus(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-#: Faces looked through for one page of `faces_with_status`, about: a page may be short, or empty, and yet not the last.
+#: Faces looked through for one page of `faces_where`, about: a page may be short, or empty, and yet not the last.
 LOOKED_THROUGH = 2000
 #: Faces read at once while looking for more of a status.
 LOOKED_AT_ONCE = 500
@@ -193,13 +206,25 @@ def faces_with_status(
     store: Store, status: FaceStatus | None = None, *, cursor: str | None = None, limit: int = 60
 ) -> Slice[FaceView]:
     """All faces, or those of a status, by (image_id, face_no). The cursor is the store's."""
+    return faces_where(
+        store,
+        lambda views: [place for place, view in enumerate(views) if status is None or status_of(view) is status],
+        cursor=cursor,
+        limit=limit,
+    )
+
+
+def faces_where(
+    store: Store, wanted_of: Callable[[Sequence[FaceView]], list[int]], *, cursor: str | None, limit: int
+) -> Slice[FaceView]:
+    """As `faces_with_status`, of the faces at the places that `wanted_of` picks from what is read, ascending."""
     recogniser = current_recogniser()  # one for the whole page, whatever is promoted meanwhile
     found: list[FaceView] = []
     looked, at_once = 0, limit
     while True:
         page = store.faces(cursor=cursor, limit=at_once)
         views = _views(store, page.items, recogniser)
-        places = [place for place, view in enumerate(views) if status is None or status_of(view) is status]
+        places = wanted_of(views)
         wanted = places[: limit - len(found)]
         found += [views[place] for place in wanted]
         if len(wanted) < len(places):  # the page is full in the middle of what was read: the next begins right there

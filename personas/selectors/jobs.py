@@ -21,7 +21,10 @@ TITLES: Final[Mapping[str, str]] = {
     "upload": "Upload",
     "train": "Training",
     "rescore": "Naming all faces anew",
+    "group": "Grouping unknown faces",
 }
+#: An ingest of a list of addresses is one of no folder.
+WEB_TITLE: Final = "Pictures of the web"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,7 @@ def view_of(job: Job) -> JobView:
     left = (job.total - job.done) / rate if rate and not job.detail.get("listing") else None
     return JobView(
         job=job,
-        title=TITLES.get(job.kind, job.kind.capitalize()),
+        title=WEB_TITLE if "addresses" in job.detail else TITLES.get(job.kind, job.kind.capitalize()),
         status=_word(job),
         rate=rate,
         seconds_left=left,

@@ -9,8 +9,8 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from personas.errors import AmbiguousError, FaceProjectError, NotFoundError, TransientError
-from personas.store.base import StoreError
+from personas.errors import FaceProjectError
+from personas.problems import problem_of, status_of
 
 _TITLES = {
     HTTPStatus.BAD_REQUEST: "That request could not be read",
@@ -24,21 +24,14 @@ _TITLES = {
 }
 
 
-def status_of(error: FaceProjectError) -> HTTPStatus:
-    match error:
-        case NotFoundError():
-            return HTTPStatus.NOT_FOUND
-        case AmbiguousError():
-            return HTTPStatus.CONFLICT
-        case TransientError():
-            return HTTPStatus.SERVICE_UNAVAILABLE
-        case StoreError():
-            return HTTPStatus.INTERNAL_SERVER_ERROR
-    return HTTPStatus.UNPROCESSABLE_ENTITY
+#: Below this address everything is answered to programs.
+API = "/api/"
 
 
 def say(request: HttpRequest, status: HTTPStatus, message: str) -> HttpResponse:
-    """The message as a page, or as a toast where htmx asked."""
+    """The message as a page, as a toast where htmx asked, or as a problem document where a program did."""
+    if request.path.startswith(API):
+        return problem_of(status, message)
     partial = bool(request.headers.get("HX-Request"))
     template = "_toast.html" if partial else "errors/error.html"
     context = {"message": message, "title": _TITLES[status], "status": int(status), "failed": True}
@@ -78,10 +71,12 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
 @login_not_required
 def broken(request: HttpRequest) -> HttpResponse:
     """No context processors: whatever broke may break them too."""
-    partial = bool(request.headers.get("HX-Request"))
     message = (
         "It is our fault and it was written to the log. Try again; if it stays, look at the log of the web process."
     )
+    if request.path.startswith(API):
+        return problem_of(HTTPStatus.INTERNAL_SERVER_ERROR, message)
+    partial = bool(request.headers.get("HX-Request"))
     return HttpResponse(_render_bare("_toast.html" if partial else "errors/broken.html", message), status=500)
 
 

@@ -12,11 +12,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from personas.entities import IGNORED, NOT_A_FACE, STRANGER, FaceKey, Persona, Verdict
+from personas.entities import IGNORED, NOBODY, NOT_A_FACE, STRANGER, FaceKey, Persona, Verdict
 from personas.errors import AmbiguousError, NotFoundError, UnableToLabelError
 from personas.forms import LabelForm, cleaned
 from personas.permissions import can_label, require
 from personas.selectors.gallery import personas_called
+from personas.selectors.groups import faces_to_label
 from personas.services.labelling import label_faces
 from personas.services.personas import add_persona, persona_id_of_command
 from personas.store import Store, get_store
@@ -26,11 +27,11 @@ from personas.views.pictures import render_faces
 
 #: An event that is this much older than its request was recorded by an earlier one: the form is from an old page.
 REPEATED = timedelta(seconds=30)
-#: What people may say of a face that is none of a persona they know, and what they are told then.
-_RESERVED = {
+#: What people may say of a face that is no persona's, and how a sentence goes on after it was said.
+SAID_OF_NOBODY: Mapping[str, str] = {
     STRANGER: "Marked as a stranger.",
-    IGNORED: "Ignored. Nobody is asked about it again.",
-    NOT_A_FACE: "Marked as not a face.",
+    IGNORED: "Ignored.",
+    NOT_A_FACE: "Marked as no face.",
 }
 
 
@@ -40,6 +41,10 @@ def label(request: PageRequest) -> HttpResponseBase:
     """Faces belong to a persona (known, new, or a stranger), do not belong, or what was said is taken back."""
     store = get_store()
     data = cleaned(LabelForm(request.POST))
+    if not data["faces"]:
+        data["faces"] = faces_to_label(store, data["group"], edition=data["edition"], left_out=data["left_out"])
+        if not data["faces"]:
+            raise UnableToLabelError("Nobody is left in this group: its faces were all said to be somebody meanwhile.")
     faces: tuple[FaceKey, ...] = data["faces"]
     persona = _record(store, data, actor=request.user.get_username())
     message = _sentence(data["verdict"], data["persona_id"], persona.name, len(faces))
@@ -83,8 +88,8 @@ def _record(store: Store, data: Mapping[str, Any], *, actor: str) -> Persona:
 
 def _meant(store: Store, persona_id: str, name: str) -> Persona | None:
     """The persona an id or a typed name stands for; None: nobody has that name yet."""
-    if persona_id in _RESERVED:
-        return Persona(persona_id=persona_id, name="", created_at=timezone.now())
+    if persona_id in SAID_OF_NOBODY:
+        return Persona(persona_id=persona_id, name=NOBODY[persona_id], created_at=timezone.now())
     if persona_id:
         persona = store.personas_by_id([persona_id]).get(persona_id)
         if persona is None:
@@ -103,7 +108,7 @@ def _sentence(verdict: Verdict, persona_id: str, name: str, n_faces: int) -> str
     faces = "" if n_faces == 1 else f"{n_faces} faces: "
     match verdict:
         case Verdict.BELONGS:
-            return f"{faces}{_RESERVED.get(persona_id, f'This is {name}.')}"
+            return faces + SAID_OF_NOBODY.get(persona_id, f"This is {name}.")
         case Verdict.REJECTED:
             return f"{faces}Not {name}. It will not be suggested again."
         case Verdict.CLEARED:
@@ -116,7 +121,7 @@ def _partial(
     if data["view"] == "picture":
         response = render_faces(request, faces[0].image_id, context)
     else:
-        if data["page_of"] and data["page_of"] != STRANGER:
+        if data["page_of"] and data["page_of"] not in NOBODY:
             context |= persona_context(store, data["page_of"], data["tab"])
         response = render(request, "people/_labelled.html", context)
     response["HX-Trigger"] = "labelled"

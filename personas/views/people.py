@@ -12,10 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from personas.entities import STRANGER, FaceKey
+from personas.entities import FaceKey
 from personas.forms import CoverForm, NameForm, cleaned
 from personas.permissions import can_label, require
-from personas.selectors.faces import FaceStatus, faces_by_key, faces_with_status
+from personas.selectors.faces import faces_by_key
 from personas.selectors.gallery import (
     find_personas,
     get_persona,
@@ -125,38 +125,6 @@ def tiles(request: PageRequest, store: Store, persona_id: str, tab: str) -> dict
         rows = [(item.face, None, item.label) for item in labelled.items]
         more = labelled.next_cursor
     return {"tiles": rows, "more": more_url(request, more), "here": request.get_full_path(), "page_of": persona_id}
-
-
-@require_safe
-def unknown(request: PageRequest) -> HttpResponse:
-    """Faces that nobody claims: no human named them, and neither does the champion."""
-    found = faces_with_status(
-        get_store(), FaceStatus.UNKNOWN, cursor=cursor_of(request), limit=page_size(request, TILES)
-    )
-    context = {
-        "tab": "unknown",
-        "tiles": [(view.face, None, None) for view in found.items],
-        "more": more_url(request, found.next_cursor),
-        "here": request.get_full_path(),
-        "page_of": "",
-    }
-    return (
-        render(request, "people/_tiles.html", context)
-        if wants_partial(request)
-        else page(request, "people/unknown.html", context)
-    )
-
-
-@require_safe
-def strangers(request: PageRequest) -> HttpResponse:
-    """Faces that somebody said are nobody we know."""
-    store = get_store()
-    context: dict[str, Any] = {"tab": "strangers", "persona": None, "stranger": STRANGER}
-    context |= tiles(request, store, STRANGER, "labelled")
-    if wants_partial(request):
-        return render(request, "people/_tiles.html", context)
-    context["n_strangers"] = store.label_counts([STRANGER]).get(STRANGER, (0, 0))[0]
-    return page(request, "people/strangers.html", context)
 
 
 @require_POST

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from django.http import FileResponse, HttpResponse, HttpResponseBase
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.views.decorators.http import require_safe
@@ -66,7 +67,7 @@ def render_faces(request: PageRequest, image_id: str, context: Mapping[str, Any]
 
 
 @require_safe
-def face_crop(request: PageRequest, image_id: str, face_no: int, size: int) -> HttpResponseBase:
+def face_crop(request: HttpRequest, image_id: str, face_no: int, size: int) -> HttpResponseBase:
     """A square crop of a face. Its address may carry a digest of the box (`v`): such an answer never changes."""
     if size not in CROP_SIZES:
         raise NotFoundError(f"Crops are {', '.join(map(str, CROP_SIZES))} pixels wide.")
@@ -82,7 +83,7 @@ def face_crop(request: PageRequest, image_id: str, face_no: int, size: int) -> H
 
 
 @require_safe
-def preview(request: PageRequest, image_id: str, size: int) -> HttpResponseBase:
+def preview(request: HttpRequest, image_id: str, size: int) -> HttpResponseBase:
     """The whole picture as a JPEG any browser shows."""
     if size not in PREVIEW_SIZES:
         raise NotFoundError(f"Previews are {', '.join(map(str, PREVIEW_SIZES))} pixels wide.")
@@ -90,9 +91,12 @@ def preview(request: PageRequest, image_id: str, size: int) -> HttpResponseBase:
 
 
 @require_safe
-def original(request: PageRequest, image_id: str) -> HttpResponseBase:
+def original(request: HttpRequest, image_id: str) -> HttpResponseBase:
     """The bytes as they came. What they hold can run nothing: the type is fixed and the answer sandboxed."""
     found = _get_image(image_id)
+    etag = f'"{image_id}"'
+    if unchanged := _unchanged(request, etag):
+        return _locked_down(unchanged, etag, immutable=True)
     try:
         file = originals().path(image_id).open("rb")
     except FileNotFoundError as error:
@@ -106,22 +110,23 @@ def original(request: PageRequest, image_id: str) -> HttpResponseBase:
         as_attachment=shown is None,
         filename=f"{image_id[:12]}.{found.format.lower()}",
     )
-    return _locked_down(response, f'"{image_id}"', immutable=True)
+    return _locked_down(response, etag, immutable=True)
 
 
 def _get_image(image_id: str) -> Image:
     return shown_image(get_store(), image_id)
 
 
-def _jpeg(request: PageRequest, cached: CachedJpeg, *, immutable: bool) -> HttpResponseBase:
+def _jpeg(request: HttpRequest, cached: CachedJpeg, *, immutable: bool) -> HttpResponseBase:
     etag = f'"{cached.digest[:32]}"'
-    unchanged = get_conditional_response(request, etag=etag)
-    response: HttpResponseBase = (
-        unchanged
-        if unchanged is not None and unchanged.status_code == 304
-        else FileResponse(cached.path.open("rb"), content_type="image/jpeg")
-    )
+    response = _unchanged(request, etag) or FileResponse(cached.path.open("rb"), content_type="image/jpeg")
     return _locked_down(response, etag, immutable=immutable)
+
+
+def _unchanged(request: HttpRequest, etag: str) -> HttpResponseBase | None:
+    """304, where the asker says that it has this already."""
+    found = get_conditional_response(request, etag=etag)
+    return found if found is not None and found.status_code == HTTPStatus.NOT_MODIFIED else None
 
 
 def _locked_down(response: HttpResponseBase, etag: str, *, immutable: bool) -> HttpResponseBase:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from faceproject import checks
 
 
@@ -38,3 +40,25 @@ def test_time_limits_that_are_none_are_named(settings):
 
 def test_the_limits_that_are_set_when_nothing_is_said_are_sound():
     assert checks.check_limits(None) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "check_id"),
+    [
+        ("CRAWLER_ALLOWED_NETWORKS", ["intranet"], "faceproject.E012"),
+        ("CRAWLER_ALLOWED_NETWORKS", ["10.0.0.1/8"], "faceproject.E012"),
+        ("CRAWLER_USER_AGENT", "", "faceproject.E013"),
+        ("CRAWLER_USER_AGENT", "somebody", "faceproject.E013"),
+        ("CRAWLER_USER_AGENT", "bot/1\r\nX: y", "faceproject.E013"),
+        ("CRAWLER_TIMEOUT_SECONDS", 0.0, "faceproject.E014"),
+        ("CRAWLER_DELAY_SECONDS", -1.0, "faceproject.E014"),
+        ("CRAWLER_DELAY_SECONDS", float("nan"), "faceproject.E014"),
+    ],
+)
+def test_a_crawler_that_cannot_work_is_named(settings, name, value, check_id):
+    setattr(settings, name, value)
+    assert ids(checks.check_crawler(None)) == [check_id]
+
+
+def test_the_crawler_that_is_set_when_nothing_is_said_is_sound():
+    assert checks.check_crawler(None) == []

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from orchestration.dispatcher import LONGEST_RESEND_SECONDS, RESEND_SECONDS, UPLOADS_SECONDS, Dispatcher
-from personas.entities import INGEST, LABELS, Champion, Job
+from personas.entities import INGEST, LABELS, Champion, Job, JobStatus
 from personas.errors import TransientError
 from personas.metrics import DISPATCHER_LOOKS
+from personas.selectors.groups import GROUPS_JOB, REST, REST_TIMES
+
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+GROUP = ("training.group_unknown_faces", ())
 
 
 @dataclass
@@ -24,6 +28,8 @@ class StoreThatOnlyCounts:
     current: Champion | None = None
     repairs: int = 0
     closed: int = 0
+    groups_follow: bool = True  #: unknown faces are always grouped already
+    grouping: Job | None = None
 
     def head(self, stream: str) -> int:
         return self.heads[stream]
@@ -41,11 +47,30 @@ class StoreThatOnlyCounts:
         self.repairs += 1
         return 0
 
+    def job(self, job_id: str) -> Job | None:
+        return grouping(of=self.now_made_of()) if self.groups_follow else self.grouping
+
+    def now_made_of(self) -> list[int]:
+        return [self.current.revision if self.current else 0, self.heads[INGEST]]
+
     def unfinished_jobs(self) -> tuple[Job, ...]:
         return ()
 
     def close(self) -> None:
         self.closed += 1
+
+
+def grouping(status: JobStatus = JobStatus.DONE, **detail: object) -> Job:
+    """The record of a run that ended, or began, at the beginning of time."""
+    return Job(
+        job_id=GROUPS_JOB,
+        kind="group",
+        status=status,
+        created_at=BEGINNING,
+        updated_at=BEGINNING,
+        actor="test",
+        detail=detail,
+    )
 
 
 @dataclass
@@ -78,7 +103,13 @@ def uploads():
 
 @pytest.fixture
 def dispatcher(store, sent, clock, uploads):
-    return Dispatcher(store, lambda task, arguments: sent.append((task, arguments)), lambda _: uploads, clock)
+    return Dispatcher(
+        store,
+        lambda task, arguments: sent.append((task, arguments)),
+        lambda _: uploads,
+        clock,
+        lambda: BEGINNING + timedelta(seconds=clock.now),
+    )
 
 
 def champion(version=1):
@@ -306,3 +337,81 @@ def test_a_broker_that_is_away_is_asked_once_a_look(store, clock):
         with pytest.raises(TransientError):
             dispatcher.look()
     assert attempts == [("training.train",)] * 2
+
+
+# ---- grouping of unknown faces ---------------------------------------------------------------------------------------
+@pytest.fixture
+def ungrouped(store):
+    """Pictures came in, and nobody has grouped their faces."""
+    store.groups_follow, store.heads[INGEST] = False, 5
+    return store
+
+
+def test_unknown_faces_are_grouped_before_there_is_a_champion(dispatcher, ungrouped, sent):
+    dispatcher.look()
+    dispatcher.look()
+    assert sent == [GROUP]
+
+
+def test_nothing_is_grouped_before_there_are_pictures(dispatcher, ungrouped, sent):
+    ungrouped.heads[INGEST] = 0
+    dispatcher.look()
+    assert sent == []
+
+
+def test_groups_are_made_anew_for_new_pictures_and_for_another_champion_after_a_rest(
+    dispatcher, ungrouped, sent, clock
+):
+    ungrouped.grouping = grouping(of=[0, 5], run=1, seconds=3.0)
+    for change in ("pictures", "champion"):
+        clock.now = 0.0
+        dispatcher._groups_at = float("-inf")
+        if change == "pictures":
+            ungrouped.heads[INGEST] = 6
+        else:
+            ungrouped.current = champion(2)
+            ungrouped.scored_through = 6
+        sent.clear()
+        dispatcher.look()
+        assert sent == [], change
+        clock.now = max(REST.total_seconds(), REST_TIMES * 3.0) + 1
+        dispatcher.look()
+        assert sent == [GROUP], change
+        ungrouped.grouping = grouping(of=ungrouped.now_made_of(), run=2, seconds=3.0)
+        clock.now += 10
+        dispatcher.look()
+        assert sent == [GROUP], change
+
+
+@pytest.mark.parametrize("status", [JobStatus.QUEUED, JobStatus.RUNNING])
+def test_what_somebody_asked_for_or_a_dead_worker_left_is_sent_at_once(dispatcher, ungrouped, sent, status):
+    ungrouped.grouping = grouping(status, of=[0, 5])
+    dispatcher.look()
+    assert sent == [GROUP]
+
+
+def test_grouping_that_failed_waits_for_something_new(dispatcher, ungrouped, sent, clock):
+    ungrouped.grouping = grouping(JobStatus.FAILED, of=[0, 5])
+    clock.now = 1000.0
+    dispatcher.look()
+    assert sent == []
+    ungrouped.heads[INGEST] = 6
+    clock.now += 10
+    dispatcher.look()
+    assert sent == [GROUP]
+
+
+def test_learning_goes_before_grouping_and_does_not_hold_it_up_for_ever(dispatcher, ungrouped, sent, clock):
+    ungrouped.heads[LABELS] = 3
+    dispatcher.look()
+    assert sent == [("training.train", ())]
+    for _ in range(600):  # learning fails again and again
+        clock.now += 1.0
+        dispatcher.look()
+    assert GROUP in sent
+    ungrouped.trained_through = 3
+    sent.clear()
+    ungrouped.grouping = grouping(JobStatus.QUEUED, run=1)
+    clock.now += 1.0
+    dispatcher.look()
+    assert sent == [GROUP]

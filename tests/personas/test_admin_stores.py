@@ -115,6 +115,13 @@ def test_what_has_no_actions_takes_no_form(web: Client, ada: list[FaceKey], stor
         assert web.post(row, {"action": "clear"}).status_code == 405
 
 
+def test_what_is_only_looked_at_is_offered_for_looking(web: Client, ada: list[FaceKey]) -> None:
+    page = web.get(reverse("admin:index")).content.decode()
+    offers = {model: re.search(rf'"/admin/personas/{model}/" class="(\w+)"', page) for model in MODELS}
+    assert {model for model, found in offers.items() if found and found[1] == "viewlink"} == {"event", "image"}
+    assert all(offers.values())
+
+
 def test_an_action_that_a_page_does_not_have_is_told_apart_from_one_that_is_forbidden(
     web: Client, ada: list[FaceKey]
 ) -> None:

@@ -143,7 +143,9 @@ def test_keyset_queries_are_answered_from_an_index() -> None:
             read(store)
         assert plans, number
         assert not any("TEMP B-TREE FOR ORDER BY" in plan for plan in plans), (number, plans)
-        assert all("SEARCH" in plan or "COVERING INDEX" in plan or "TEMP" in plan for plan in plans), (number, plans)
+        # A table of nothing but ids is its own index; it is counted whole.
+        answered = ("SEARCH", "COVERING INDEX", "TEMP", "SCAN store_image_deleted")
+        assert all(any(word in plan for word in answered) for plan in plans), (number, plans)
 
 
 def test_the_adapter_is_installed_only_when_it_is_the_store(tmp_path: Path) -> None:

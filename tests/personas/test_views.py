@@ -118,7 +118,7 @@ def test_the_grid_shows_counts_and_a_cover(web: Client, ada: list[FaceKey]) -> N
 
 
 def test_an_empty_grid_says_what_to_do_next(web: Client, store: Store) -> None:
-    assert "Upload pictures" in text_of(web.get(reverse("persona-grid")))
+    assert "Add pictures" in text_of(web.get(reverse("persona-grid")))
     add_pictures(store, 1)
     assert "Name faces" in text_of(web.get(reverse("persona-grid")))
 
@@ -527,7 +527,7 @@ def test_a_crowd_is_listed_in_full_only_when_asked_for(
 def test_the_unknown_among_many_known_are_found_in_few_reads(
     web: Client, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("personas.views.people.TILES", 4)
+    monkeypatch.setattr("personas.views.unknown.TILES", 4)
     monkeypatch.setattr("personas.selectors.faces.LOOKED_AT_ONCE", 20)
     keys = factories.save_pictures(store, 60)
     factories.add_personas(store, "Ada")

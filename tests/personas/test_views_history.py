@@ -118,3 +118,12 @@ def test_only_curators_merge_delete_and_take_that_back(client: Client, ada: list
     assert client.post(reverse("undo"), {"undo": data["command_id"]}).status_code == 403
     assert "Undo" not in text_of(client.get(reverse("history"))).split('class="history"')[1].split("</li>")[0]
     assert store.personas_by_id(["ada"]) == {}
+
+
+def test_what_the_version_says_of_a_deleted_person_is_not_shown(web: Client, ada: list[FaceKey]) -> None:
+    assert "Ada" in text_of(web.get(reverse("image", args=[ada[1].image_id])))
+    act(web, "persona-delete", "ada")
+    web.get(reverse("persona-grid"))  # the toast that names her
+    page = text_of(web.get(reverse("image", args=[ada[1].image_id])))
+    assert "Ada" not in page
+    assert "(deleted)" not in page

@@ -60,7 +60,7 @@ def text_of(response: Any) -> str:
 def test_without_jobs_the_page_says_how_to_make_one(web: Client) -> None:
     page = text_of(web.get(reverse("jobs")))
     assert "No jobs yet" in page
-    assert "ingest FOLDER --queue" in page
+    assert "a list of web addresses" in page
     assert 'id="jobs-running" class="running" hidden' in page
 
 

@@ -1,13 +1,14 @@
-"""Take in a folder of pictures."""
+"""Take in a folder of pictures, or pictures of the web."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from personas.management.product_command import ProductCommand
 
@@ -22,6 +23,14 @@ def _workers(text: str) -> int:
     return number
 
 
+def _content(text: str) -> str:
+    """What a file holds; "-" is standard input."""
+    try:
+        return sys.stdin.read() if text == "-" else Path(text).read_text("utf-8-sig", errors="replace")
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text} cannot be read ({error.strerror})") from error
+
+
 def _folder(text: str) -> Path:
     if not text.strip():  # Path("") would be the folder we stand in
         raise argparse.ArgumentTypeError("name a folder; . is the current one")
@@ -30,13 +39,20 @@ def _folder(text: str) -> Path:
 
 class Command(ProductCommand):
     help = (
-        "Find the faces in a folder's pictures (recursively; abc.json beside abc.jpg says who it is) and store them. "
-        "Safe to stop at any moment and to run again. Exit code 3: done, but something was rejected."
+        "Find the faces in a folder's pictures (recursively; abc.json beside abc.jpg says who it is), or in pictures "
+        "of the web, and store them. Safe to stop at any moment and to run again. "
+        "Exit code 3: done, but something was rejected."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("source", type=_folder, metavar="SOURCE", help="folder that holds pictures")
+        parser.add_argument("source", type=_folder, nargs="?", metavar="SOURCE", help="folder that holds pictures")
+        parser.add_argument(
+            "--urls",
+            type=_content,
+            metavar="FILE",
+            help="instead: a list of addresses of pictures and of pages that show some, one a line (-: standard input)",
+        )
         who = parser.add_mutually_exclusive_group()
         who.add_argument(
             "--workers", type=_workers, metavar="N", help="extraction processes (default: one a core; 0: in this one)"
@@ -48,11 +64,22 @@ class Command(ProductCommand):
         )
 
     def run(self, *, progress: bool, **options: Any) -> Mapping[str, Any]:
-        from orchestration.services import ingest_folder, queue_folder
+        from orchestration.services import ingest_addresses, ingest_folder, queue_folder, queue_web
 
+        if (options["source"] is None) is (options["urls"] is None):
+            raise CommandError("Name a folder, or a list of addresses by --urls FILE; not both.", returncode=2)
+        if options["urls"] is not None and options["workers"] is not None:
+            raise CommandError("--workers is for folders; INGEST_PROCESSES goes for --urls.", returncode=2)
+        if options["queue"] and options["urls"] is not None:
+            return queue_web(text=options["urls"], actor="ingest")
         if options["queue"]:
             return queue_folder(source=options["source"], actor="ingest")
-        summary = ingest_folder(source=options["source"], workers=options["workers"], actor="ingest", progress=progress)
+        if options["urls"] is not None:
+            summary = ingest_addresses(text=options["urls"], actor="ingest", progress=progress)
+        else:
+            summary = ingest_folder(
+                source=options["source"], workers=options["workers"], actor="ingest", progress=progress
+            )
         return {**summary, "exit_code": 3 if summary["rejected"] else 0}
 
     def show(self, result: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("personas", "0001_initial"),
+        ("personas", "0002_api_token"),
     ]
 
     operations = [

@@ -1,0 +1,75 @@
+"""Work on several hosts at once, on each host one thing after the other."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: Hosts that are asked at once.
+HOSTS_AT_ONCE = 8
+#: Between two looks whether to go on.
+LOOK_SECONDS = 0.2
+
+
+def side_by_side(
+    items: Sequence[T],
+    do: Callable[[T], R],
+    *,
+    host_of: Callable[[T], str],
+    go_on: Callable[[], None] = lambda: None,
+    end: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[T, R]]:
+    """Each item with what came of it, as it comes.
+
+    do: in a thread; what it raises is raised here, and no more is begun. go_on: called often while waiting; raises to
+    end it all. end: called at the end of each thread, to let go of connections. A thread that still waits for a server
+    when nobody waits for it ends with it, and does not keep the process.
+    """
+    by_host: dict[str, list[T]] = {}
+    for item in items:
+        by_host.setdefault(host_of(item), []).append(item)
+    waiting = deque(by_host.values())
+    done: queue.SimpleQueue[tuple[T, R] | BaseException] = queue.SimpleQueue()
+    stopped = threading.Event()
+
+    def work() -> None:
+        try:
+            while waiting and not stopped.is_set():
+                try:
+                    group = waiting.popleft()
+                except IndexError:  # another thread was quicker
+                    return
+                for item in group:
+                    if stopped.is_set():
+                        return
+                    done.put((item, do(item)))
+        except BaseException as error:  # noqa: BLE001  raised where it is waited for
+            done.put(error)
+        finally:
+            end()
+
+    for number in range(min(HOSTS_AT_ONCE, len(by_host))):
+        threading.Thread(target=work, name=f"crawl {number}", daemon=True).start()
+    try:
+        for _ in items:
+            yield _next(done, go_on)
+    finally:
+        stopped.set()
+
+
+def _next(done: queue.SimpleQueue[tuple[T, R] | BaseException], go_on: Callable[[], None]) -> tuple[T, R]:
+    while True:
+        go_on()
+        try:
+            found = done.get(timeout=LOOK_SECONDS)
+        except queue.Empty:
+            continue
+        if isinstance(found, BaseException):
+            raise found
+        return found

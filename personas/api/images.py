@@ -1,0 +1,64 @@
+"""Pictures: the list, one with its faces, its predictions, and its bytes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from ninja import Router
+from ninja.params.functions import Query
+
+from personas.api.answers import Image, ImageFaces, Prediction
+from personas.api.asking import ImageId, Page, Part, page_of
+from personas.api.interface import ApiRequest
+from personas.selectors.faces import view_image
+from personas.store import get_store
+from personas.views import pictures
+
+router = Router(tags=["images"])
+
+BYTES: Final[dict[str, Any]] = {"schema": {"type": "string", "contentMediaType": "image/*"}}
+#: What the document says of answers that are pictures.
+JPEG: Final[dict[str, Any]] = {"responses": {200: {"description": "A JPEG.", "content": {"image/jpeg": BYTES}}}}
+ORIGINAL: Final[dict[str, Any]] = {
+    "responses": {
+        200: {
+            "description": "The picture as it came; a format that browsers do not show is application/octet-stream.",
+            "content": dict.fromkeys((*pictures.SHOWN.values(), "application/octet-stream"), BYTES),
+        }
+    }
+}
+PreviewSize = Annotated[Literal["320", "1600"], Query(description="Pixels of the longest side.")]
+
+
+@router.get("", response=Page[Image])
+def list_images(request: ApiRequest, response: HttpResponse, part: Part) -> Page[Image]:
+    """All pictures, with or without faces, by id."""
+    found = get_store().images(cursor=part.cursor, limit=part.limit)
+    return page_of(Page[Image], found, Image.of, request=request, response=response)
+
+
+@router.get("/{image_id}", response=ImageFaces)
+def read_image(request: ApiRequest, image_id: ImageId) -> ImageFaces:
+    """One picture: its paths, its faces, who they are, and who the version in use thinks they are."""
+    return ImageFaces.view(view_image(get_store(), image_id))
+
+
+@router.get("/{image_id}/predictions", response=list[Prediction], tags=["predictions"])
+def list_image_predictions(request: ApiRequest, image_id: ImageId) -> list[Prediction]:
+    """What the version in use says of the picture's faces that no human named, with candidates."""
+    view = view_image(get_store(), image_id)
+    return [Prediction.of(face.prediction, view.personas) for face in view.faces if face.prediction]
+
+
+@router.get("/{image_id}/original", openapi_extra=ORIGINAL)
+def read_original(request: ApiRequest, image_id: ImageId) -> HttpResponseBase:
+    """The picture's bytes, as they came."""
+    return pictures.original(request, image_id)
+
+
+@router.get("/{image_id}/preview", openapi_extra=JPEG)
+def read_preview(request: ApiRequest, image_id: ImageId, size: PreviewSize = "1600") -> HttpResponseBase:
+    """The whole picture as a JPEG that any browser shows, upright."""
+    return pictures.preview(request, image_id, int(size))

@@ -1,0 +1,365 @@
+"""The crawler against a server that misbehaves: each misbehaviour has its reason, and costs no more than itself."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from ingest.rejections import (
+    BUSY_SERVER,
+    DISALLOWED,
+    FORBIDDEN_ADDRESS,
+    NO_PICTURES,
+    NOT_A_PICTURE,
+    READ_FAILED,
+    REFUSED_BY_SERVER,
+    TIMED_OUT,
+    TOO_MANY_BYTES,
+    TOO_MANY_REDIRECTS,
+    UNREACHABLE,
+    RejectedError,
+)
+from ingest.web.crawler import MAX_REDIRECTS, MAX_TRIES, mark_of, since_of
+from tests.ingest.web.conftest import Visit
+from tests.ingest.web.server import Handler, Site, content, in_turn, page, redirect
+
+Visitor = Callable[..., Visit]
+MODIFIED = "Wed, 21 Oct 2015 07:28:00 GMT"
+
+
+def test_a_picture_is_fetched_under_the_name_of_its_host(visit: Visitor, site: Site, picture: bytes) -> None:
+    site.answers["/a.png?size=1"] = content(picture)
+    assert visit().fetch("/a.png?size=1") == (picture, 0)
+    (headers,) = site.headers_of("/a.png?size=1")
+    assert headers["Host"] == f"site.test:{site.port}"
+    assert headers["User-Agent"] == "faceproject/1 (tests)"
+    assert "Cookie" not in headers
+
+
+# ---- where it does not go --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("place", ["http://169.254.169.254/", "http://127.0.0.2/", "http://[::1]/", "http://10.0.0.1/"])
+def test_a_redirect_into_another_network_is_not_followed(visit: Visitor, site: Site, place: str) -> None:
+    site.answers["/a.png"] = redirect(place)
+    assert visit().reason("/a.png") == FORBIDDEN_ADDRESS
+    assert site.asked() == ["/a.png"]
+
+
+def test_a_redirect_to_a_port_that_is_not_asked_is_not_followed(visit: Visitor, site: Site) -> None:
+    site.answers["/a.png"] = redirect("http://site.test:22/")
+    assert visit().reason("/a.png") == FORBIDDEN_ADDRESS
+
+
+@pytest.mark.parametrize("place", ["file:///etc/passwd", "ftp://site.test/a.png", "gopher://site.test/"])
+def test_a_redirect_to_another_scheme_is_not_followed(visit: Visitor, site: Site, place: str) -> None:
+    site.answers["/a.png"] = redirect(place)
+    assert visit().reason("/a.png") == "bad_address"
+
+
+def test_a_name_that_changes_its_address_is_connected_to_where_it_was_checked(
+    visit: Visitor, site: Site, picture: bytes
+) -> None:
+    """Each request resolves once; what the name would answer the second time never counts for the first."""
+    site.answers["/a.png"] = content(picture)
+    asked: list[str] = []
+
+    def rebinding(host: str, port: int) -> Sequence[str]:
+        asked.append(host)
+        return ["127.0.0.1"] if len(asked) <= 2 else ["169.254.169.254"]  # robots.txt and the picture, then the trick
+
+    visitor = visit(resolver=rebinding)
+    assert visitor.fetch("/a.png")[0] == picture
+    assert len(asked) == 2
+    assert visitor.reason("/a.png") == FORBIDDEN_ADDRESS
+    assert len(site.asked()) == 1
+
+
+def test_a_name_with_one_address_too_many_is_not_asked(visit: Visitor, site: Site) -> None:
+    visitor = visit(resolver=lambda host, port: ["127.0.0.1", "192.168.0.1"])
+    assert visitor.reason("/a.png") == FORBIDDEN_ADDRESS
+    assert site.requests == []
+
+
+def test_without_leave_not_even_the_tests_own_server_is_asked(visit: Visitor, site: Site) -> None:
+    assert visit(allowed=[]).reason("/a.png") == FORBIDDEN_ADDRESS
+    assert site.requests == []
+
+
+def test_a_name_that_nobody_has_is_told(visit: Visitor) -> None:
+    def unknown(host: str, port: int) -> Sequence[str]:
+        raise OSError("no such name")
+
+    assert visit(resolver=unknown).reason("/a.png") == UNREACHABLE
+
+
+def test_a_redirect_loop_ends(visit: Visitor, site: Site) -> None:
+    site.answers["/a"], site.answers["/b"] = redirect("/b", 301), redirect("/a", 307)
+    assert visit().reason("/a") == TOO_MANY_REDIRECTS
+    assert len(site.asked()) == MAX_REDIRECTS + 1
+
+
+def test_a_redirect_to_another_site_obeys_its_robots_txt_too(visit: Visitor, site: Site, picture: bytes) -> None:
+    site.answers["/a.png"] = redirect(site.url("/b.png", host="other.test"))
+    site.answers["/b.png"] = content(picture)
+    visitor = visit()
+    assert visitor.fetch("/a.png")[0] == picture
+    hosts = [headers["Host"].partition(":")[0] for headers in site.headers_of("/robots.txt")]
+    assert sorted(hosts) == ["other.test", "site.test"]
+    assert {host for host, _ in visitor.turns.taken} == {"site.test", "other.test"}
+
+
+# ---- answers that are not what they say ------------------------------------------------------------------------------
+def test_an_endless_body_is_read_no_further_than_allowed(visit: Visitor, site: Site, picture: bytes) -> None:
+    sent: list[int] = []
+
+    def endless(handler: Handler) -> None:
+        handler.begin(200, {"Content-Type": "image/png"})
+        handler.wfile.write(picture)
+        while not handler.released.is_set():
+            handler.wfile.write(b"\0" * 2**16)
+            sent.append(2**16)
+
+    site.answers["/a.png"] = endless
+    assert visit(max_bytes=2**20).reason("/a.png") == TOO_MANY_BYTES
+    site.released.wait(0)
+    assert sum(sent) < 64 * 2**20
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read(visit: Visitor, site: Site, picture: bytes) -> None:
+    def large(handler: Handler) -> None:
+        handler.begin(200, {"Content-Length": str(10**12)})
+        handler.wfile.write(picture)
+        handler.released.wait(60)
+
+    site.answers["/a.png"] = large
+    assert visit().reason("/a.png") == TOO_MANY_BYTES
+
+
+@pytest.mark.parametrize("body", [b"<!doctype html><p>Sign in first", b"MZ\0\0program", b""])
+def test_what_says_it_is_a_picture_and_is_none_is_not_kept(visit: Visitor, site: Site, body: bytes) -> None:
+    site.answers["/a.jpg"] = content(body, "image/jpeg")
+    assert visit().reason("/a.jpg") == NOT_A_PICTURE
+
+
+def test_a_picture_that_says_it_is_text_is_a_picture(visit: Visitor, site: Site, picture: bytes) -> None:
+    site.answers["/a.txt"] = content(picture, "text/plain")
+    assert visit().fetch("/a.txt")[0] == picture
+    assert visit().look("/a.txt") == [site.url("/a.txt")]
+
+
+@pytest.mark.parametrize("begins", ["picture", "page"])
+def test_a_gzip_bomb_is_unpacked_no_further_than_allowed(
+    visit: Visitor, site: Site, picture: bytes, begins: str
+) -> None:
+    head = picture if begins == "picture" else b"<!doctype html><p>"
+    bomb = gzip.compress(head + b"\0" * (64 * 2**20))
+    assert len(bomb) < 2**18
+    site.answers["/a"] = content(bomb, "text/html", Content_Encoding="gzip")
+    with pytest.raises(RejectedError) as caught:
+        visitor = visit(max_bytes=2**20)
+        visitor.fetch("/a") if begins == "picture" else visitor.look("/a")
+    assert caught.value.reason == TOO_MANY_BYTES
+
+
+def test_what_only_says_it_is_compressed_is_told(visit: Visitor, site: Site, picture: bytes) -> None:
+    site.answers["/a.png"] = content(picture, Content_Encoding="gzip")
+    assert visit().reason("/a.png") == READ_FAILED
+
+
+def test_a_body_that_breaks_off_is_told(visit: Visitor, site: Site, picture: bytes) -> None:
+    def broken(handler: Handler) -> None:
+        handler.begin(200, {"Content-Length": str(len(picture) + 100)})
+        handler.wfile.write(picture)
+
+    site.answers["/a.png"] = broken
+    assert visit().reason("/a.png") == UNREACHABLE
+
+
+def drip(handler: Handler, *parts: bytes) -> None:
+    for part in parts:
+        handler.wfile.write(part)
+    while not handler.released.wait(0.02):
+        handler.wfile.write(b"x")
+
+
+def slow_head(handler: Handler) -> None:
+    drip(handler, b"HTTP/1.1 200 OK\r\nX-Slow: ")
+
+
+def slow_body(handler: Handler) -> None:
+    drip(handler, b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n\x89PNG\r\n\x1a\n")
+
+
+def slow_chunk(handler: Handler) -> None:
+    drip(handler, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1;")
+
+
+@pytest.mark.parametrize("slow", [slow_head, slow_body, slow_chunk])
+def test_a_server_that_drips_is_given_up(visit: Visitor, site: Site, slow: Any) -> None:
+    site.answers["/robots.txt"] = content(b"", "text/plain")
+    site.answers["/a.png"] = slow
+    assert visit(seconds=0.5).reason("/a.png") == TIMED_OUT
+
+
+def test_a_server_that_is_not_there_is_told(visit: Visitor, site: Site) -> None:
+    site.answers["/robots.txt"] = content(b"", "text/plain")
+    site.answers["/a.png"] = lambda handler: handler.connection.close()
+    assert visit().reason("/a.png") == UNREACHABLE
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410, 500])
+def test_an_error_is_told(visit: Visitor, site: Site, status: int) -> None:
+    site.answers["/a.png"] = content(b"no", status=status)
+    assert visit().reason("/a.png") == REFUSED_BY_SERVER
+
+
+# ---- manners ---------------------------------------------------------------------------------------------------------
+def test_what_robots_txt_forbids_is_not_asked_for(visit: Visitor, site: Site, picture: bytes) -> None:
+    site.answers["/robots.txt"] = content(b"User-agent: faceproject\nDisallow: /private/\n", "text/plain")
+    site.answers["/a.png"] = content(picture)
+    visitor = visit()
+    assert visitor.reason("/private/a.png") == DISALLOWED
+    assert visitor.fetch("/a.png")[0] == picture
+    assert site.asked() == ["/a.png"]
+    assert len(site.headers_of("/robots.txt")) == 1
+
+
+def test_rules_for_other_crawlers_are_not_ours(visit: Visitor, site: Site, picture: bytes) -> None:
+    rules = b"User-agent: otherbot\nDisallow: /\n\nUser-agent: *\nAllow: /\n"
+    site.answers["/robots.txt"] = content(rules, "text/plain")
+    site.answers["/a.png"] = content(picture)
+    assert visit().fetch("/a.png")[0] == picture
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_site_whose_robots_txt_fails_is_left_alone(visit: Visitor, site: Site, status: int) -> None:
+    site.answers["/robots.txt"] = content(b"", status=status)
+    assert visit().reason("/a.png") == DISALLOWED
+    assert site.asked() == []
+
+
+def test_of_an_endless_robots_txt_the_beginning_counts(visit: Visitor, site: Site) -> None:
+    def endless(handler: Handler) -> None:
+        handler.begin(200, {"Content-Type": "text/plain"})
+        handler.wfile.write(b"User-agent: *\nDisallow: /\n")
+        while not handler.released.is_set():
+            handler.wfile.write(b"# and so on\n" * 1000)
+
+    site.answers["/robots.txt"] = endless
+    assert visit().reason("/a.png") == DISALLOWED
+
+
+@pytest.mark.parametrize(("said", "kept"), [("Crawl-delay: 7", 7.0), ("Crawl-delay: 0.1", 1.0), ("", 1.0)])
+def test_each_request_takes_a_turn_as_long_as_the_site_wants(
+    visit: Visitor, site: Site, picture: bytes, said: str, kept: float
+) -> None:
+    site.answers["/robots.txt"] = content(f"User-agent: *\n{said}\n".encode(), "text/plain")
+    site.answers["/a.png"] = content(picture)
+    visitor = visit()
+    visitor.fetch("/a.png")
+    assert visitor.turns.taken == [("site.test", 1.0), ("site.test", kept)]
+
+
+def test_a_site_that_wants_to_be_asked_too_rarely_is_not_asked(visit: Visitor, site: Site) -> None:
+    site.answers["/robots.txt"] = content(b"User-agent: *\nCrawl-delay: 3600\n", "text/plain")
+    assert visit().reason("/a.png") == DISALLOWED
+
+
+@pytest.mark.parametrize(
+    ("said", "waited"), [("30", 30.0), ("Mon, 04 May 2026 12:00:45 GMT", 45.0), ("soon", 10.0), ("-1", 10.0)]
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_is_asked_again_when_it_says(
+    visit: Visitor, site: Site, picture: bytes, status: int, said: str, waited: float
+) -> None:
+    site.answers["/a.png"] = in_turn(content(b"", status=status, Retry_After=said), content(picture))
+    visitor = visit()
+    assert visitor.fetch("/a.png")[0] == picture
+    assert [seconds for _, seconds in visitor.turns.taken] == [1.0, 1.0, waited, 1.0]
+
+
+def test_a_server_that_stays_busy_is_given_up(visit: Visitor, site: Site) -> None:
+    site.answers["/a.png"] = content(b"", status=429, Retry_After="1")
+    visitor = visit()
+    assert visitor.reason("/a.png") == BUSY_SERVER
+    assert len(site.asked()) == MAX_TRIES
+    assert visitor.reason("/b.png") == BUSY_SERVER
+    assert len(site.asked()) == MAX_TRIES
+
+
+def test_a_server_that_is_busy_for_long_is_not_waited_for(visit: Visitor, site: Site) -> None:
+    site.answers["/a.png"] = content(b"", status=503, Retry_After="86400")
+    visitor = visit()
+    assert visitor.reason("/a.png") == BUSY_SERVER
+    assert len(site.asked()) == 1
+    assert max(seconds for _, seconds in visitor.turns.taken) == 1.0
+
+
+# ---- a second time ---------------------------------------------------------------------------------------------------
+def test_what_has_not_changed_since_is_not_sent_again(visit: Visitor, site: Site, picture: bytes) -> None:
+    site.answers["/a.png"] = in_turn(content(picture, Last_Modified=MODIFIED), lambda handler: handler.begin(304))
+    visitor = visit()
+    _, mark = visitor.fetch("/a.png")
+    assert mark == 1445412480 * 10**9
+    assert visitor.fetch("/a.png", known=mark) == (b"", None)
+    assert site.headers_of("/a.png")[1]["If-Modified-Since"] == MODIFIED
+
+
+@pytest.mark.parametrize("header", [{"Last_Modified": MODIFIED}, {"ETag": '"one"'}, {"ETag": 'W/"one"'}])
+def test_where_the_server_does_not_compare_its_body_is_left_unread(
+    visit: Visitor, site: Site, picture: bytes, header: dict[str, str]
+) -> None:
+    site.answers["/a.png"] = content(picture, **header)
+    visitor = visit()
+    _, mark = visitor.fetch("/a.png")
+    assert mark
+    assert visitor.fetch("/a.png", known=mark) == (b"", None)
+
+
+def test_what_has_changed_is_fetched_again(visit: Visitor, site: Site, picture: bytes) -> None:
+    site.answers["/a.png"] = in_turn(content(picture, ETag='"one"'), content(picture + b"\0", ETag='"two"'))
+    visitor = visit()
+    _, mark = visitor.fetch("/a.png")
+    assert mark
+    body, other = visitor.fetch("/a.png", known=mark)
+    assert (body, other == mark) == (picture + b"\0", False)
+
+
+def test_marks_are_numbers_that_every_store_holds_and_of_two_kinds() -> None:
+    etag = mark_of({"ETag": '"x"'})
+    assert 0 < etag < 2**63
+    assert since_of(etag) == ""
+    assert since_of(mark_of({"Last-Modified": MODIFIED})) == MODIFIED
+    for senseless in ("", "yesterday", "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"):
+        assert mark_of({"Last-Modified": senseless}) == 0
+    assert mark_of({"Last-Modified": "yesterday", "ETag": '"x"'}) == etag
+
+
+# ---- looking ---------------------------------------------------------------------------------------------------------
+def test_a_pages_pictures_are_found(visit: Visitor, site: Site) -> None:
+    site.answers["/wiki/File:A.jpg"] = page('<img src="/a.png"><a href="b.jpg">b</a>')
+    assert visit().look("/wiki/File:A.jpg") == [site.url("/a.png"), site.url("/wiki/b.jpg")]
+    assert site.asked() == ["/wiki/File:A.jpg"]
+
+
+def test_links_of_a_page_that_moved_are_those_of_where_it_is(visit: Visitor, site: Site) -> None:
+    site.answers["/old"] = redirect("/new/")
+    site.answers["/new/"] = page('<img src="a.png">')
+    assert visit().look("/old") == [site.url("/new/a.png")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (page("<p>nothing"), NO_PICTURES),
+        (content(b"{}", "application/json"), NOT_A_PICTURE),
+        (content(b"PK\0", "text/html"), NOT_A_PICTURE),
+    ],
+)
+def test_where_there_is_no_picture_it_is_told(visit: Visitor, site: Site, answer: Any, reason: str) -> None:
+    site.answers["/a"] = answer
+    with pytest.raises(RejectedError) as caught:
+        visit().look("/a")
+    assert caught.value.reason == reason
