@@ -61,9 +61,7 @@ def draw_face(
         brought_back = _bring_back(store, nearest, actor=actor, at=at, command_id=command_id)
         return Drawn(face=nearest, is_new=False, brought_back=brought_back)
     face = nearest or _add(store, extractors, image, box, actor=actor, at=at, command_id=command_id)
-    event = NewEvent(
-        kind=FACE_DRAWN, actor=actor, at=at, command_id=command_id, payload={"face": list(face.key)}
-    )
+    event = NewEvent(kind=FACE_DRAWN, actor=actor, at=at, command_id=command_id, payload={"face": list(face.key)})
     store.record(LABELS, [event])
     return Drawn(face=face, is_new=True)
 

@@ -49,6 +49,7 @@ urlpatterns = [
     path("images/<sha256:image_id>/original", pictures.original, name="image-original"),
     path("images/<sha256:image_id>/preview-<int:size>.jpg", pictures.preview, name="image-preview"),
     path("faces/<sha256:image_id>/<int:face_no>/<int:size>.jpg", pictures.face_crop, name="face-crop"),
+    path("faces/<sha256:image_id>/<int:face_no>/why/", pictures.why, name="face-why"),
     path("labels/", labelling.label, name="label"),
     path("history/", history.history, name="history"),
     path("undo/", history.undo, name="undo"),

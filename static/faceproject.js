@@ -216,7 +216,8 @@
   document.addEventListener(
     "toggle",
     (event) => {
-      const field = event.target.open && event.target.querySelector("input:not([type=hidden])");
+      const menu = event.target.open && event.target.matches("details.menu, details.popover");
+      const field = menu && event.target.querySelector("input:not([type=hidden])");
       if (field) field.select();
     },
     true,

@@ -94,6 +94,12 @@ def percent(probability: float | None) -> str:
 
 
 @register.filter
+def similarity(cosine: float) -> str:
+    """A cosine as people read it; rounded down, as probabilities are."""
+    return f"{math.floor(cosine * 100 + 1e-4) / 100:.2f}"
+
+
+@register.filter
 def ago(moment: datetime) -> str:
     """How long ago, in one unit: "just now", "5 minutes ago", "2 days ago"."""
     if timezone.now() - moment < timedelta(minutes=1):

@@ -13,9 +13,10 @@ from django.utils.cache import get_conditional_response, patch_cache_control
 from django.views.decorators.http import require_safe
 
 from personas.crops import CROP_SIZES, PREVIEW_SIZES, CachedJpeg, crop_digest, cut_face, originals, shrink_picture
-from personas.entities import Image, ImageStatus
+from personas.entities import FaceKey, Image, ImageStatus
 from personas.errors import NotFoundError
 from personas.selectors.faces import shown_image, view_image
+from personas.selectors.why import explain
 from personas.store import get_store
 from personas.views.http import PageRequest, cursor_of, more_url, page, page_size, wants_partial
 
@@ -80,6 +81,15 @@ def face_crop(request: HttpRequest, image_id: str, face_no: int, size: int) -> H
     version = request.GET.get("v", "")
     immutable = bool(version) and crop_digest(face).startswith(version)
     return _jpeg(request, cut_face(face, size=size, neighbours=faces), immutable=immutable)
+
+
+@require_safe
+def why(request: PageRequest, image_id: str, face_no: int) -> HttpResponse:
+    """The labelled faces of a persona (`?persona=`) that a face resembles most: as a page, or in place."""
+    found = explain(get_store(), FaceKey(image_id, face_no), request.GET.get("persona", ""))
+    if request.htmx:
+        return render(request, "people/_why.html", {"why": found})
+    return page(request, "people/why.html", {"why": found})
 
 
 @require_safe

@@ -141,7 +141,9 @@ def test_a_box_over_the_edge_is_cut_there(at: Draw) -> None:
     assert at(Box(-20.0, -10.0, 60.0, 50.0)).face.box == Box(0.0, 0.0, 40.0, 40.0)
 
 
-def test_nothing_is_drawn_into_a_picture_that_is_not_there_or_was_deleted(at: Draw, store: Store, image_id: str) -> None:
+def test_nothing_is_drawn_into_a_picture_that_is_not_there_or_was_deleted(
+    at: Draw, store: Store, image_id: str
+) -> None:
     with pytest.raises(NotFoundError):
         at(MISSED, image_id="0" * 64)
     delete_images(store=store, image_ids=[image_id], actor="ada", at=now(), command_id=make.command_id())
