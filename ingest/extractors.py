@@ -42,7 +42,7 @@ class ExtractorPool:
 
     @contextmanager
     def borrowed(self, *, seconds: float | None = None) -> Iterator[FaceExtractor]:
-        """An extractor of one's own for a while. seconds: to wait for one (None: for ever). Raises ExtractorsBusyError."""
+        """An extractor of one's own. seconds: to wait for one (None: for ever). Raises ExtractorsBusyError."""
         try:
             extractor = self._free.get(timeout=seconds)
         except queue.Empty as error:

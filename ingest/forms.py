@@ -7,6 +7,12 @@ from django import forms
 from personas.forms import CommandForm
 
 
+class FindForm(forms.Form):
+    """One picture, to be looked at and forgotten."""
+
+    picture = forms.FileField()
+
+
 class DrawForm(CommandForm):
     """A box in pixels of the upright picture."""
 

@@ -29,6 +29,7 @@ urlpatterns = [
     path("", people.grid, name="persona-grid"),
     path("personas/", people.add, name="persona-add"),
     path("personas/names/", people.names, name="persona-names"),
+    path("personas/matches/", people.matches, name="persona-matches"),
     path("personas/<str:persona_id>/", people.persona, name="persona"),
     path("personas/<str:persona_id>/rename/", people.rename, name="persona-rename"),
     path("personas/<str:persona_id>/cover/", people.cover, name="persona-cover"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,31 +49,40 @@ def explain(store: Store, key: FaceKey, persona_id: str) -> Explanation:
     recogniser = current_recogniser()
     embedder = recogniser.embedder if recogniser else face.embedder
     embedding = store.embeddings_of([key], embedder=embedder).get(key)
-    nearest, n_compared, is_cut = _compare(store, persona_id, embedding, embedder=embedder, besides={key})
-    return Explanation(face=face, persona=persona, nearest=nearest, n_compared=n_compared, is_cut=is_cut)
+    keys, vectors, is_cut = _labelled(store, persona_id, embedder=embedder, besides={key})
+    if embedding is None or not keys:
+        return Explanation(face=face, persona=persona, nearest=(), n_compared=0, is_cut=is_cut)
+    nearest = _nearest(store, keys, vectors @ embedding)
+    return Explanation(face=face, persona=persona, nearest=nearest, n_compared=len(keys), is_cut=is_cut)
 
 
-def resembling(store: Store, persona_id: str, embedding: FloatArray, *, embedder: str) -> tuple[Resemblance, ...]:
-    """The labelled faces of a persona that are nearest an embedding, float32 (128,), L2-normalised."""
-    return _compare(store, persona_id, embedding, embedder=embedder)[0]
+def resembling(
+    store: Store, persona_id: str, embeddings: FloatArray, *, embedder: str
+) -> list[tuple[Resemblance, ...]]:
+    """For each of embeddings, float32 (n, 128), L2-normalised, the nearest labelled faces of a persona; read once."""
+    keys, vectors, _ = _labelled(store, persona_id, embedder=embedder)
+    if not keys:
+        return [()] * len(embeddings)
+    return [_nearest(store, keys, vectors @ embedding) for embedding in embeddings]
 
 
-def _compare(
-    store: Store, persona_id: str, embedding: FloatArray | None, *, embedder: str, besides: Collection[FaceKey] = ()
-) -> tuple[tuple[Resemblance, ...], int, bool]:
+def _labelled(
+    store: Store, persona_id: str, *, embedder: str, besides: Collection[FaceKey] = ()
+) -> tuple[list[FaceKey], FloatArray, bool]:
+    """Labelled faces with their embeddings, float32 (n, 128), and whether there are more than are compared."""
     labels = store.labels_of_persona(persona_id, belongs=True, limit=COMPARED_AT_MOST)
-    is_cut = labels.next_cursor is not None
     keys = [label.key for label in labels.items if label.key not in besides]
-    known = store.embeddings_of(keys, embedder=embedder) if embedding is not None else {}
-    if embedding is None or not known:
-        return (), 0, is_cut
-    compared = [key for key in keys if key in known]
-    similarities = np.stack([known[key] for key in compared]) @ embedding
+    known = store.embeddings_of(keys, embedder=embedder)
+    keys = [key for key in keys if key in known]
+    vectors = np.array([known[key] for key in keys], np.float32)
+    return keys, vectors, labels.next_cursor is not None
+
+
+def _nearest(store: Store, keys: Sequence[FaceKey], similarities: FloatArray) -> tuple[Resemblance, ...]:
     places = np.argsort(-similarities, kind="stable")[:NEAREST].tolist()
-    faces = faces_by_key(store, [compared[place] for place in places])
-    nearest = tuple(
-        Resemblance(face=faces[compared[place]], similarity=float(similarities[place]))
+    faces = faces_by_key(store, [keys[place] for place in places])
+    return tuple(
+        Resemblance(face=faces[keys[place]], similarity=float(similarities[place]))
         for place in places
-        if compared[place] in faces
+        if keys[place] in faces
     )
-    return nearest, len(compared), is_cut

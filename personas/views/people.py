@@ -34,6 +34,7 @@ from personas.views.http import PageRequest, cursor_of, done, more_url, page, pa
 CARDS = 60
 TILES = 60
 SUGGESTIONS = 30
+MATCHES = 8
 THUMBNAILS = 60
 TABS = ("predicted", "labelled", "rejected", "pictures")
 #: How faces may be sorted (`?sort=`), and the least probabilities to pick from (`?min=`, per cent), with their words.
@@ -64,6 +65,17 @@ def grid(request: PageRequest) -> HttpResponse:
         context["counts"] = store.count_images()
         context["offers_sample"] = Path(settings.SAMPLE_DATA).is_dir()
     return page(request, "people/grid.html", context)
+
+
+@require_safe
+def matches(request: PageRequest) -> HttpResponse:
+    """People whose name is being typed into the search field, with covers and counts."""
+    store = get_store()
+    search = request.GET.get("q", "").strip()
+    found = persona_grid(store, search=search, limit=MATCHES).items if search else ()
+    covers = faces_by_key(store, [summary.cover for summary in found if summary.cover])
+    people = [(summary, covers.get(summary.cover) if summary.cover else None) for summary in found]
+    return render(request, "people/_matches.html", {"people": people, "search": search})
 
 
 @require_safe

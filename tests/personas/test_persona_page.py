@@ -166,7 +166,7 @@ def _like(embedding: FloatArray, cosine: float, seed: str) -> FloatArray:
 
 @pytest.fixture
 def asked(store: Store) -> FaceKey:
-    """A face predicted to be Ada's, and six labelled ones of her that are alike to it, each less than the one before."""
+    """A face predicted to be Ada's, and six labelled ones that resemble it less and less."""
     key = _picture(store, "asked")
     embedding = store.embeddings_of([key])[key]
     make.add_personas(store, "Ada")
