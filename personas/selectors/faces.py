@@ -10,6 +10,7 @@ import numpy as np
 
 from personas.entities import (
     DELETED,
+    SET_ASIDE,
     Face,
     FaceKey,
     Image,
@@ -39,6 +40,11 @@ class FaceView:
     def rejected_ids(self) -> frozenset[str]:
         return frozenset(label.persona_id for label in self.rejections)
 
+    @property
+    def is_set_aside(self) -> bool:
+        """Somebody said that it is not worth a name, or no face."""
+        return self.label is not None and self.label.persona_id in SET_ASIDE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageView:
@@ -48,6 +54,15 @@ class ImageView:
     paths: tuple[ImagePath, ...]
     faces: tuple[FaceView, ...]
     personas: dict[str, Persona]
+
+    @property
+    def present(self) -> tuple[FaceView, ...]:
+        """The faces that are worth a look."""
+        return tuple(face for face in self.faces if not face.is_set_aside)
+
+    @property
+    def set_aside(self) -> tuple[FaceView, ...]:
+        return tuple(face for face in self.faces if face.is_set_aside)
 
 
 def view_image(store: Store, image_id: str, *, n_candidates: int = 3) -> ImageView:

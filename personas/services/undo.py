@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from personas.entities import LABELS, Event, FaceKey, Verdict
+from personas.entities import LABELS, NOT_A_FACE, Event, FaceKey, Verdict
 from personas.errors import FaceProjectError, NotFoundError
 from personas.projection import (
     COMMAND_UNDONE,
@@ -160,6 +160,8 @@ def _plan(store: Store, events: Sequence[Event]) -> _Plan:
                 plan.add(Fact(IMAGES_RESTORED, event.payload))
             case "images_restored":
                 plan.add(Fact(IMAGES_DELETED, event.payload))
+            case "face_drawn":
+                plan.add(_no_face(store, FaceKey(*event.payload["face"])))
     return plan
 
 
@@ -203,6 +205,14 @@ def _restore_labels(store: Store, events: Sequence[Event], plan: _Plan) -> Mappi
             payload = labelled_payload(persona_id, faces[start : start + MAX_FACES_PER_EVENT], verdict, now)
             plan.facts.append(Fact(FACES_LABELLED, payload))
     return cleared
+
+
+def _no_face(store: Store, key: FaceKey) -> Fact | None:
+    """A face that was drawn is none after all; None when somebody has said something of it since."""
+    said = said_of(store, [key])
+    if said:
+        return None
+    return Fact(FACES_LABELLED, labelled_payload(NOT_A_FACE, [key], Verdict.BELONGS, said))
 
 
 # ---- personas --------------------------------------------------------------------------------------------------------
