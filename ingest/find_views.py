@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -24,10 +24,10 @@ from personas.views.http import PageRequest, page
 @takes_bodies(can_look, one_picture=True)
 @csrf_exempt  # checked below: the check reads the form, and the file must not be spooled to a disk by then
 @require_http_methods(["GET", "HEAD", "POST"])
-def find(request: PageRequest) -> HttpResponse:
+def find(request: PageRequest) -> HttpResponseBase:
     """A picture is chosen or dropped; its faces, and who they may be, come back. Nothing of it is kept."""
     request.upload_handlers = [InMemoryUploadHandler(request)]
-    answer: HttpResponse = _find(request)
+    answer: HttpResponseBase = _find(request)
     return answer
 
 
