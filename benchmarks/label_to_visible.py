@@ -16,18 +16,14 @@ import shutil
 import statistics
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.browser import browser_page, find_browser
 from benchmarks.installation import Installation, Running
-from benchmarks.report import Goal, Row, SkippedError
+from benchmarks.report import Goal, Row
 from benchmarks.settings import Bench, SeedPicture, seed_pictures
 
-CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-#: How long the page may take to show anything.
-WAIT_MS = 60_000
 TILES = "li.tile-predicted"
 DRAWN = f"""() => {{
   const crop = document.querySelector('{TILES} img');
@@ -48,7 +44,7 @@ MAIN_FACE = """() => {
 
 
 def measure(bench: Bench) -> Iterable[Row]:
-    browser = _browser()
+    browser = find_browser()
     folder = bench.data("presidents")
     presidents = sorted({picture.persona for picture in seed_pictures(folder) if picture.persona})
     seconds, shares, wrong = [], [], 0
@@ -59,7 +55,7 @@ def measure(bench: Bench) -> Iterable[Row]:
         installation.manage("train")
         pictures = [p for p in seed_pictures(data) if p.persona == president and p.category == "presidential"]
         random.Random(number).shuffle(pictures)
-        with installation.running() as running, _page(browser) as page:
+        with installation.running() as running, browser_page(browser) as page:
             elapsed, shown = _name_and_watch(page, running, pictures, president)
         seconds.append(elapsed)
         shares.append(100 * len(shown & _ids(pictures[1:])) / (len(pictures) - 1))
@@ -95,27 +91,6 @@ def withhold(folder: Path, copy: Path, persona: str) -> Path:
 
 def _ids(pictures: Sequence[SeedPicture]) -> set[str]:
     return {hashlib.sha256(picture.path.read_bytes()).hexdigest() for picture in pictures}
-
-
-def _browser() -> str:
-    found = next((path for path in CHROMIUM if Path(path).exists()), None)
-    if found is None:
-        raise SkippedError("there is no Chromium on this machine; on Debian: apt install chromium")
-    return found
-
-
-@contextmanager
-def _page(browser: str) -> Any:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=FLAGS)
-        try:
-            page = chromium.new_page(viewport={"width": 1280, "height": 900})
-            page.set_default_timeout(WAIT_MS)
-            yield page
-        finally:
-            chromium.close()
 
 
 def _name_and_watch(page: Any, running: Running, pictures: list[SeedPicture], persona: str) -> tuple[float, set[str]]:

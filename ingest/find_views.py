@@ -27,8 +27,7 @@ from personas.views.http import PageRequest, page
 def find(request: PageRequest) -> HttpResponseBase:
     """A picture is chosen or dropped; its faces, and who they may be, come back. Nothing of it is kept."""
     request.upload_handlers = [InMemoryUploadHandler(request)]
-    answer: HttpResponseBase = _find(request)
-    return answer
+    return _find(request)
 
 
 @csrf_protect

@@ -82,6 +82,9 @@ class PlacedFile:
     file: IncomingFile
     path: str
 
+    def chunks(self) -> Iterable[bytes]:
+        return self.file.chunks()
+
 
 def incoming_folder() -> Path:
     return Path(settings.MEDIA_ROOT) / "incoming"
@@ -119,10 +122,8 @@ def receive_upload(
                 raise UnableToReceiveError(
                     f"One upload may hold {MAX_FILES} files. Send fewer at once, or use `manage.py ingest FOLDER`."
                 )
-            name, sent = (
-                (safe_path(file.path), file.file) if isinstance(file, PlacedFile) else (safe_name(file.name), file)
-            )
-            if not _receive(folder, name, sent.chunks()):
+            name = safe_path(file.path) if isinstance(file, PlacedFile) else safe_name(file.name)
+            if not _receive(folder, name, file.chunks()):
                 rejected.append(_too_large(name))
         if not n_files:
             raise UnableToReceiveError("No file was sent. Choose at least one picture.")

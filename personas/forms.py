@@ -94,6 +94,25 @@ class MergeForm(CommandForm):
         return values
 
 
+class SkipForm(forms.Form):
+    """A face that somebody leaves for later."""
+
+    face = FaceKeyField()
+
+
+class AboveForm(forms.Form):
+    """How sure a version must be of a face, per cent."""
+
+    above = forms.DecimalField(min_value=50, max_value=100, max_digits=6, decimal_places=3, required=False)
+
+
+class ConfirmForm(CommandForm):
+    """Everything that a version names with at least this probability (per cent), as the page before showed it."""
+
+    above = forms.DecimalField(min_value=50, max_value=100, max_digits=6, decimal_places=3)
+    version = forms.IntegerField(min_value=0)
+
+
 class LabelForm(CommandForm):
     """Faces, and what is said of them: a verdict with a persona's id, or with a name.
 

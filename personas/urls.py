@@ -6,6 +6,7 @@ from django.urls.converters import StringConverter
 
 from personas.views import (
     account,
+    bulk,
     curation,
     health,
     history,
@@ -14,6 +15,7 @@ from personas.views import (
     learning,
     people,
     pictures,
+    review,
     tokens,
     unknown,
 )
@@ -36,6 +38,10 @@ urlpatterns = [
     path("personas/<str:persona_id>/hide/", curation.hide, name="persona-hide"),
     path("personas/<str:persona_id>/merge/", curation.merge, name="persona-merge"),
     path("personas/<str:persona_id>/delete/", curation.delete, name="persona-delete"),
+    path("personas/<str:persona_id>/confirm/", bulk.confirm, name="persona-confirm"),
+    path("review/", review.review, name="review"),
+    path("review/count/", review.count, name="review-count"),
+    path("review/skip/", review.skip, name="review-skip"),
     path("unknown/", unknown.unknown, name="unknown"),
     path("unknown/groups/", unknown.groups, name="unknown-groups"),
     path("unknown/grouping/", unknown.grouping, name="grouping"),

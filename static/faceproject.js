@@ -138,7 +138,8 @@
     const active = document.activeElement;
     const open = main().querySelector("details[open]");
     const field = active && main().contains(active) && active.matches("input:not([type=hidden]), select, textarea");
-    return Boolean(open) || Boolean(field && active.value);
+    const picked = main().querySelector(".pick input:checked");
+    return Boolean(open) || Boolean(picked) || Boolean(field && active.value);
   }
 
   function refresh(predictions) {

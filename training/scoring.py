@@ -103,7 +103,8 @@ def score_matrix(recogniser: VersionRecogniser, matrix: EmbeddingMatrix, *, rows
         here = slice(*np.searchsorted(barred_place, [start, start + len(part)]).tolist())
         barred = list(zip((barred_place[here] - start).tolist(), barred_class[here].tolist(), strict=True))
         claims = recogniser.classifier.claims(_vectors(matrix, part), excluded=barred or None)
-        uncertain = claims.uncertainty >= REVIEW_UNCERTAINTY
+        nearly = ~claims.accepted & (claims.probability >= 0.5)  # sure, were it not for the cut-off
+        uncertain = (claims.uncertainty >= REVIEW_UNCERTAINTY) | nearly
         faces = RankedFaces(matrix.face_keys(part), claims.probability.astype(np.float64).round(6))
         everything = Claimed(persona=claims.class_index, faces=faces)
         here_open = is_open[start : start + CHUNK]

@@ -37,30 +37,42 @@ def side_by_side(
     waiting = deque(by_host.values())
     done: queue.SimpleQueue[tuple[T, R] | BaseException] = queue.SimpleQueue()
     stopped = threading.Event()
-
-    def work() -> None:
-        try:
-            while waiting and not stopped.is_set():
-                try:
-                    group = waiting.popleft()
-                except IndexError:  # another thread was quicker
-                    return
-                for item in group:
-                    if stopped.is_set():
-                        return
-                    done.put((item, do(item)))
-        except BaseException as error:  # noqa: BLE001  raised where it is waited for
-            done.put(error)
-        finally:
-            end()
-
     for number in range(min(HOSTS_AT_ONCE, len(by_host))):
-        threading.Thread(target=work, name=f"crawl {number}", daemon=True).start()
+        arguments = (waiting, do, done, stopped, end)
+        threading.Thread(target=_work, args=arguments, name=f"crawl {number}", daemon=True).start()
     try:
         for _ in items:
             yield _next(done, go_on)
     finally:
         stopped.set()
+
+
+def _work(
+    waiting: deque[list[T]],
+    do: Callable[[T], R],
+    done: queue.SimpleQueue[tuple[T, R] | BaseException],
+    stopped: threading.Event,
+    end: Callable[[], None],
+) -> None:
+    """Host after host, in a thread."""
+    try:
+        while group := _taken(waiting):
+            for item in group:
+                if stopped.is_set():
+                    return
+                done.put((item, do(item)))
+    except BaseException as error:  # noqa: BLE001  raised where it is waited for
+        done.put(error)
+    finally:
+        end()
+
+
+def _taken(waiting: deque[list[T]]) -> list[T]:
+    """What is left of a host that nobody is at; nothing when there is none."""
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return []
 
 
 def _next(done: queue.SimpleQueue[tuple[T, R] | BaseException], go_on: Callable[[], None]) -> tuple[T, R]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from personas.entities import (
+    DELETED,
     NOBODY,
     Face,
     FaceKey,
@@ -109,7 +110,7 @@ def summarise(store: Store, personas: list[Persona]) -> list[PersonaSummary]:
     ids = [persona.persona_id for persona in personas]
     labelled = store.label_counts(ids)
     predicted = predicted_counts(store)
-    covers = _covers(store, [p.persona_id for p in personas if p.cover is None])
+    covers = covers_of(store, [p.persona_id for p in personas if p.cover is None])
     return [
         PersonaSummary(
             persona=persona,
@@ -124,7 +125,7 @@ def summarise(store: Store, personas: list[Persona]) -> list[PersonaSummary]:
     ]
 
 
-def _covers(store: Store, persona_ids: list[str]) -> dict[str, FaceKey]:
+def covers_of(store: Store, persona_ids: list[str]) -> dict[str, FaceKey]:
     """The face the champion found most typical of each persona while it is still labelled so, else any labelled one."""
     covers = store.first_labelled(persona_ids)
     champion = store.champion()
@@ -219,9 +220,16 @@ def _parse_cursor(cursor: str) -> tuple[int, RankedFace]:
 def persona_labelled(
     store: Store, persona_id: str, *, belongs: bool = True, cursor: str | None = None, limit: int = 60
 ) -> Slice[LabelledFace]:
-    """Labelled faces (belongs) or rejected ones (not belongs) of a persona, or of one of NOBODY, by face key."""
+    """Labelled faces (belongs) or rejected ones (not belongs) of a persona, or of one of NOBODY, by face key.
+
+    Rejected ones of deleted pictures are left out: such a page may be short, and yet not the last.
+    """
     labels = store.labels_of_persona(persona_id, belongs=belongs, cursor=cursor, limit=limit)
-    faces = faces_by_key(store, [label.key for label in labels.items])
+    keys = [label.key for label in labels.items]
+    if not belongs:
+        said = store.labels_of_images({key.image_id for key in keys})
+        keys = [key for key in keys if all(label.persona_id != DELETED for label in said.get(key, ()))]
+    faces = faces_by_key(store, keys)
     return Slice(
         items=tuple(LabelledFace(face=faces[label.key], label=label) for label in labels.items if label.key in faces),
         next_cursor=labels.next_cursor,

@@ -111,6 +111,7 @@ def persona(request: PageRequest, persona_id: str) -> HttpResponse:
         context |= _pictures(request, store, persona_id)
     else:
         context |= tiles(request, store, persona_id, context["tab"])
+    context["bulk"] = context["tab"] == "predicted" and can_label(request.user)
     if wants_partial(request):
         template = "pictures/_thumbnails.html" if context["tab"] == "pictures" else "people/_tiles.html"
         return render(request, template, context)

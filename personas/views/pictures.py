@@ -13,9 +13,9 @@ from django.utils.cache import get_conditional_response, patch_cache_control
 from django.views.decorators.http import require_safe
 
 from personas.crops import CROP_SIZES, PREVIEW_SIZES, CachedJpeg, crop_digest, cut_face, originals, shrink_picture
-from personas.entities import FaceKey, Image, ImageStatus
+from personas.entities import FaceKey, Image
 from personas.errors import NotFoundError
-from personas.selectors.faces import shown_image, view_image
+from personas.selectors.faces import shown_image, shown_images, view_image
 from personas.selectors.why import explain
 from personas.store import get_store
 from personas.views.http import PageRequest, cursor_of, more_url, page, page_size, wants_partial
@@ -32,11 +32,10 @@ SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": 
 def browse(request: PageRequest) -> HttpResponse:
     """Every picture, with or without faces."""
     store = get_store()
-    found = store.images(cursor=cursor_of(request), limit=page_size(request, THUMBNAILS))
+    found = shown_images(store, cursor=cursor_of(request), limit=page_size(request, THUMBNAILS))
     paths = store.paths_of([image.image_id for image in found.items])
-    shown = [image for image in found.items if image.status is not ImageStatus.DELETED]
     context: dict[str, Any] = {
-        "pictures": [(image, paths.get(image.image_id, ())) for image in shown],
+        "pictures": [(image, paths.get(image.image_id, ())) for image in found.items],
         "more": more_url(request, found.next_cursor),
     }
     if wants_partial(request):

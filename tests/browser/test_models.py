@@ -115,7 +115,7 @@ def test_two_versions_are_chosen_and_compared(open_page: Callable[..., Any]) -> 
     assert page.get_by_role("heading", level=1).inner_text() == "Versions 2 and 3"
     page.get_by_role("link", name="Swap sides").click()
     page.wait_for_url("**/models/compare/?a=3&b=2")
-    assert "−15.0 points" in page.locator(".differences").inner_text()
+    assert "−15.0 points" in page.locator(".differences").first.inner_text()
 
 
 def test_without_javascript_the_numbers_and_the_switches_are_there(open_page: Callable[..., Any]) -> None:

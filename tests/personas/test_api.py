@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +35,9 @@ def store() -> Iterator[Store]:
 
 
 @pytest.fixture
-def world(store: Store) -> World:
+def world(store: Store, settings: Any, tmp_path: Path) -> World:
+    """In a media folder of its own: one test takes a file out of it."""
+    settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
     return fill(store)
 
 

@@ -1,0 +1,114 @@
+"""Several faces at once on a person's page, and everything the product is sure of."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from personas.entities import LABELS, FaceKey
+from personas.selectors import bulk
+from personas.selectors.bulk import predicted_above
+from personas.store.base import Store
+from tests import factories
+from tests.web import publish, text_of
+
+pytestmark = pytest.mark.django_db
+CONFIRM = "persona-confirm"
+
+
+@pytest.fixture
+def store(web_store: Store) -> Store:
+    return web_store
+
+
+def confirm(web: Client, *, above: str = "75", version: int = 1, command_id: str = "") -> object:
+    data = {"command_id": command_id or factories.command_id(), "above": above, "version": str(version)}
+    return web.post(reverse(CONFIRM, args=["ada"]), data, follow=True)
+
+
+def test_ticked_faces_are_confirmed_together(web: Client, ada: list[FaceKey], store: Store) -> None:
+    page = text_of(web.get(reverse("persona", args=["ada"])))
+    assert page.count('form="bulk"') == 4
+    data = {
+        "command_id": factories.command_id(),
+        "faces": [str(key) for key in ada[1:4]],
+        "choice": "belongs:ada",
+        "next": reverse("persona", args=["ada"]),
+    }
+    before = store.head(LABELS)
+    assert "3 faces: This is Ada." in text_of(web.post(reverse("label"), data, follow=True))
+    assert store.label_counts(["ada"])["ada"] == (4, 0)
+    assert store.head(LABELS) == before + 1
+
+
+def test_only_whoever_labels_and_only_predictions_have_boxes_to_tick(web: Client, ada: list[FaceKey]) -> None:
+    assert 'form="bulk"' not in text_of(web.get(reverse("persona", args=["ada"]) + "?show=labelled"))
+    web.force_login(User.objects.create_user("viewer"))
+    assert 'form="bulk"' not in text_of(web.get(reverse("persona", args=["ada"])))
+    assert web.get(reverse(CONFIRM, args=["ada"])).status_code == 403
+
+
+def test_the_preview_says_how_many_and_shows_the_least_certain_first(web: Client, ada: list[FaceKey]) -> None:
+    page = text_of(web.get(reverse(CONFIRM, args=["ada"]), {"above": "75"}))
+    assert "2 faces above 75 %" in page
+    shown = re.findall(r"/faces/([0-9a-f]{64})/0/192\.jpg", page)
+    assert shown == [ada[2].image_id, ada[1].image_id]  # 80 and 90 per cent
+    assert "No face is so sure" in text_of(web.get(reverse(CONFIRM, args=["ada"])))
+
+
+@pytest.mark.parametrize("above", ["0", "101", "many"])
+def test_a_probability_that_is_none_is_refused(web: Client, ada: list[FaceKey], above: str) -> None:
+    assert web.get(reverse(CONFIRM, args=["ada"]), {"above": above}).status_code == 422
+
+
+def test_everything_above_is_confirmed_by_one_command_and_taken_back(
+    web: Client, ada: list[FaceKey], store: Store
+) -> None:
+    page = text_of(confirm(web))
+    assert "2 faces: This is Ada." in page
+    assert store.label_counts(["ada"])["ada"] == (3, 0)
+    token = re.search(r'name="undo" value="([^"]+)"', page)
+    assert token
+    web.post(reverse("undo"), {"undo": token[1]})
+    assert store.label_counts(["ada"])["ada"] == (1, 0)
+
+
+def test_confirming_twice_does_it_once(web: Client, ada: list[FaceKey], store: Store) -> None:
+    command_id = factories.command_id()
+    for _ in range(2):
+        assert "2 faces: This is Ada." in text_of(confirm(web, command_id=command_id))
+    assert store.label_counts(["ada"])["ada"] == (3, 0)
+
+
+def test_what_a_newer_version_says_is_looked_at_first(web: Client, ada: list[FaceKey], store: Store) -> None:
+    publish(store, {ada[5]: ("ada", 0.99)})
+    response = confirm(web)
+    assert response.status_code == 422  # type: ignore[attr-defined]
+    assert "newer version" in text_of(response)
+    assert store.label_counts(["ada"])["ada"] == (1, 0)
+
+
+def test_faces_settled_since_are_not_confirmed(web: Client, ada: list[FaceKey], store: Store) -> None:
+    factories.add_personas(store, "Bob")
+    factories.label(store, "bob", ada[1])
+    confirm(web)
+    assert store.label_counts(["ada", "bob"]) == {"ada": (2, 0), "bob": (1, 0)}
+
+
+def test_one_command_takes_only_so_many(ada: list[FaceKey], store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "MAX_CONFIRMED", 3)
+    monkeypatch.setattr(bulk, "FACES_AT_ONCE", 2)
+    found = predicted_above(store, "ada", 0.5)
+    assert [item.face.key for item in found.faces] == ada[1:4]
+    assert found.more
+    assert not predicted_above(store, "ada", 0.7).more
+
+
+def test_a_sample_reaches_from_the_least_certain_to_the_surest(ada: list[FaceKey], store: Store) -> None:
+    found = predicted_above(store, "ada", 0.5)
+    assert [item.face.key for item in found.sample(2)] == [ada[4], ada[1]]
+    assert [item.face.key for item in found.sample(9)] == [ada[4], ada[3], ada[2], ada[1]]
