@@ -19,7 +19,7 @@ from personas.store.base import Store
 
 #: Faces of a picture that are looked for, the largest; each costs a look at every face of the store.
 FACES_AT_MOST = 10
-#: Personas shown a face, and the least probability that is worth showing, but for the first.
+#: Personas shown a face, and the least probability that is worth showing.
 CANDIDATES, LEAST = 3, 0.01
 #: Side of a crop that is sent back within the page, pixels.
 CROP = 192
@@ -112,10 +112,7 @@ def _candidates(
     store: Store, said: list[Prediction], embeddings: FloatArray, *, embedder: str
 ) -> list[list[Candidate]]:
     """Of each face; the labelled faces of a persona are read once, for all faces that may be theirs."""
-    wanted = [
-        [(persona_id, p) for place, (persona_id, p) in enumerate(each.candidates) if not place or p >= LEAST]
-        for each in said
-    ]
+    wanted = [[(persona_id, p) for persona_id, p in each.candidates if p >= LEAST] for each in said]
     personas = store.personas_by_id({persona_id for each in wanted for persona_id, _ in each})
     nearest = {
         persona_id: resembling(store, persona_id, embeddings, embedder=embedder) for persona_id in sorted(personas)

@@ -10,7 +10,7 @@ import numpy as np
 from personas.entities import Face, FaceKey, FloatArray, Persona
 from personas.errors import NotFoundError
 from personas.recogniser import current_recogniser
-from personas.selectors.faces import faces_by_key, shown_image
+from personas.selectors.faces import faces_by_key, shown_image, view_keys
 from personas.services.personas import require_persona
 from personas.store.base import Store
 
@@ -39,13 +39,17 @@ class Explanation:
     is_cut: bool  #: the persona has more labelled faces than were compared
 
 
-def explain(store: Store, key: FaceKey, persona_id: str) -> Explanation:
-    """The labelled faces that explain why a face is, or is not, taken for a persona. Raises NotFoundError."""
-    persona = require_persona(store, persona_id)
+def explain(store: Store, key: FaceKey, persona_id: str = "") -> Explanation:
+    """The labelled faces that explain why a face is, or is not, taken for a persona.
+
+    persona_id: "" means whom the face is labelled, or else predicted to be. Raises NotFoundError.
+    """
     shown_image(store, key.image_id)
-    face = faces_by_key(store, [key]).get(key)
-    if face is None:
+    view = next(iter(view_keys(store, [key])), None)
+    if view is None:
         raise NotFoundError("There is no such face; its picture may have been deleted.")
+    face, said = view.face, view.label or view.prediction
+    persona = require_persona(store, persona_id or (said and said.persona_id) or "")
     recogniser = current_recogniser()
     embedder = recogniser.embedder if recogniser else face.embedder
     embedding = store.embeddings_of([key], embedder=embedder).get(key)

@@ -184,6 +184,13 @@ def test_the_nearest_labelled_faces_explain_a_prediction(store: Store, asked: Fa
     assert (found.n_compared, found.is_cut) == (6, False)
 
 
+def test_without_a_name_the_persona_that_the_face_is_taken_for_is_meant(store: Store, asked: FaceKey) -> None:
+    assert explain(store, asked).persona.persona_id == "ada"
+    unknown = _picture(store, "unknown")
+    with pytest.raises(NotFoundError):
+        explain(store, unknown)
+
+
 def test_a_labelled_face_is_not_its_own_reason(store: Store, asked: FaceKey) -> None:
     make.label(store, "ada", asked)
     found = explain(store, asked, "ada")
