@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ingest.api import router as uploads
+from personas.api.commands import router as commands
 from personas.api.events import router as events
 from personas.api.faces import router as faces
+from personas.api.groups import router as groups
 from personas.api.images import router as images
 from personas.api.interface import Api
 from personas.api.jobs import router as jobs
@@ -24,6 +26,8 @@ api.add_router("/personas", personas)
 api.add_router("/images", images)
 api.add_router("/faces", faces)
 api.add_router("/labels", labels)
+api.add_router("/groups", groups)
+api.add_router("/commands", commands)
 api.add_router("/models", models)
 api.add_router("/events", events)
 api.add_router("/uploads", uploads)

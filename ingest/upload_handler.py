@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.files.uploadhandler import FileUploadHandler, SkipFile
+from django.core.files.uploadhandler import FileUploadHandler, MemoryFileUploadHandler, SkipFile
 from django.http import HttpRequest
 
 from ingest.uploads import receiving_folder
@@ -30,6 +30,16 @@ class LimitingUploadHandler(FileUploadHandler):
 
     def file_complete(self, file_size: int) -> None:
         """The handlers behind this one make the file."""
+
+
+class InMemoryUploadHandler(MemoryFileUploadHandler):
+    """Holds the files of a form in memory, whatever their size, so that nothing of them touches a disk.
+
+    How much that can be is for `personas.middleware.BodySizeMiddleware` to say, before a byte is read.
+    """
+
+    def handle_raw_input(self, *args: Any, **kwargs: Any) -> None:
+        self.activated = True
 
 
 _TOO_LARGE = "faceproject.too_large"

@@ -1,4 +1,4 @@
-"""The page that brings pictures in, and the list of what a job did not take."""
+"""Pages that bring pictures in or look at them: uploads, what a job did not take, drawn faces."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import trigger_client_event
 
 from ingest.allowed_folders import allowed_folders
+from ingest.drawing import Drawn, draw_face
+from ingest.extractors import web_extractors
+from ingest.forms import DrawForm
 from ingest.rejections import Rejection
 from ingest.report import rejected_by
 from ingest.shares import queue_again, queue_allowed_folder, queue_web_ingest
@@ -20,14 +24,16 @@ from ingest.sources_read import sources_read
 from ingest.upload_handler import too_large
 from ingest.uploads import IncomingFile, PlacedFile, receive_upload
 from personas.csv_cells import to_cell
-from personas.entities import Job
+from personas.entities import Box, Job
 from personas.errors import NotFoundError
+from personas.forms import cleaned
 from personas.middleware import takes_bodies
-from personas.permissions import can_upload, require
+from personas.permissions import can_label, can_upload, require
 from personas.selectors.jobs import JobView
 from personas.store import Store, get_store
-from personas.views.http import PageRequest, page, see_other
+from personas.views.http import PageRequest, done, page, see_other
 from personas.views.jobs import view_for
+from personas.views.pictures import render_faces
 
 #: Jobs listed below the form, and how many of the newest jobs of any kind are looked through for them.
 RECENT, LOOKED_THROUGH = 10, 50
@@ -103,6 +109,37 @@ def _queued(request: PageRequest, job: Job) -> HttpResponse:
     if request.htmx:
         return render(request, "jobs/_card.html", {"view": view_for(job, request)})
     return see_other(reverse("upload"))
+
+
+@require_POST
+@require(can_label)
+def draw(request: PageRequest, image_id: str) -> HttpResponseBase:
+    """A face that was missed, as a box in pixels of the picture."""
+    store = get_store()
+    data = cleaned(DrawForm(request.POST))
+    command_id = str(data["command_id"])
+    drawn = draw_face(
+        store=store,
+        extractors=web_extractors(),
+        image_id=image_id,
+        box=Box(data["x"], data["y"], data["width"], data["height"]),
+        actor=request.user.get_username(),
+        at=timezone.now(),
+        command_id=command_id,
+    )
+    message, undo = _sentence(drawn), command_id if drawn.is_new or drawn.brought_back else ""
+    next_url = f"{reverse('image', args=[image_id])}#face-{drawn.face.face_no}"
+    if not request.htmx:
+        return done(request, message, undo=undo, next_url=next_url)
+    response = render_faces(request, image_id, {"message": message, "undo": undo, "next": next_url, "drew": True})
+    return trigger_client_event(response, "drawn", {"face": drawn.face.face_no}, after="settle")
+
+
+def _sentence(drawn: Drawn) -> str:
+    number = drawn.face.face_no + 1
+    if drawn.is_new:
+        return "Added. Who is it?"
+    return f"Face {number} is back." if drawn.brought_back else f"That is face {number}, which is known already."
 
 
 @require_safe

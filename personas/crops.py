@@ -29,8 +29,8 @@ from personas.pixels import Rectangle, open_picture, orientation, stored_rectang
 
 #: Sides of a face crop in pixels: a list, a grid, a large screen.
 CROP_SIZES = (96, 192, 384)
-#: Longest side of a picture's preview: a thumbnail, a page.
-PREVIEW_SIZES = (320, 1600)
+#: Longest side of a picture's preview: a thumbnail, a page, a page that is zoomed into.
+PREVIEW_SIZES = (320, 1600, 4096)
 
 _CUT_VERSION = "1"  # raise it when the way crops are cut changes, so that old cache files are not used
 _MARGIN = 0.3  # of the longer side of the box, on each side: hair and chin belong to a face that people look at

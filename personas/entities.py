@@ -35,6 +35,11 @@ NOBODY: Mapping[str, str] = {
     NOT_A_FACE: "Not a face",
     DELETED: "Deleted",
 }  #: with the words for each
+#: Faces of these are asked about no more, and shown faintly.
+SET_ASIDE = (IGNORED, NOT_A_FACE)
+
+#: The detector of faces that people drew into a picture.
+HUMAN = "human"
 
 #: Names of the event streams.
 LABELS = "labels"

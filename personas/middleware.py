@@ -37,17 +37,29 @@ POLICY = "; ".join(
 REQUEST_ID = "X-Request-ID"
 #: What an anonymous form may hold, in bytes: a name and a password.
 MAX_ANONYMOUS_BODY = 64 * 2**10
+_TOO_LARGE_A_PICTURE = "That picture is larger than MAX_IMAGE_BYTES allows. Save a smaller copy, and try that."
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def takes_bodies(permission: Permission) -> Callable[[View], View]:
-    """Marks a view that takes up to MAX_UPLOAD_BYTES from users with the permission. Outermost decorator."""
+def takes_bodies(permission: Permission, *, one_picture: bool = False) -> Callable[[View], View]:
+    """Marks a view that takes up to MAX_UPLOAD_BYTES from users with the permission. Outermost decorator.
+
+    one_picture: up to MAX_IMAGE_BYTES instead, and what little a form has beside it.
+    """
 
     def mark(view: View) -> View:
         view.takes_bodies = permission  # type: ignore[attr-defined]  # functions take attributes
+        view.takes_one_picture = one_picture  # type: ignore[attr-defined]
         return view
 
     return mark
+
+
+def _too_large() -> str:
+    return (
+        f"That is more than {filesizeformat(settings.MAX_UPLOAD_BYTES)} at once. Send fewer files, or have an "
+        "administrator take in the folder with `manage.py ingest`."
+    )
 
 
 class BodySizeMiddleware:
@@ -74,12 +86,11 @@ class BodySizeMiddleware:
         if not request.user.is_authenticated:
             message = "Sign in before you send something. Nothing of it was kept."
         elif permission is not None and permission(request.user):
-            if length <= settings.MAX_UPLOAD_BYTES:
+            one_picture = getattr(view, "takes_one_picture", False)
+            most = settings.MAX_IMAGE_BYTES + MAX_ANONYMOUS_BODY if one_picture else settings.MAX_UPLOAD_BYTES
+            if length <= most:
                 return None
-            message = (
-                f"That is more than {filesizeformat(settings.MAX_UPLOAD_BYTES)} at once. Send fewer files, or have an "
-                "administrator take in the folder with `manage.py ingest`."
-            )
+            message = _TOO_LARGE_A_PICTURE if one_picture else _too_large()
         elif length <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return None
         else:

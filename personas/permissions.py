@@ -28,6 +28,11 @@ def can_label(user: Viewer) -> bool:
     return _has(user, "personas.add_label")
 
 
+def can_look(user: Viewer) -> bool:
+    """May look at people and pictures: everybody who is signed in."""
+    return user.is_authenticated and user.is_active
+
+
 def can_upload(user: Viewer) -> bool:
     """May bring pictures in."""
     return _has(user, "personas.add_image")

@@ -20,6 +20,8 @@ PERSONA_HIDDEN = "persona_hidden"
 PERSONA_MERGED = "persona_merged"
 PERSONA_DELETED = "persona_deleted"
 FACES_LABELLED = "faces_labelled"
+#: A person drew a face that the detector missed; it was stored before, and this tells who did it.
+FACE_DRAWN = "face_drawn"
 IMAGES_DELETED = "images_deleted"
 IMAGES_RESTORED = "images_restored"
 #: Closes a command that took another one back; changes nothing by itself.

@@ -75,7 +75,7 @@
     });
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (isChange(event) || event.detail.target !== main() || !changing()) return;
+    if (isChange(event) || event.detail.target !== main() || !(changing() || typing())) return;
     event.detail.shouldSwap = false;
     waiting = true;
   });
@@ -217,7 +217,8 @@
   document.addEventListener(
     "toggle",
     (event) => {
-      const field = event.target.open && event.target.querySelector("input:not([type=hidden])");
+      const menu = event.target.open && event.target.matches("details.menu, details.popover");
+      const field = menu && event.target.querySelector("input:not([type=hidden])");
       if (field) field.select();
     },
     true,

@@ -17,7 +17,7 @@ from personas.store import get_store
 
 ROOT = "/api/v1"
 LABELLER = ("add_label", "add_image")
-CURATOR = (*LABELLER, "change_modelversion")
+CURATOR = (*LABELLER, "change_modelversion", "delete_persona")
 
 
 def user_with(*permissions: str, name: str = "grace") -> User:

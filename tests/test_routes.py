@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import resolve, reverse
 
-from personas.entities import JobStatus
+from personas.entities import JobStatus, Verdict
 from personas.roles import Role
 from personas.services.accounts import add_user
 from personas.store import get_store
@@ -50,6 +50,7 @@ def values() -> Iterator[dict[str, str]]:
             "label": f"{keys[0]}:ada",
             "image": keys[0].image_id,
             "job": "a-job",
+            "command": factories.label(store, "ada", keys[2], verdict=Verdict.REJECTED)[0].command_id,
         }
 
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from ingest.vision.align import CROP_SIZE, align
+from ingest.vision.drawn import face_in_box
 from ingest.vision.pictures import MAX_PIXELS, Picture, PictureError, decode
 from ingest.vision.protocols import (
     Box,
@@ -73,13 +74,21 @@ class FaceExtractor:
             outcomes.append(self._extraction(each, embedded))
         return outcomes
 
+    def extract_drawn(self, data: bytes, box: Box) -> ExtractedFace:
+        """The face in a box that a person drew; the detector is asked for its landmarks only. Raises PictureError."""
+        picture = decode(data, max_pixels=self.max_pixels)
+        found = self._cut(picture, [face_in_box(self.detector, picture.pixels, box)])
+        return self._extraction(found, self._embed([found])).faces[0]
+
     def _find(self, data: bytes) -> _Found | PictureError:
         try:
             picture = decode(data, max_pixels=self.max_pixels)
         except PictureError as error:
             return error
         seen = [face for face in self.detector.detect(picture.pixels) if face.score >= self.min_score]
-        faces = [face for face in (_within(face, picture) for face in seen) if face is not None]
+        return self._cut(picture, [face for face in (_within(face, picture) for face in seen) if face is not None])
+
+    def _cut(self, picture: Picture, faces: list[DetectedFace]) -> _Found:
         landmarks = np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2)
         crops = align(picture.pixels, landmarks)
         return _Found(

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ingest.vision.protocols import Pixels
+from ingest.vision.protocols import Box, Pixels
 from personas.errors import FaceProjectError
 from personas.pixels import open_picture, orientation, to_rgb
 
@@ -110,6 +110,18 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BY
         raise UnreadablePictureError(
             f"The {format_name} file cannot be decoded ({error}). Open it in a picture editor and save it again."
         ) from error
+
+
+def cut_square(picture: Picture, box: Box, *, size: int, margin: float = 0.3) -> bytes:
+    """A JPEG, at most `size` pixels wide, of the square around a box (pixels), with a margin in its longer sides."""
+    x, y, width, height = box
+    side = min(max(width, height) * (1 + 2 * margin), picture.width, picture.height)
+    left = round(min(max(x + width / 2 - side / 2, 0), picture.width - side))
+    top = round(min(max(y + height / 2 - side / 2, 0), picture.height - side))
+    part = picture.pixels[top : top + max(round(side), 1), left : left + max(round(side), 1)]
+    wanted = min(size, *part.shape[:2])
+    _, jpeg = cv2.imencode(".jpg", cv2.resize(part, (wanted, wanted), interpolation=cv2.INTER_AREA))
+    return bytes(jpeg)
 
 
 def sniff(data: bytes) -> str | None:

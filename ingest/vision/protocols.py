@@ -73,6 +73,15 @@ class FaceDetector(Protocol):
         ...
 
 
+@runtime_checkable
+class FaintDetector(FaceDetector, Protocol):
+    """A detector that can be told that there is a face, and then looks harder."""
+
+    def detect_faint(self, picture: Pixels) -> list[DetectedFace]:
+        """As `detect`, with faces that it would not vouch for."""
+        ...
+
+
 class FaceEmbedder(Protocol):
     """Turns aligned crops into vectors whose dot product tells whether two faces are one person."""
 

@@ -35,6 +35,8 @@ FINE_SIDE = 2048
 COARSE_FROM = 704
 COARSE_SIDE = 480
 CLOSE_UP = 256.0
+# `detect_faint` takes what scores this much: nothing outside a box that a person drew is asked about.
+FAINT_SCORE = 0.3
 
 
 class YuNetDetector:
@@ -65,11 +67,18 @@ class YuNetDetector:
 
     def detect(self, picture: Pixels) -> list[DetectedFace]:
         """Faces of `picture` (uint8 (H, W, 3), BGR, upright), highest score first."""
+        return self._detect(picture, min_score=self.min_score)
+
+    def detect_faint(self, picture: Pixels) -> list[DetectedFace]:
+        """As `detect`, and faces that score FAINT_SCORE or more: for where a person says that there is one."""
+        return self._detect(picture, min_score=min(self.min_score, FAINT_SCORE))
+
+    def _detect(self, picture: Pixels, *, min_score: float) -> list[DetectedFace]:
         fine, scale = shrunk(picture, FINE_SIDE)
-        rows = self._look(fine)
+        rows = self._look(fine, min_score=min_score)
         if max(fine.shape[:2]) > COARSE_FROM:
             coarse, further = shrunk(fine, COARSE_SIDE)
-            large = self._look(coarse)
+            large = self._look(coarse, min_score=min_score)
             large[:, :14] /= further
             rows = with_close_ups(rows, large[large[:, 3] >= CLOSE_UP], overlap=self.overlap)
         rows[:, :14] /= scale
@@ -79,7 +88,7 @@ class YuNetDetector:
         """The twelve raw outputs for float32 (n, 3, H, W), BGR, 0..255, sides multiples of 32."""
         return dict(zip(_OUTPUTS, self._session.run(_OUTPUTS, {"input": blob}), strict=True))
 
-    def _look(self, picture: Pixels) -> Floats:
+    def _look(self, picture: Pixels, *, min_score: float) -> Floats:
         """One pass of the network. Returns float32 (n, 15): x, y, w, h, five (x, y) landmarks, score; pixels."""
         height, width = picture.shape[:2]
         padded_height, padded_width = (-(-side // STRIDES[-1]) * STRIDES[-1] for side in (height, width))
@@ -89,7 +98,7 @@ class YuNetDetector:
         for plane, channel in zip(blob[0, :, :height, :width], cv2.split(picture), strict=True):
             plane[:] = channel  # channel by channel: half the time that one transposed copy takes
         outputs = self._run(blob)
-        rows = np.vstack([decode_stride(outputs, s, padded_width, min_score=self.min_score) for s in STRIDES])
+        rows = np.vstack([decode_stride(outputs, s, padded_width, min_score=min_score) for s in STRIDES])
         return suppress(rows, overlap=self.overlap)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from django.conf import settings
 
 from ingest.extraction import extractor_spec
-from orchestration.scorer.extractors import ExtractorPool
+from ingest.extractors import ExtractorPool
 from orchestration.scorer.problems import ProblemError
 from orchestration.scorer.serving import ChampionFollower, FolderSource, Served, Source
 from orchestration.scorer.tokens import tokens_of_installation

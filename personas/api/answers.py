@@ -68,6 +68,15 @@ class PersonaChanged(Answer):
     persona: Persona
 
 
+class PersonaDeleted(Answer):
+    command_id: str
+    n_faces: int = Field(description="Faces that were labelled as the persona, and are unlabelled again.")
+
+
+class ImageDeleted(Answer):
+    command_id: str
+
+
 class Face(Answer):
     """A face in a picture, with what found it."""
 

@@ -31,6 +31,8 @@ MAX_NUMBER = 2**31 - 1
 ImageId = Annotated[str, Path(pattern=IMAGE_ID)]
 PersonaId = Annotated[str, Path(pattern=PERSONA_ID)]
 JobId = Annotated[str, Path(pattern=PERSONA_ID)]
+GroupId = Annotated[str, Path(pattern=PERSONA_ID)]
+CommandId = Annotated[UUID, Path(description="`command_id` of an answer, or of an event.")]
 FaceNo = Annotated[int, Path(ge=0, le=MAX_NUMBER)]
 FaceText = Annotated[str, Field(pattern=FACE, description="`image_id:face_no`")]
 CommandKey = Annotated[

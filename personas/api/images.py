@@ -6,13 +6,17 @@ from typing import Annotated, Any, Final, Literal
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from ninja import Router
+from ninja.decorators import decorate_view
 from ninja.params.functions import Query
 
-from personas.api.answers import Image, ImageFaces, Prediction
-from personas.api.asking import ImageId, Page, Part, page_of
+from personas.api.answers import Image, ImageDeleted, ImageFaces, Prediction
+from personas.api.asking import CommandKey, ImageId, Page, Part, command_of, page_of
 from personas.api.interface import ApiRequest
-from personas.selectors.faces import view_image
+from personas.permissions import can_curate, require
+from personas.selectors.faces import shown_images, view_image
+from personas.services.curation import delete_images
 from personas.store import get_store
 from personas.views import pictures
 
@@ -34,8 +38,8 @@ PreviewSize = Annotated[Literal["320", "1600"], Query(description="Pixels of the
 
 @router.get("", response=Page[Image])
 def list_images(request: ApiRequest, response: HttpResponse, part: Part) -> Page[Image]:
-    """All pictures, with or without faces, by id."""
-    found = get_store().images(cursor=part.cursor, limit=part.limit)
+    """All pictures, with or without faces, by id. A page may be short, or empty, and yet not the last."""
+    found = shown_images(get_store(), cursor=part.cursor, limit=part.limit)
     return page_of(Page[Image], found, Image.of, request=request, response=response)
 
 
@@ -43,6 +47,24 @@ def list_images(request: ApiRequest, response: HttpResponse, part: Part) -> Page
 def read_image(request: ApiRequest, image_id: ImageId) -> ImageFaces:
     """One picture: its paths, its faces, who they are, and who the version in use thinks they are."""
     return ImageFaces.view(view_image(get_store(), image_id))
+
+
+@router.delete("/{image_id}", response=ImageDeleted)
+@decorate_view(require(can_curate))
+def delete_image(request: ApiRequest, image_id: ImageId, key: CommandKey = None) -> ImageDeleted:
+    """Delete a picture, and its faces with it. Needs the curator role.
+
+    It is shown and learnt from no more. Nothing is erased: `POST /commands/{command_id}/undo` brings it back.
+    """
+    command_id = command_of(key)
+    delete_images(
+        store=get_store(),
+        image_ids=[image_id],
+        actor=request.user.get_username(),
+        at=timezone.now(),
+        command_id=command_id,
+    )
+    return ImageDeleted(command_id=command_id)
 
 
 @router.get("/{image_id}/predictions", response=list[Prediction], tags=["predictions"])

@@ -21,11 +21,13 @@ from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 from ninja.security import APIKeyCookie, HttpBearer
 
+from personas.api.asking import key_used
 from personas.api.reference import subjects_of
 from personas.errors import FaceProjectError
 from personas.middleware import takes_bodies
 from personas.permissions import Permission
 from personas.problems import MEDIA_TYPE, ProblemError, problem, problem_of, status_of
+from personas.services.commands import CommandUsedError
 
 #: Bodies that are JSON are documented and read as this type only.
 JSON: Final = "application/json"
@@ -161,7 +163,7 @@ class Api(NinjaAPI):
                 "description": status.phrase,
                 "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
             }
-            for status in _PROBLEMS | _WRITE_PROBLEMS
+            for status in _PROBLEMS | _WRITE_PROBLEMS | _RARE_PROBLEMS
         }
         for operations in document["paths"].values():
             for method, operation in operations.items():
@@ -182,6 +184,8 @@ _WRITE_PROBLEMS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
+#: Problems of a few operations, which name them.
+_RARE_PROBLEMS = {HTTPStatus.CONFLICT}
 
 
 def _complete(operation: dict[str, Any], *, writes: bool) -> None:
@@ -208,6 +212,8 @@ def _given(schema: dict[str, Any]) -> dict[str, Any]:
 def _anticipated(request: HttpRequest, error: FaceProjectError | type[FaceProjectError]) -> HttpResponse:
     if isinstance(error, ProblemError):
         return error.response()
+    if isinstance(error, CommandUsedError):
+        return key_used().response()
     assert isinstance(error, FaceProjectError)
     return problem_of(status_of(error), str(error))
 

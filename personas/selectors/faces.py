@@ -8,9 +8,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from personas.entities import Face, FaceKey, Image, ImagePath, ImageStatus, Label, Persona, Prediction, Slice
+from personas.entities import (
+    DELETED,
+    SET_ASIDE,
+    Face,
+    FaceKey,
+    Image,
+    ImagePath,
+    ImageStatus,
+    Label,
+    Persona,
+    Prediction,
+    Slice,
+)
 from personas.errors import NotFoundError
 from personas.recogniser import Recogniser, current_recogniser
+from personas.services.labelling import DELETED_ALREADY
 from personas.store.base import Store
 
 
@@ -27,6 +40,11 @@ class FaceView:
     def rejected_ids(self) -> frozenset[str]:
         return frozenset(label.persona_id for label in self.rejections)
 
+    @property
+    def is_set_aside(self) -> bool:
+        """Somebody said that it is not worth a name, or no face."""
+        return self.label is not None and self.label.persona_id in SET_ASIDE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageView:
@@ -36,6 +54,15 @@ class ImageView:
     paths: tuple[ImagePath, ...]
     faces: tuple[FaceView, ...]
     personas: dict[str, Persona]
+
+    @property
+    def present(self) -> tuple[FaceView, ...]:
+        """The faces that are worth a look."""
+        return tuple(face for face in self.faces if not face.is_set_aside)
+
+    @property
+    def set_aside(self) -> tuple[FaceView, ...]:
+        return tuple(face for face in self.faces if face.is_set_aside)
 
 
 def view_image(store: Store, image_id: str, *, n_candidates: int = 3) -> ImageView:
@@ -51,13 +78,20 @@ def view_image(store: Store, image_id: str, *, n_candidates: int = 3) -> ImageVi
     )
 
 
+def shown_images(store: Store, *, cursor: str | None = None, limit: int = 60) -> Slice[Image]:
+    """Pictures that were not deleted, by id. The cursor is the store's; a page may be short, and yet not the last."""
+    found = store.images(cursor=cursor, limit=limit)
+    items = tuple(image for image in found.items if image.status is not ImageStatus.DELETED)
+    return Slice(items=items, next_cursor=found.next_cursor)
+
+
 def shown_image(store: Store, image_id: str) -> Image:
     """Raises NotFoundError, for a deleted picture too."""
     image = store.images_by_id([image_id]).get(image_id)
     if image is None:
         raise NotFoundError("There is no such picture.")
     if image.status is ImageStatus.DELETED:
-        raise NotFoundError("This picture was deleted. A curator can bring it back from the history.")
+        raise NotFoundError(DELETED_ALREADY)
     return image
 
 
@@ -180,13 +214,16 @@ LOOKED_AT_ONCE = 500
 def faces_with_status(
     store: Store, status: FaceStatus | None = None, *, cursor: str | None = None, limit: int = 60
 ) -> Slice[FaceView]:
-    """All faces, or those of a status, by (image_id, face_no). The cursor is the store's."""
-    return faces_where(
-        store,
-        lambda views: [place for place, view in enumerate(views) if status is None or status_of(view) is status],
-        cursor=cursor,
-        limit=limit,
-    )
+    """All faces of pictures that were not deleted, or those of a status, by key. The cursor is the store's."""
+
+    def places(views: Sequence[FaceView]) -> list[int]:
+        return [
+            place
+            for place, view in enumerate(views)
+            if not is_deleted(view) and (status is None or status_of(view) is status)
+        ]
+
+    return faces_where(store, places, cursor=cursor, limit=limit)
 
 
 def faces_where(
@@ -210,6 +247,11 @@ def faces_where(
         if cursor is None or len(found) >= limit or looked >= LOOKED_THROUGH:
             return Slice(items=tuple(found), next_cursor=cursor)
         at_once = LOOKED_AT_ONCE
+
+
+def is_deleted(view: FaceView) -> bool:
+    """Whether the face's picture was deleted."""
+    return view.label is not None and view.label.persona_id == DELETED
 
 
 def status_of(view: FaceView) -> FaceStatus:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from personas.entities import (
+    DELETED,
     NOBODY,
     Face,
     FaceKey,
@@ -161,9 +162,11 @@ def get_persona(store: Store, persona_id: str) -> PersonaSummary:
 
 
 def persona_predicted(
-    store: Store, persona_id: str, *, cursor: str | None = None, limit: int = 60
+    store: Store, persona_id: str, *, at_least: float = 0.0, cursor: str | None = None, limit: int = 60
 ) -> Slice[PredictedFace]:
     """Most probable first, labels and rejections made since overlaid. The cursor carries its version.
+
+    at_least: less probable faces are left out.
 
     When the champion has changed since the cursor was made, reading goes on in the version the reader began with, as
     long as its pages are kept.
@@ -174,7 +177,7 @@ def persona_predicted(
     version, after = _parse_cursor(cursor) if cursor else (champion.version, None)
     found: list[RankedFace] = []
     while len(found) < limit:
-        page = _ranked_and_fresh(store, version, persona_id, after=after, limit=limit)
+        page = _ranked_and_fresh(store, version, persona_id, after=after, at_least=at_least, limit=limit)
         if not page:
             break
         labels = store.labels_of_images({ranked.key.image_id for ranked in page})
@@ -186,17 +189,20 @@ def persona_predicted(
     items = tuple(
         PredictedFace(face=faces[r.key], probability=r.probability, version=version) for r in found if r.key in faces
     )
-    more = len(found) == limit and after is not None and _ranked_and_fresh(store, version, persona_id, after, limit=1)
+    more = len(found) == limit and _ranked_and_fresh(
+        store, version, persona_id, after=after, at_least=at_least, limit=1
+    )
     return Slice(items=items, next_cursor=_cursor(version, after) if more and after else None)
 
 
 def _ranked_and_fresh(
-    store: Store, version: int, persona_id: str, after: RankedFace | None, *, limit: int
+    store: Store, version: int, persona_id: str, *, after: RankedFace | None, at_least: float, limit: int
 ) -> list[RankedFace]:
     pages = store.ranked(version, persona_id, RankedKind.PREDICTED, after=after, limit=limit)
     fresh = store.fresh(version, persona_id, after=after, limit=limit)
     merged = heapq.merge(pages, fresh, key=lambda ranked: (-ranked.probability, ranked.key))
-    return list({ranked.key: ranked for ranked in merged}.values())[:limit]
+    unique = list({ranked.key: ranked for ranked in merged}.values())[:limit]
+    return [ranked for ranked in unique if ranked.probability >= at_least]
 
 
 def _cursor(version: int, after: RankedFace) -> str:
@@ -214,9 +220,16 @@ def _parse_cursor(cursor: str) -> tuple[int, RankedFace]:
 def persona_labelled(
     store: Store, persona_id: str, *, belongs: bool = True, cursor: str | None = None, limit: int = 60
 ) -> Slice[LabelledFace]:
-    """Labelled faces (belongs) or rejected ones (not belongs) of a persona, or of one of NOBODY, by face key."""
+    """Labelled faces (belongs) or rejected ones (not belongs) of a persona, or of one of NOBODY, by face key.
+
+    Rejected ones of deleted pictures are left out: such a page may be short, and yet not the last.
+    """
     labels = store.labels_of_persona(persona_id, belongs=belongs, cursor=cursor, limit=limit)
-    faces = faces_by_key(store, [label.key for label in labels.items])
+    keys = [label.key for label in labels.items]
+    if not belongs:
+        said = store.labels_of_images({key.image_id for key in keys})
+        keys = [key for key in keys if all(label.persona_id != DELETED for label in said.get(key, ()))]
+    faces = faces_by_key(store, keys)
     return Slice(
         items=tuple(LabelledFace(face=faces[label.key], label=label) for label in labels.items if label.key in faces),
         next_cursor=labels.next_cursor,

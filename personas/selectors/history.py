@@ -8,7 +8,14 @@ from datetime import datetime
 
 from personas.entities import LABELS, NOBODY, Event, Slice, Verdict
 from personas.errors import NotFoundError
-from personas.projection import COMMAND_UNDONE, FACES_LABELLED, IMAGES_DELETED, PERSONA_DELETED, PERSONA_MERGED
+from personas.projection import (
+    COMMAND_UNDONE,
+    FACES_LABELLED,
+    IMAGES_DELETED,
+    PERSONA_DELETED,
+    PERSONA_MERGED,
+    PERSONA_RENAMED,
+)
 from personas.services.commands import event_id, events_of_command, events_of_commands
 from personas.services.undo import Standing, standing_of, undo_id
 from personas.store.base import Store
@@ -47,7 +54,8 @@ def history(store: Store, *, cursor: str | None = None, limit: int = 50) -> Slic
 
     Raises NotFoundError for a cursor that no page gave.
     """
-    before = store.head(LABELS) + 1 if cursor is None else _number(cursor)
+    behind_all = store.head(LABELS) + 1
+    before = behind_all if cursor is None else min(_number(cursor), behind_all)
     firsts: list[Event] = []
     looked = 0
     while before > 1 and len(firsts) < limit and looked < LOOKED_THROUGH:
@@ -62,6 +70,14 @@ def history(store: Store, *, cursor: str | None = None, limit: int = 50) -> Slic
         if not events:
             before = start + 1
     return Slice(items=tuple(_entries(store, firsts)), next_cursor=str(before) if before > 1 else None)
+
+
+def entry_of(store: Store, command_id: str) -> Entry:
+    """One command. Raises NotFoundError, also for one that is not finished."""
+    first = events_of_command(store, command_id).get(0)
+    if first is None:
+        raise NotFoundError("The log does not know this action, or it was cut short; look at the history.")
+    return _entries(store, [first])[0]
 
 
 def is_curated(store: Store, command_id: str) -> bool:
@@ -95,7 +111,6 @@ def _entry(first: Event, whole: Mapping[int, Event], standing: Standing, names: 
     persona = payload.get("persona", {})
     persona_id = payload.get("persona_id") or persona.get("persona_id", "")
     labelled = [event for event in whole.values() if event.kind == FACES_LABELLED]
-    other = names.get(payload.get("into", ""), "") if first.kind == PERSONA_MERGED else payload.get("name", "")
     n_faces = sum(len(event.payload["faces"]) for event in labelled)
     return Entry(
         command_id=first.command_id,
@@ -105,7 +120,7 @@ def _entry(first: Event, whole: Mapping[int, Event], standing: Standing, names: 
         at=first.at,
         name=names.get(persona_id) or persona.get("name") or payload.get("name", ""),
         persona_id=persona_id,
-        other=other,
+        other=_other(first, names),
         verdict=Verdict(payload["verdict"]) if first.kind == FACES_LABELLED else None,
         n_faces=payload.get("n_faces", payload.get("n_restored", n_faces)),
         n_images=len(payload.get("images", ())),
@@ -115,3 +130,10 @@ def _entry(first: Event, whole: Mapping[int, Event], standing: Standing, names: 
         toggle=first.command_id if standing.stands else undo_id(first.command_id, standing.n_undos),
         curated=first.kind in CURATED or payload.get("kind") in CURATED,
     )
+
+
+def _other(first: Event, names: Mapping[str, str]) -> str:
+    """Whom a persona was merged into, by name; what it was renamed to."""
+    if first.kind == PERSONA_MERGED:
+        return names.get(first.payload["into"], "")
+    return str(first.payload["name"]) if first.kind == PERSONA_RENAMED else ""

@@ -7,11 +7,12 @@ command is found again in the log without an index of its own.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from personas.entities import LABELS, Event, NewEvent
+from personas.errors import FaceProjectError
 from personas.store.base import Store
 
 #: Events of a command asked for at once; most have one or two.
@@ -23,6 +24,23 @@ class Fact(NamedTuple):
 
     kind: str
     payload: Mapping[str, Any]
+
+    def told_by(self, event: Event) -> bool:
+        """Whether the event says the same, whatever stood before."""
+        said, recorded = dict(self.payload), dict(event.payload)
+        said.pop("before", None)
+        recorded.pop("before", None)
+        return event.kind == self.kind and recorded == said
+
+
+class CommandUsedError(FaceProjectError):
+    """The id of a command names another one, which was done before."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This was sent once before and said something else then, so nothing was changed. Reload the page and do it "
+            "again."
+        )
 
 
 def event_id(command_id: str, index: int) -> str:
@@ -49,6 +67,26 @@ def events_of_commands(store: Store, command_ids: Collection[str]) -> dict[str, 
     return {command_id: dict(sorted(events.items())) for command_id, events in found.items()}
 
 
+def closed(known: Mapping[int, Event], kind: str, same: Callable[[Mapping[str, Any]], bool]) -> Event | None:
+    """The event that closed a command of this kind, None: it is not finished.
+
+    same: whether the payload is about what the command is about now. Raises CommandUsedError.
+    """
+    closing = known.get(0)
+    if closing and not (closing.kind == kind and same(closing.payload)):
+        raise CommandUsedError
+    return closing
+
+
+def record_once(*, store: Store, command_id: str, actor: str, at: datetime, facts: Sequence[Fact]) -> tuple[Event, ...]:
+    """Record the events of a command, which say the same whenever it is sent again. Raises CommandUsedError."""
+    for index, event in events_of_command(store, command_id).items():
+        if index >= len(facts) or not facts[index].told_by(event):
+            raise CommandUsedError
+    events = _numbered(enumerate(facts), command_id=command_id, actor=actor, at=at)
+    return store.record(LABELS, events)
+
+
 def record_by_state(
     *, store: Store, command_id: str, actor: str, at: datetime, facts: Sequence[Fact], closing: Fact, known: int
 ) -> tuple[Event, ...]:
@@ -59,8 +97,11 @@ def record_by_state(
     free one).
     """
     numbered = [*enumerate(facts, start=max(known, 1)), (0, closing)]
-    events = [
+    return store.record(LABELS, _numbered(numbered, command_id=command_id, actor=actor, at=at))
+
+
+def _numbered(facts: Iterable[tuple[int, Fact]], *, command_id: str, actor: str, at: datetime) -> list[NewEvent]:
+    return [
         NewEvent(kind=fact.kind, actor=actor, at=at, command_id=command_id, payload=fact.payload, index=index)
-        for index, fact in numbered
+        for index, fact in facts
     ]
-    return store.record(LABELS, events)

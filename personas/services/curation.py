@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from personas.entities import DELETED, NOBODY, FaceKey, ImageStatus, Label, Persona, Verdict
 from personas.errors import FaceProjectError, NotFoundError
@@ -17,8 +18,8 @@ from personas.projection import (
     labelled_payload,
     persona_payload,
 )
-from personas.services.commands import Fact, events_of_command, record_by_state
-from personas.services.labelling import said_of
+from personas.services.commands import Fact, closed, events_of_command, record_by_state
+from personas.services.labelling import DELETED_ALREADY, said_of
 from personas.services.personas import require_persona
 from personas.store.base import MAX_FACES_PER_EVENT, Store
 from personas.store.paging import every
@@ -35,13 +36,13 @@ def merge_personas(*, store: Store, persona_id: str, into: str, actor: str, at: 
     """All that was said of a persona is said of another one from now on, and the first one goes.
 
     A face rejected as the one is rejected as the other too, unless it is labelled with that. Returns the persona that
-    remains. Raises NotFoundError, UnableToMergeError.
+    remains. Raises NotFoundError, UnableToMergeError, CommandUsedError.
     """
     remaining = require_persona(store, into)
     if persona_id == into:
         raise UnableToMergeError(f"{remaining.name} cannot be merged with itself; pick somebody else.")
     known = events_of_command(store, command_id)
-    if 0 in known:
+    if closed(known, PERSONA_MERGED, lambda said: _is_of(said, persona_id) and said["into"] == into):
         return remaining
     leaving = require_persona(store, persona_id)
     faces = [label.key for label in _labels(store, persona_id, belongs=True)]
@@ -70,11 +71,11 @@ def merge_personas(*, store: Store, persona_id: str, into: str, actor: str, at: 
 def delete_persona(*, store: Store, persona_id: str, actor: str, at: datetime, command_id: str) -> int:
     """All that was said of a persona is taken back, and the persona goes; its faces are unlabelled again.
 
-    Returns how many faces were labelled with it. Raises NotFoundError.
+    Returns how many faces were labelled with it. Raises NotFoundError, CommandUsedError.
     """
     known = events_of_command(store, command_id)
-    if closed := known.get(0):
-        return int(closed.payload["n_faces"])
+    if done := closed(known, PERSONA_DELETED, lambda said: _is_of(said, persona_id)):
+        return int(done.payload["n_faces"])
     persona = require_persona(store, persona_id)
     faces = [label.key for label in _labels(store, persona_id, belongs=True)]
     spoken_of = [*faces, *(label.key for label in _labels(store, persona_id, belongs=False))]
@@ -93,15 +94,18 @@ def delete_persona(*, store: Store, persona_id: str, actor: str, at: datetime, c
 def delete_images(*, store: Store, image_ids: Collection[str], actor: str, at: datetime, command_id: str) -> int:
     """Pictures are shown no more, and their faces are asked about, predicted and learnt no more.
 
-    Nothing is erased, so that it can be undone. Returns how many pictures are deleted. Raises NotFoundError.
+    Nothing is erased, so that it can be undone. Returns how many pictures are deleted. Raises NotFoundError (also where
+    all are deleted already), CommandUsedError.
     """
     known = events_of_command(store, command_id)
-    if closed := known.get(0):
-        return len(closed.payload["images"])
+    if done := closed(known, IMAGES_DELETED, lambda said: set(said["images"]) <= set(image_ids)):
+        return len(done.payload["images"])
     images = store.images_by_id(image_ids)
     if missing := set(image_ids) - images.keys():
         raise NotFoundError(f"{len(missing)} of {len(image_ids)} pictures do not exist (any more). Reload the page.")
     deleted = sorted(key for key, image in images.items() if image.status is not ImageStatus.DELETED)
+    if not deleted and not known:
+        raise NotFoundError(DELETED_ALREADY)
     faces = [face.key for found in store.faces_of(deleted).values() for face in found]
     before = said_of(store, faces)
     record_by_state(
@@ -114,6 +118,10 @@ def delete_images(*, store: Store, image_ids: Collection[str], actor: str, at: d
         known=max(known, default=0) + 1,
     )
     return len(deleted)
+
+
+def _is_of(payload: Mapping[str, Any], persona_id: str) -> bool:
+    return bool(payload["persona"]["persona_id"] == persona_id)
 
 
 def _covers_gone(store: Store, faces: Collection[FaceKey], before: Said) -> Iterator[Fact]:

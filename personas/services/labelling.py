@@ -6,10 +6,13 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from personas.entities import LABELS, NOBODY, Event, FaceKey, Label, NewEvent, Verdict
+from personas.entities import DELETED, LABELS, NOBODY, Event, FaceKey, Label, NewEvent, Verdict
 from personas.errors import NotFoundError, UnableToLabelError
 from personas.projection import FACES_LABELLED, Said, labelled_payload
 from personas.store.base import MAX_FACES_PER_EVENT, Store
+
+#: What somebody is told who speaks of a picture, or of its faces, that was deleted.
+DELETED_ALREADY = "This picture was deleted. A curator can bring it back from the history."
 
 
 def new_command_id() -> str:
@@ -54,6 +57,7 @@ def label_groups(
     keys = [key for faces in unique.values() for key in faces]
     require_faces(store, keys)
     before = said_of(store, keys)
+    require_shown(before)
     events: list[NewEvent] = []
     for (persona_id, verdict), faces in sorted(unique.items()):
         events += labelling_events(
@@ -107,6 +111,12 @@ def said_of(store: Store, faces: Collection[FaceKey]) -> dict[FaceKey, dict[str,
 def as_said(labels: Mapping[FaceKey, Sequence[Label]]) -> dict[FaceKey, dict[str, bool]]:
     """Labels as the events tell them."""
     return {key: {label.persona_id: label.belongs for label in said} for key, said in labels.items()}
+
+
+def require_shown(said: Said) -> None:
+    """Of a face whose picture was deleted nothing is said until the picture is back. Raises NotFoundError."""
+    if any(DELETED in of_face for of_face in said.values()):
+        raise NotFoundError(DELETED_ALREADY)
 
 
 def require_faces(store: Store, keys: Sequence[FaceKey]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import enum
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from personas.entities import LABELS, FaceKey, NewEvent, Persona, Verdict
 from personas.errors import FaceProjectError, NotFoundError
 from personas.names import normal
-from personas.projection import COVER_CHOSEN, PERSONA_ADDED, PERSONA_HIDDEN, PERSONA_RENAMED
-from personas.services.labelling import labelling_events, require_faces, said_of
+from personas.projection import COVER_CHOSEN, PERSONA_ADDED, PERSONA_HIDDEN, PERSONA_RENAMED, persona_payload
+from personas.services.commands import Fact, record_once
+from personas.services.labelling import labelling_events, require_faces, require_shown, said_of
 from personas.store.base import Store
 
 MAX_NAME_LENGTH = 200
@@ -48,6 +50,8 @@ def add_persona(
     cleaned = clean_name(name)
     unique = tuple(dict.fromkeys(faces))
     require_faces(store, unique)
+    before = said_of(store, unique)
+    require_shown(before)
     persona_id = persona_id or persona_id_of_command(command_id)
     added = NewEvent(
         kind=PERSONA_ADDED,
@@ -60,7 +64,7 @@ def add_persona(
         persona_id,
         unique,
         Verdict.BELONGS,
-        before=said_of(store, unique),
+        before=before,
         actor=actor,
         at=at,
         command_id=command_id,
@@ -80,33 +84,66 @@ def persona_id_of_name(name: str) -> str:
     return str(uuid.uuid5(NAMED_PERSONAS, clean_name(name)))
 
 
+class Keep(enum.Enum):
+    """Stands for what a change leaves as it is."""
+
+    AS_IS = enum.auto()
+
+
+def change_persona(
+    *,
+    store: Store,
+    persona_id: str,
+    actor: str,
+    at: datetime,
+    command_id: str,
+    name: str | Keep = Keep.AS_IS,
+    cover: FaceKey | Keep | None = Keep.AS_IS,
+    hidden: bool | Keep = Keep.AS_IS,
+) -> None:
+    """Rename, dress and hide a persona in one command, as `rename_persona`, `choose_cover` and `hide_persona` do.
+
+    Raises NotFoundError, UnableToNameError, CommandUsedError.
+    """
+    persona = require_persona(store, persona_id)
+    facts = list(_changes(store, persona, name=name, cover=cover, hidden=hidden))
+    record_once(store=store, command_id=command_id, actor=actor, at=at, facts=facts)
+
+
+def _changes(
+    store: Store, persona: Persona, *, name: str | Keep, cover: FaceKey | Keep | None, hidden: bool | Keep
+) -> Iterator[Fact]:
+    stands = persona_payload(persona)
+    about = {"persona_id": persona.persona_id}
+    if name is not Keep.AS_IS:
+        yield Fact(PERSONA_RENAMED, {**about, "name": clean_name(name), "before": stands["name"]})
+    if cover is not Keep.AS_IS:
+        if cover is not None:
+            require_faces(store, [cover])
+            require_shown(said_of(store, [cover]))
+        yield Fact(COVER_CHOSEN, {**about, "cover": list(cover) if cover else None, "before": stands["cover"]})
+    if hidden is not Keep.AS_IS:
+        yield Fact(PERSONA_HIDDEN, {**about, "hidden": hidden, "before": stands["hidden"]})
+
+
 def rename_persona(*, store: Store, persona_id: str, name: str, actor: str, at: datetime, command_id: str) -> None:
-    """Two personas may share a name. Raises NotFoundError, UnableToNameError."""
-    before = require_persona(store, persona_id).name
-    payload = {"persona_id": persona_id, "name": clean_name(name), "before": before}
-    store.record(LABELS, [NewEvent(kind=PERSONA_RENAMED, actor=actor, at=at, command_id=command_id, payload=payload)])
+    """Two personas may share a name. Raises as `change_persona`."""
+    change_persona(store=store, persona_id=persona_id, name=name, actor=actor, at=at, command_id=command_id)
 
 
 def choose_cover(
     *, store: Store, persona_id: str, cover: FaceKey | None, actor: str, at: datetime, command_id: str
 ) -> None:
-    """Show this face for the persona; None lets the product pick one again."""
-    before = require_persona(store, persona_id).cover
-    if cover is not None:
-        require_faces(store, [cover])
-    payload = {
-        "persona_id": persona_id,
-        "cover": list(cover) if cover else None,
-        "before": list(before) if before else None,
-    }
-    store.record(LABELS, [NewEvent(kind=COVER_CHOSEN, actor=actor, at=at, command_id=command_id, payload=payload)])
+    """Show this face for the persona; None lets the product pick one again. Raises as `change_persona`."""
+    change_persona(store=store, persona_id=persona_id, cover=cover, actor=actor, at=at, command_id=command_id)
 
 
 def hide_persona(*, store: Store, persona_id: str, hidden: bool, actor: str, at: datetime, command_id: str) -> None:
-    """Leave a persona out of the grid, or show it again; everything else of it stays as it is."""
-    before = require_persona(store, persona_id).hidden
-    payload = {"persona_id": persona_id, "hidden": hidden, "before": before}
-    store.record(LABELS, [NewEvent(kind=PERSONA_HIDDEN, actor=actor, at=at, command_id=command_id, payload=payload)])
+    """Leave a persona out of the grid, or show it again; everything else of it stays as it is.
+
+    Raises as `change_persona`.
+    """
+    change_persona(store=store, persona_id=persona_id, hidden=hidden, actor=actor, at=at, command_id=command_id)
 
 
 def require_persona(store: Store, persona_id: str) -> Persona:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from personas.entities import LABELS, Event, FaceKey, Verdict
+from personas.entities import LABELS, NOT_A_FACE, Event, FaceKey, Verdict
 from personas.errors import FaceProjectError, NotFoundError
 from personas.projection import (
     COMMAND_UNDONE,
@@ -32,7 +32,7 @@ from personas.projection import (
     said_after,
     said_before,
 )
-from personas.services.commands import Fact, event_id, events_of_command, record_by_state
+from personas.services.commands import Fact, closed, event_id, events_of_command, record_by_state
 from personas.services.labelling import said_of
 from personas.store.base import MAX_FACES_PER_EVENT, Store
 
@@ -110,7 +110,7 @@ def undo_command(*, store: Store, command_id: str, actor: str, at: datetime) -> 
     """Take back what a command did, as far as nobody has changed it since; while it is taken back, nothing is done.
 
     Raises NotFoundError (no such command), UnableToUndoError (everything was changed since, or the log does not tell
-    how it stood before).
+    how it stood before), CommandUsedError (somebody gave the undo's id to another command).
     """
     events = events_of_command(store, command_id)
     if 0 not in events:
@@ -118,8 +118,8 @@ def undo_command(*, store: Store, command_id: str, actor: str, at: datetime) -> 
     standing = standing_of(store, [command_id])[command_id]
     undo = undo_id(command_id, standing.n_undos + standing.stands)
     known = events_of_command(store, undo)
-    if closed := known.get(0):
-        return Undone(command_id=undo, n_restored=closed.payload["n_restored"], n_kept=closed.payload["n_kept"])
+    if done := closed(known, COMMAND_UNDONE, lambda said: said["command_id"] == command_id):
+        return Undone(command_id=undo, n_restored=done.payload["n_restored"], n_kept=done.payload["n_kept"])
     plan = _plan(store, list(events.values()))
     if plan.n_kept and not plan.n_restored and not known:
         raise UnableToUndoError("Something else was said of this meanwhile, so it was not undone. It stays as it is.")
@@ -160,6 +160,8 @@ def _plan(store: Store, events: Sequence[Event]) -> _Plan:
                 plan.add(Fact(IMAGES_RESTORED, event.payload))
             case "images_restored":
                 plan.add(Fact(IMAGES_DELETED, event.payload))
+            case "face_drawn":
+                plan.add(_no_face(store, FaceKey(*event.payload["face"])))
     return plan
 
 
@@ -203,6 +205,14 @@ def _restore_labels(store: Store, events: Sequence[Event], plan: _Plan) -> Mappi
             payload = labelled_payload(persona_id, faces[start : start + MAX_FACES_PER_EVENT], verdict, now)
             plan.facts.append(Fact(FACES_LABELLED, payload))
     return cleared
+
+
+def _no_face(store: Store, key: FaceKey) -> Fact | None:
+    """A face that was drawn is none after all; None when somebody has said something of it since."""
+    said = said_of(store, [key])
+    if said:
+        return None
+    return Fact(FACES_LABELLED, labelled_payload(NOT_A_FACE, [key], Verdict.BELONGS, said))
 
 
 # ---- personas --------------------------------------------------------------------------------------------------------

@@ -112,7 +112,8 @@ class PictureStore(Protocol):
         A picture already known with the same detector and embedder only gains its paths. One known from another
         detector or embedder keeps every face and its number: new detections that overlap an old box (IoU >= 0.5, see
         `personas.matching`) are that face (they bring their embedding when the embedder differs), the rest are
-        appended. Two processes may save the same picture at once.
+        appended. Faces of the detector `HUMAN` are added to what the last extraction found, which stays the last.
+        Two processes may save the same picture at once.
         """
 
     def add_paths(self, paths: Sequence[ImagePath]) -> None:

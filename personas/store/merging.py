@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from personas.entities import ExtractedImage, Face, FloatArray, Image, ImageStatus, NewFace
+from personas.entities import HUMAN, ExtractedImage, Face, FloatArray, Image, ImageStatus, NewFace
 from personas.matching import match_boxes
 
 
@@ -25,9 +25,12 @@ def merge(known: KnownPicture | None, extracted: ExtractedImage) -> KnownPicture
 
     A new detection that overlaps an old box is that face: box and number stay, so no label moves, and only another
     embedder's vector is taken over. Detections that match nothing are appended; faces that were not found again stay.
+    What a person drew is added to the last extraction, and is none itself.
     """
     if known is None:
         return _first(extracted)
+    if extracted.image.detector == HUMAN:
+        return _with_drawn(known, extracted)
     if (known.image.detector, known.embedder) == (extracted.image.detector, extracted.embedder):
         return known
     faces, embeddings = list(known.faces), dict(known.embeddings)
@@ -54,6 +57,20 @@ def merge(known: KnownPicture | None, extracted: ExtractedImage) -> KnownPicture
         is_new=known.is_new,
         embeddings=embeddings,
     )
+
+
+def _with_drawn(known: KnownPicture, extracted: ExtractedImage) -> KnownPicture:
+    """The picture's own detector and embedder stay: they say what has looked at the whole of it."""
+    faces, embeddings = list(known.faces), dict(known.embeddings)
+    matches = match_boxes([face.box for face in faces], [drawn.box for drawn in extracted.faces])
+    for drawn, number in zip(extracted.faces, matches, strict=True):
+        if number is None:
+            embeddings[len(faces)] = drawn.embedding
+            faces.append(_face(extracted, drawn, len(faces)))
+    if len(faces) == len(known.faces):
+        return known
+    image = replace(known.image, n_faces=len(faces), status=ImageStatus.FACES)
+    return replace(known, image=image, faces=tuple(faces), changed=True, embeddings=embeddings)
 
 
 def _first(extracted: ExtractedImage) -> KnownPicture:

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
 from personas import words
-from personas.crops import crop_digest
+from personas.crops import PREVIEW_SIZES, crop_digest
 from personas.entities import Box, Face, Image, Persona
 from personas.selectors.gallery import persona_name
 from personas.services.labelling import new_command_id
@@ -95,6 +95,12 @@ def percent(probability: float | None) -> str:
 
 
 @register.filter
+def similarity(cosine: float) -> str:
+    """A cosine as people read it; rounded down, as probabilities are."""
+    return f"{math.floor(cosine * 100 + 1e-4) / 100:.2f}"
+
+
+@register.filter
 def ago(moment: datetime) -> str:
     """How long ago, in one unit: "just now", "5 minutes ago", "2 days ago"."""
     if timezone.now() - moment < timedelta(minutes=1):
@@ -105,6 +111,7 @@ def ago(moment: datetime) -> str:
 #: Kinds of events as the history calls them.
 KINDS = {
     "faces_labelled": "labels",
+    "face_drawn": "a face drawn by hand",
     "persona_added": "a new person",
     "persona_renamed": "a new name",
     "cover_chosen": "a cover",
@@ -157,6 +164,7 @@ class Overlay:
         self.scale = 1000 / max(image.width, image.height, 1)
         self.width = round(image.width * self.scale, 1)
         self.height = round(image.height * self.scale, 1)
+        self.is_larger = max(image.width, image.height) > PREVIEW_SIZES[1]  #: than what the page shows at first
 
     def box(self, box: Box) -> dict[str, float]:
         x, y, width, height = (round(side * self.scale, 1) for side in box)

@@ -16,7 +16,6 @@ from personas.entities import IGNORED, NOBODY, NOT_A_FACE, STRANGER, FaceKey, Pe
 from personas.errors import AmbiguousError, NotFoundError, UnableToLabelError
 from personas.forms import LabelForm, cleaned
 from personas.permissions import can_label, require
-from personas.selectors.faces import view_image
 from personas.selectors.gallery import personas_called
 from personas.selectors.groups import faces_to_label
 from personas.services.labelling import label_faces
@@ -24,7 +23,7 @@ from personas.services.personas import add_persona, persona_id_of_command
 from personas.store import Store, get_store
 from personas.views.http import PageRequest, done, safe_next
 from personas.views.people import persona_context
-from personas.views.pictures import faces_listed
+from personas.views.pictures import render_faces
 
 #: An event that is this much older than its request was recorded by an earlier one: the form is from an old page.
 REPEATED = timedelta(seconds=30)
@@ -120,9 +119,7 @@ def _partial(
     request: PageRequest, store: Store, data: Mapping[str, Any], faces: tuple[FaceKey, ...], context: dict[str, Any]
 ) -> HttpResponse:
     if data["view"] == "picture":
-        context["view"] = view_image(store, faces[0].image_id)
-        context["listed"] = faces_listed(request.htmx.current_url or "")
-        response = render(request, "pictures/_labelled.html", context)
+        response = render_faces(request, faces[0].image_id, context)
     else:
         if data["page_of"] and data["page_of"] not in NOBODY:
             context |= persona_context(store, data["page_of"], data["tab"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,9 +13,10 @@ from django.utils.cache import get_conditional_response, patch_cache_control
 from django.views.decorators.http import require_safe
 
 from personas.crops import CROP_SIZES, PREVIEW_SIZES, CachedJpeg, crop_digest, cut_face, originals, shrink_picture
-from personas.entities import Image, ImageStatus
+from personas.entities import FaceKey, Image
 from personas.errors import NotFoundError
-from personas.selectors.faces import shown_image, view_image
+from personas.selectors.faces import shown_image, shown_images, view_image
+from personas.selectors.why import explain
 from personas.store import get_store
 from personas.views.http import PageRequest, cursor_of, more_url, page, page_size, wants_partial
 
@@ -30,11 +32,10 @@ SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": 
 def browse(request: PageRequest) -> HttpResponse:
     """Every picture, with or without faces."""
     store = get_store()
-    found = store.images(cursor=cursor_of(request), limit=page_size(request, THUMBNAILS))
+    found = shown_images(store, cursor=cursor_of(request), limit=page_size(request, THUMBNAILS))
     paths = store.paths_of([image.image_id for image in found.items])
-    shown = [image for image in found.items if image.status is not ImageStatus.DELETED]
     context: dict[str, Any] = {
-        "pictures": [(image, paths.get(image.image_id, ())) for image in shown],
+        "pictures": [(image, paths.get(image.image_id, ())) for image in found.items],
         "more": more_url(request, found.next_cursor),
     }
     if wants_partial(request):
@@ -55,6 +56,16 @@ def faces_listed(url: str) -> str:
     return ":" if "all" in parse_qs(urlsplit(url).query) else f":{FACES_LISTED}"
 
 
+def render_faces(request: PageRequest, image_id: str, context: Mapping[str, Any]) -> HttpResponse:
+    """The faces and boxes of the picture's page after something was said of one of them, with a toast.
+
+    context: what the toast says.
+    """
+    view = view_image(get_store(), image_id)
+    listed = faces_listed(request.htmx.current_url or "")
+    return render(request, "pictures/_labelled.html", {**context, "view": view, "listed": listed, "oob": True})
+
+
 @require_safe
 def face_crop(request: HttpRequest, image_id: str, face_no: int, size: int) -> HttpResponseBase:
     """A square crop of a face. Its address may carry a digest of the box (`v`): such an answer never changes."""
@@ -72,10 +83,19 @@ def face_crop(request: HttpRequest, image_id: str, face_no: int, size: int) -> H
 
 
 @require_safe
+def why(request: PageRequest, image_id: str, face_no: int) -> HttpResponse:
+    """The labelled faces of a persona (`?persona=`) that a face resembles most: as a page, or in place."""
+    found = explain(get_store(), FaceKey(image_id, face_no), request.GET.get("persona", ""))
+    if request.htmx:
+        return render(request, "people/_why.html", {"why": found})
+    return page(request, "people/why.html", {"why": found})
+
+
+@require_safe
 def preview(request: HttpRequest, image_id: str, size: int) -> HttpResponseBase:
     """The whole picture as a JPEG any browser shows."""
     if size not in PREVIEW_SIZES:
-        raise NotFoundError(f"Previews are {' or '.join(map(str, PREVIEW_SIZES))} pixels wide.")
+        raise NotFoundError(f"Previews are {', '.join(map(str, PREVIEW_SIZES))} pixels wide.")
     return _jpeg(request, shrink_picture(_get_image(image_id), size=size), immutable=True)
 
 

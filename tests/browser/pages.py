@@ -22,6 +22,8 @@ PAGES = (
     "/personas/ada/",
     "/personas/ada/?show=labelled",
     "/personas/ada/?show=rejected",
+    "/personas/ada/?show=pictures",
+    "/find/",
     "/unknown/",
     "/unknown/groups/",
     "/strangers/",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from personas.entities import INGEST, LABELS, Box, FaceKey, ImageStatus
+from personas.entities import HUMAN, INGEST, LABELS, Box, ExtractedImage, FaceKey, ImageStatus
 from personas.errors import NotFoundError
 from personas.store.base import PICTURES_INGESTED, Store
 from tests import factories as make
@@ -314,3 +314,44 @@ def test_two_workers_saving_the_same_pictures_double_nothing(
     assert len(store.faces().items) == 16
     assert sorted(block_keys(store)) == [face.key for face in store.faces().items]
     assert all(len(paths) == 2 for paths in store.paths_of([make.image_id(n) for n in range(8)]).values())
+
+
+# ---- faces that people draw ------------------------------------------------------------------------------------------
+def _drawn(*places: int) -> ExtractedImage:
+    faces = [make.new_face(f"drawn {place}", place=place) for place in places]
+    return make.extracted("a", faces=faces, paths=(), detector=HUMAN)
+
+
+def test_drawn_faces_are_added_one_by_one_and_the_picture_keeps_its_detector(store: Store) -> None:
+    make.save(store, make.extracted("a", faces=1))
+    for place in (1, 2):
+        saved = make.save(store, _drawn(place))
+        assert saved.ingest_seq == store.head(INGEST)
+    faces = store.faces_of([make.image_id("a")])[make.image_id("a")]
+    assert [face.detector for face in faces] == [make.DETECTOR, HUMAN, HUMAN]
+    image = store.images_by_id([make.image_id("a")])[make.image_id("a")]
+    assert (image.detector, image.n_faces, image.status) == (make.DETECTOR, 3, ImageStatus.FACES)
+    assert store.embeddings_of([face.key for face in faces]).keys() == {face.key for face in faces}
+
+
+def test_drawing_a_known_face_adds_nothing(store: Store) -> None:
+    make.save(store, make.extracted("a", faces=2))
+    head = store.head(INGEST)
+    assert make.save(store, _drawn(1)).ingest_seq is None
+    assert (store.head(INGEST), len(store.faces_of([make.image_id("a")])[make.image_id("a")])) == (head, 2)
+
+
+def test_a_drawn_face_makes_a_picture_without_faces_one_with_a_face(store: Store) -> None:
+    make.save(store, make.extracted("a", faces=0))
+    make.save(store, _drawn(0))
+    assert store.images_by_id([make.image_id("a")])[make.image_id("a")].status is ImageStatus.FACES
+    counts = store.count_images()
+    assert (counts["faces"], counts.get("no_face", 0), counts["faces_total"]) == (1, 0, 1)
+
+
+def test_a_newer_detector_that_sees_a_drawn_face_leaves_it_where_it_is(store: Store) -> None:
+    make.save(store, make.extracted("a", faces=1))
+    make.save(store, _drawn(1))
+    make.save(store, make.extracted("a", faces=2, detector="yunet newer"))
+    faces = store.faces_of([make.image_id("a")])[make.image_id("a")]
+    assert [face.detector for face in faces] == [make.DETECTOR, HUMAN]

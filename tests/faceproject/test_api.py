@@ -65,7 +65,7 @@ def test_no_two_operations_share_an_id() -> None:
 
 def test_every_operation_is_in_the_documentation_and_no_other() -> None:
     text = (REPO / "docs" / "api.md").read_text()
-    told = set(re.findall(r"^\| `(GET|POST|PATCH) (/[^`]*)`", text, flags=re.MULTILINE))
+    told = set(re.findall(r"^\| `(GET|POST|PATCH|DELETE) (/[^`]*)`", text, flags=re.MULTILINE))
     assert told == {(method.upper(), path.removeprefix(ROOT)) for path, method, _ in operations()}
 
 
@@ -125,6 +125,10 @@ def test_when_a_token_was_used_is_noted_but_not_at_every_request() -> None:
     [
         ("POST", "/personas", {"name": "Ada"}),
         ("PATCH", "/personas/ada", {"name": "Ada"}),
+        ("DELETE", "/personas/ada", None),
+        ("POST", "/personas/ada/merge", {"into": "bob"}),
+        ("DELETE", f"/images/{factories.image_id(0)}", None),
+        ("POST", f"/commands/{factories.command_id(0)}/undo", None),
         ("POST", "/labels", {"labels": [{"persona_id": "ada", "faces": [str(factories.key(0))]}]}),
         ("POST", "/uploads", None),
         ("POST", "/models/1/promote", {}),

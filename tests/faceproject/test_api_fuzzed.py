@@ -17,9 +17,11 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from faceproject.wsgi import application
 from personas import sign_in
+from personas.entities import LABELS
 from personas.store import get_store
 from tests.api import ROOT, document, token_of
 from tests.api_world import ADA, BOB, World, fill
+from tests.groups import put_groups
 from tests.web import champions
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +35,9 @@ EXAMPLES = 8
 def world(settings: Any, tmp_path: Path) -> Iterator[World]:
     settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
     with champions():
-        yield fill(get_store())
+        filled = fill(get_store())
+        put_groups(get_store(), a=filled.faces[5:])
+        yield filled
 
 
 @pytest.fixture
@@ -65,18 +69,25 @@ def test_the_document_is_valid(schema: Any) -> None:
 def aimed(case: Any, world: World, pick: int) -> None:
     """Lets a request mean something that is there."""
     face = world.faces[pick % len(world.faces)]
+    events = get_store().events(LABELS, after=pick, limit=1) or get_store().events(LABELS, after=0, limit=1)
     there = {
         "image_id": face.image_id,
         "face_no": face.face_no,
         "persona_id": (ADA, BOB, "stranger")[pick % 3],
         "job_id": world.jobs[pick % len(world.jobs)],
         "version": 1 + pick % 2,
+        "command_id": events[0].command_id,
+        "group_id": "a" * 16,
     }
     for name in case.path_parameters or {}:
         case.path_parameters[name] = there.get(name, case.path_parameters[name])
     if isinstance(case.body, dict) and "labels" in case.body:
         for group in case.body["labels"]:
             group |= {"persona_id": there["persona_id"], "faces": [str(face)]}
+    if isinstance(case.body, dict) and case.body.get("cover"):
+        case.body["cover"] = str(face)
+    if isinstance(case.body, dict) and "into" in case.body:
+        case.body["into"] = (ADA, BOB)[pick % 2]
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["sound", "unsound"])
