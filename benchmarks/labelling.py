@@ -1,11 +1,12 @@
 """How many answers of a person it takes to know who is who: the review queue's order beside random order.
 
-A simulated labeller sits before data/lfw-dev: 81 people and strangers, nothing labelled, nobody known. They answer what
-they are asked, truly: a name, or "stranger". After every ANSWERS_A_FIT answers the product's classifier is fitted on
-all that was said, with the unlabelled faces as background, and orders what comes next (`personas.asking`). Recall is
-the share of held-out faces of the 81 people that the classifier names, and rightly: half of the protocol's probes,
-drawn anew for each seed and seen by no fit. In random order an answer is about one face; the queue is measured that
-way too, and as people use it, with faces that look alike answered together.
+A simulated labeller sits before data/lfw-dev: 81 people and strangers. At first nobody is known, or every second person
+by one label. (One label for everybody is no beginning: it names more than 95 % at once; the last row says how many.)
+They answer what they are asked, truly: a name, or "stranger". After every ANSWERS_A_FIT answers the product's
+classifier is fitted on all that was said, with the unlabelled faces as background, and orders what comes next
+(`personas.asking`). Recall is the share of held-out faces of the 81 people that the classifier names, and rightly: half
+of the protocol's probes, drawn anew for each seed and seen by no fit. In random order an answer is about one face; the
+queue is measured that way too, and as people use it, with faces that look alike answered together.
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ class World:
     pool_names: Names
     probes: Float32
     probe_names: Names
+
+    def first_labels(self, every: int) -> list[int]:
+        """A row of the pool for each so-many-th person: the first of theirs."""
+        names, first = np.unique(self.pool_names, return_index=True)
+        return sorted(first[names != STRANGER][::every].tolist())
 
     @classmethod
     def of(cls, protocol: Protocol, seed: int) -> World:
@@ -117,9 +123,10 @@ class Run:
     strangers_named: float
 
 
-def in_order_of_the_queue(world: World, *, together: int) -> Run:
-    """Answers until the goal is reached or nothing is worth asking."""
-    standing, curve, n_answers = Labelling(world=world), {0: 0.0}, 0
+def in_order_of_the_queue(world: World, start: Sequence[int], *, together: int) -> Run:
+    """Answers until the goal is reached or nothing is worth asking. start: rows that are labelled before."""
+    standing, n_answers = Labelling(world=world, said=list(start)), 0
+    curve = {0: standing.recall()}
     while curve[n_answers] < GOAL_RECALL and (asked := standing.asked(ANSWERS_A_FIT, together)):
         rows = []
         for first, *others in asked:
@@ -127,23 +134,29 @@ def in_order_of_the_queue(world: World, *, together: int) -> Run:
             rows += [first, *(other for other in others if world.pool_names[other] == truth)]
         standing, n_answers = standing.after(rows), n_answers + len(asked)
         curve[n_answers] = standing.recall()
-    return Run(curve=curve, answers=n_answers, labels=len(standing.said), strangers_named=standing.strangers_named())
+    return Run(
+        curve=curve,
+        answers=n_answers,
+        labels=len(standing.said) - len(start),
+        strangers_named=standing.strangers_named(),
+    )
 
 
-def in_random_order(world: World, seed: int) -> Run:
+def in_random_order(world: World, start: Sequence[int], seed: int) -> Run:
     """The order depends on no fit, so the number of answers is found by halving, and the curve at STOPS alone."""
-    order = np.random.default_rng(1000 + seed).permutation(len(world.pool)).tolist()
+    rest = np.delete(np.arange(len(world.pool)), np.array(start, np.int64))
+    order = np.random.default_rng(1000 + seed).permutation(rest).tolist()
 
     def recall(n_answers: int) -> float:
-        return Labelling(world=world, said=order[:n_answers]).recall()
+        return Labelling(world=world, said=[*start, *order[:n_answers]]).recall()
 
-    curve = {n_answers: recall(n_answers) for n_answers in STOPS}
+    curve = {n_answers: recall(n_answers) for n_answers in (0, *STOPS)}
     low = max((n for n, reached in curve.items() if reached < GOAL_RECALL), default=0)
     high = min((n for n, reached in curve.items() if reached >= GOAL_RECALL), default=len(order))
     while high - low > ANSWERS_A_FIT:
         middle = (low + high) // 2
         low, high = (low, middle) if recall(middle) >= GOAL_RECALL else (middle, high)
-    there = Labelling(world=world, said=order[:high])
+    there = Labelling(world=world, said=[*start, *order[:high]])
     return Run(curve=curve, answers=high, labels=high, strangers_named=there.strangers_named())
 
 
@@ -158,17 +171,26 @@ def measure(bench: Bench) -> Iterable[Row]:
 
 
 def compare(worlds: Sequence[World]) -> Iterator[Row]:
-    """Rows of both orders; prints their curves."""
-    together = [in_order_of_the_queue(world, together=FACES_A_QUESTION) for world in worlds]
-    alone = [in_order_of_the_queue(world, together=1) for world in worlds]
-    at_random = [in_random_order(world, seed) for seed, world in enumerate(worlds)]
-    _show({"the queue": together, "the queue, one face an answer": alone, "random order": at_random})
+    """Rows of both orders from both beginnings; prints their curves."""
+    yield from _from("nobody known", worlds, [[] for _ in worlds])
+    yield from _from("every second person known", worlds, [world.first_labels(2) for world in worlds])
+    everybody = _mean(Labelling(world=world, said=world.first_labels(1)).recall() for world in worlds)
+    yield Row(what="recall with one label for everybody, before any answer", figure=100 * everybody, unit="%")
+
+
+def _from(beginning: str, worlds: Sequence[World], starts: Sequence[Sequence[int]]) -> Iterator[Row]:
+    pairs = list(zip(worlds, starts, strict=True))
+    together = [in_order_of_the_queue(world, start, together=FACES_A_QUESTION) for world, start in pairs]
+    alone = [in_order_of_the_queue(world, start, together=1) for world, start in pairs]
+    at_random = [in_random_order(world, start, seed) for seed, (world, start) in enumerate(pairs)]
+    curves = {"the queue": together, "the queue, one face an answer": alone, "random order": at_random}
+    _show(beginning, curves)
     random_answers = _mean(run.answers for run in at_random)
     for what, runs in (("answers", together), ("answers, one face each", alone)):
         needed = _mean(run.answers for run in runs)
         reached = _mean(max(run.curve.values()) for run in runs)
         yield Row(
-            what=f"{what} in the queue's order until 95 % recall, of those in random order",
+            what=f"{beginning}: {what} until 95 % recall, of those in random order",
             figure=needed / random_answers,
             unit="x",
             goal=Goal(at_most=0.5),
@@ -176,7 +198,7 @@ def compare(worlds: Sequence[World]) -> Iterator[Row]:
             f"{_mean(run.labels for run in runs):.0f} faces labelled",
         )
     yield Row(
-        what="strangers named then",
+        what=f"{beginning}: strangers named then",
         figure=100 * _mean(run.strangers_named for run in together),
         unit="%",
         beside=f"in random order {100 * _mean(run.strangers_named for run in at_random):.2f} %",
@@ -187,12 +209,12 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
-def _show(curves: dict[str, list[Run]]) -> None:
-    table = Table(title="Recall by number of answers, %", title_justify="left")
+def _show(beginning: str, curves: dict[str, list[Run]]) -> None:
+    table = Table(title=f"Recall by number of answers, %; {beginning} at first", title_justify="left")
     table.add_column("answers", justify="right")
     for name in curves:
         table.add_column(name, justify="right")
-    for stop in STOPS:
+    for stop in (0, *STOPS):
         means = [100 * _mean(_at(run.curve, stop) for run in runs) for runs in curves.values()]
         table.add_row(str(stop), *(f"{mean:.1f}" for mean in means))
     Console(stderr=True, width=120).print(table)
@@ -200,4 +222,4 @@ def _show(curves: dict[str, list[Run]]) -> None:
 
 def _at(curve: dict[int, float], n_answers: int) -> float:
     """Recall after so many answers; of the last fit before."""
-    return curve[max(n for n in curve if n <= n_answers)] if min(curve) <= n_answers else 0.0
+    return curve[max(n for n in curve if n <= n_answers)]

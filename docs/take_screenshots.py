@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 REPO = Path(__file__).resolve().parents[1]
 SHOTS = REPO / "docs" / "screenshots"
@@ -26,24 +26,55 @@ SCREENS = {
 }
 
 
+def teach(page: Page) -> None:
+    """Name the first unknown face, with covered eyes, so that there is a second version and a history."""
+    page.goto(f"{BASE}/unknown/")
+    face = page.locator('section[aria-labelledby="singles-title"] li.tile').first.get_attribute("id")
+    tile = page.locator(f"#{face}")
+    tile.get_by_placeholder("Who is this?").fill("Eileen Collins")
+    tile.get_by_role("button", name="Give this name").click()
+    tile.wait_for(state="detached")
+    for _ in range(60):
+        page.goto(f"{BASE}/models/")
+        if page.locator('main a[href="/models/2/"]').count():
+            return
+        page.wait_for_timeout(1000)
+    raise SystemExit("No second version was trained within a minute.")
+
+
+def addresses(page: Page) -> dict[str, str]:
+    page.goto(f"{BASE}/")
+    persona = str(page.locator('a[href^="/personas/"]', has_text="Grace Hopper").first.get_attribute("href"))
+    page.goto(f"{BASE}{persona}?show=labelled")
+    image = str(page.locator('main a[href^="/images/"]').first.get_attribute("href"))
+    return {
+        "people": "/",
+        "persona": persona,
+        "review": "/review/",
+        "image": image,
+        "unknown": "/unknown/",
+        "pictures": "/images/",
+        "find": "/find/",
+        "upload": "/upload/",
+        "jobs": "/jobs/",
+        "models": "/models/",
+        "version": "/models/1/",
+        "compare": "/models/compare/?a=1&b=2",
+        "history": "/history/",
+        "status": "/status/",
+        "tokens": "/account/tokens/",
+        "api": "/api/v1/docs",
+        "admin": "/admin/personas/face/",
+    }
+
+
 def shoot(browser: Browser, link: str) -> None:
     first = browser.new_context()
     page = first.new_page()
     page.goto(link)
-    persona = page.locator('a[href^="/personas/"]', has_text="Grace Hopper").first.get_attribute("href")
-    page.goto(f"{BASE}{persona}?show=labelled")
-    image = page.locator('main a[href^="/images/"]').first.get_attribute("href")
+    teach(page)
+    pages = addresses(page)
     cookies = first.cookies()
-    pages = {
-        "people": "/",
-        "persona": persona,
-        "image": image,
-        "unknown": "/unknown/",
-        "pictures": "/images/",
-        "upload": "/upload/",
-        "models": "/models/",
-        "version": "/models/1/",
-    }
     for suffix, screen in SCREENS.items():
         context = browser.new_context(**screen)
         context.add_cookies(cookies)

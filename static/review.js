@@ -18,8 +18,12 @@
   let asking = false;
 
   // ---- showing -------------------------------------------------------------------------------------------------------
+  const preloaded = new WeakSet();
+
   function preload() {
     for (const card of cards().slice(0, PRELOADED)) {
+      if (preloaded.has(card)) continue;
+      preloaded.add(card);
       for (const picture of card.querySelectorAll("img")) picture.decode().catch(() => {}); // gone: its text stands there
     }
   }
@@ -78,28 +82,31 @@
     try {
       await sent; // what is on its way must not be asked again
       const answer = await fetch(box().dataset.more, { headers: { "HX-Request": "true", "HX-Target": "more-questions" } });
-      if (answer.ok && !leave(answer)) added = add(await answer.text());
+      if (answer.ok && !leave(answer)) added = await add(await answer.text());
     } catch {
       // Away: the next answer says so.
     }
     asking = false;
     if (!box()) return;
-    if (added && !current()) show(cards()[0]);
-    else preload();
+    if (added) preload();
   }
 
-  function add(partial) {
+  /** One question after the other, with pauses: a key that is pressed meanwhile waits for one of them at most. */
+  async function add(partial) {
     const holder = document.createElement("template");
     holder.innerHTML = partial;
-    const known = new Set([...answeredSince, ...cards().flatMap(facesOf)]);
     let added = 0;
     for (const card of holder.content.querySelectorAll(".question")) {
+      if (!box()) return added;
+      const known = new Set([...answeredSince, ...cards().flatMap(facesOf)]);
       if (facesOf(card).some((face) => known.has(face))) continue;
       card.hidden = true;
       box().append(card);
       left(card.dataset.open);
       window.htmx.process(card);
       added += 1;
+      if (!current()) show(card);
+      await new Promise((resume) => setTimeout(resume));
     }
     return added;
   }

@@ -48,8 +48,10 @@ QUESTIONS_KEPT = 200
 QUESTIONS_AT_ONCE = 40
 #: Personas offered as answers: as many as there are digit keys.
 CHOICES = 9
-#: A persona less probable than this is not offered.
-LEAST_PROBABLE = 0.01
+#: So many are offered however improbable they are: a look that no label shows is likely nobody's, says a version.
+ALWAYS_OFFERED = 4
+#: Others less probable than this are not offered, and nobody less probable than that is asked after.
+LEAST_OFFERED, LEAST_ASKED_AFTER = 0.01, 0.05
 #: From so many questions on, nobody counts.
 MANY = 99
 
@@ -74,6 +76,12 @@ class Question:
     @property
     def face(self) -> Face:
         return self.faces[0]
+
+    @property
+    def suggested(self) -> Choice | None:
+        """Who the question asks after; None: it asks who this is."""
+        first = next(iter(self.choices), None)
+        return first if first and first.probability >= LEAST_ASKED_AFTER else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +173,9 @@ def _with_choices(store: Store, asked: Sequence[tuple[FaceKey, ...]]) -> Iterato
     images = store.images_by_id({together[0].image_id for together in asked})
     labels = store.labels_of_images({together[0].image_id for together in asked})
     said = predict_faces(store, [together[0] for together in asked], labels=labels, n_candidates=CHOICES)
-    likely = {key: _likely(prediction) for key, prediction in said.items()}
-    personas = store.personas_by_id({persona_id for pairs in likely.values() for persona_id, _ in pairs})
+    not_them = rejections(labels)
+    offered = {key: _offered(prediction, not_them.get(key, frozenset())) for key, prediction in said.items()}
+    personas = store.personas_by_id({persona_id for pairs in offered.values() for persona_id, _ in pairs})
     examples = _examples(store, personas)
     for together in asked:
         present = tuple(faces[key] for key in together if key in faces)
@@ -178,14 +187,18 @@ def _with_choices(store: Store, asked: Sequence[tuple[FaceKey, ...]]) -> Iterato
             image=image,
             choices=tuple(
                 Choice(persona=personas[persona_id], probability=probability, example=examples.get(persona_id))
-                for persona_id, probability in likely.get(together[0], ())
+                for persona_id, probability in offered.get(together[0], ())
                 if persona_id in personas
             ),
         )
 
 
-def _likely(prediction: Prediction) -> list[tuple[str, float]]:
-    return [(persona_id, chance) for persona_id, chance in prediction.candidates if chance >= LEAST_PROBABLE]
+def _offered(prediction: Prediction, rejected: frozenset[str]) -> list[tuple[str, float]]:
+    return [
+        (persona_id, chance)
+        for place, (persona_id, chance) in enumerate(prediction.candidates)
+        if (place < ALWAYS_OFFERED or chance >= LEAST_OFFERED) and persona_id not in rejected
+    ]
 
 
 def _examples(store: Store, personas: Mapping[str, Persona]) -> dict[str, Face]:
@@ -209,8 +222,15 @@ def _current(store: Store, *, label_seq: int = 0) -> _Queue:
     source = _source(store)
     with _lock:
         if _queue is None or _queue.source != source or _queue.label_seq < label_seq:
-            _queue = _make(store, source, _queue.cursor if _queue else None)
+            _queue = _make(store, source, _goes_on_at(store, _queue))
         return _queue
+
+
+def _goes_on_at(store: Store, last: _Queue | None) -> str | None:
+    """Where the last queue stopped looking at faces, if it was of this store."""
+    if last is None or not store.events_by_id(INGEST, [last.source.picture_event]):
+        return None
+    return last.cursor
 
 
 def _source(store: Store) -> _Source:

@@ -38,7 +38,8 @@ class CommandUsedError(FaceProjectError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This was sent once before and said something else then, so nothing was changed. Send it anew."
+            "This was sent once before and said something else then, so nothing was changed. Reload the page and do it "
+            "again."
         )
 
 

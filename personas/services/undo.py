@@ -32,7 +32,7 @@ from personas.projection import (
     said_after,
     said_before,
 )
-from personas.services.commands import Fact, event_id, events_of_command, record_by_state
+from personas.services.commands import Fact, closed, event_id, events_of_command, record_by_state
 from personas.services.labelling import said_of
 from personas.store.base import MAX_FACES_PER_EVENT, Store
 
@@ -110,7 +110,7 @@ def undo_command(*, store: Store, command_id: str, actor: str, at: datetime) -> 
     """Take back what a command did, as far as nobody has changed it since; while it is taken back, nothing is done.
 
     Raises NotFoundError (no such command), UnableToUndoError (everything was changed since, or the log does not tell
-    how it stood before).
+    how it stood before), CommandUsedError (somebody gave the undo's id to another command).
     """
     events = events_of_command(store, command_id)
     if 0 not in events:
@@ -118,8 +118,8 @@ def undo_command(*, store: Store, command_id: str, actor: str, at: datetime) -> 
     standing = standing_of(store, [command_id])[command_id]
     undo = undo_id(command_id, standing.n_undos + standing.stands)
     known = events_of_command(store, undo)
-    if closed := known.get(0):
-        return Undone(command_id=undo, n_restored=closed.payload["n_restored"], n_kept=closed.payload["n_kept"])
+    if done := closed(known, COMMAND_UNDONE, lambda said: said["command_id"] == command_id):
+        return Undone(command_id=undo, n_restored=done.payload["n_restored"], n_kept=done.payload["n_kept"])
     plan = _plan(store, list(events.values()))
     if plan.n_kept and not plan.n_restored and not known:
         raise UnableToUndoError("Something else was said of this meanwhile, so it was not undone. It stays as it is.")

@@ -12,6 +12,7 @@ import pytest
 from personas.entities import DELETED, IGNORED, LABELS, NOT_A_FACE, STRANGER, FaceKey, ImageStatus, Verdict
 from personas.errors import FaceProjectError, NotFoundError
 from personas.projection import FACES_LABELLED
+from personas.selectors.gallery import persona_labelled
 from personas.selectors.history import history, is_curated
 from personas.services import curation, labelling, undo
 from personas.services import personas as people
@@ -248,6 +249,18 @@ def test_a_picture_that_is_deleted_stays_so_when_it_is_found_again(store: Store,
     curation.delete_images(store=store, image_ids=[image_id], **by())  # type: ignore[arg-type]
     make.save(store, make.extracted("picture-0", detector="another"))
     assert store.images_by_id([image_id])[image_id].status is ImageStatus.DELETED
+
+
+def test_of_a_face_whose_picture_is_deleted_nothing_is_said(store: Store, faces: list[FaceKey]) -> None:
+    label(store, "ann", faces[0], verdict=Verdict.REJECTED)
+    curation.delete_images(store=store, image_ids=[faces[0].image_id], **by())  # type: ignore[arg-type]
+    head = store.head(LABELS)
+    with pytest.raises(NotFoundError, match="deleted"):
+        label(store, "ann", faces[0])
+    with pytest.raises(NotFoundError, match="deleted"):
+        curation.delete_images(store=store, image_ids=[faces[0].image_id], **by())  # type: ignore[arg-type]
+    assert store.head(LABELS) == head
+    assert persona_labelled(store, "ann", belongs=False).items == ()
 
 
 # ---- history ---------------------------------------------------------------------------------------------------------
