@@ -100,7 +100,7 @@ def test_a_missed_face_is_dragged_named_and_taken_back(
     expect(page.locator("#face-1")).to_contain_text("Not a face")
     page.get_by_text("Add a missed face").click()
     drag(page, (0.7, 0.5), (0.8, 0.75))
-    expect(page.locator("#face-2")).to_be_visible()
+    expect(page.locator("#name-2")).to_be_focused()
     page.keyboard.type("Ada")
     page.keyboard.press("Enter")
     expect(page.locator("#face-2")).to_contain_text("said owner")
