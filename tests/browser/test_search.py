@@ -84,6 +84,7 @@ def test_a_picture_is_chosen_and_its_faces_are_looked_for(
     page = open_page(javascript=javascript)
     page.goto("/")
     page.get_by_role("link", name="Find a person by a picture").click()
+    page.wait_for_load_state()  # the script that sends what is chosen is there
     page.get_by_label("Picture to look at").set_input_files(draw(tmp_path / "asked.png"))
     if not javascript:
         page.get_by_role("button", name="Who is this?").click()
