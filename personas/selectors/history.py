@@ -9,9 +9,9 @@ from datetime import datetime
 from personas.entities import LABELS, NOBODY, Event, Slice, Verdict
 from personas.errors import NotFoundError
 from personas.projection import (
-    COMMAND_UNDONE,
     FACES_LABELLED,
     IMAGES_DELETED,
+    PERSONA_ADDED,
     PERSONA_DELETED,
     PERSONA_MERGED,
     PERSONA_RENAMED,
@@ -82,10 +82,12 @@ def entry_of(store: Store, command_id: str) -> Entry:
 
 def is_curated(store: Store, command_id: str) -> bool:
     """Whether taking a command back, directly or through undos of undos, is for curators."""
-    events = events_of_command(store, command_id)
-    kinds = {event.kind for event in events.values()}
-    undone = {event.payload["kind"] for event in events.values() if event.kind == COMMAND_UNDONE}
-    return bool((kinds | undone) & CURATED)
+    first = events_of_command(store, command_id).get(0)
+    return first is not None and _is_for_curators(first)
+
+
+def _is_for_curators(first: Event) -> bool:
+    return first.kind in CURATED or first.payload.get("kind") in CURATED
 
 
 def _number(cursor: str) -> int:
@@ -95,11 +97,12 @@ def _number(cursor: str) -> int:
 
 
 def _entries(store: Store, firsts: Sequence[Event]) -> list[Entry]:
-    whole = events_of_commands(store, [event.command_id for event in firsts])
+    counted = [event.command_id for event in firsts if event.kind in (FACES_LABELLED, PERSONA_ADDED)]
+    whole = events_of_commands(store, counted)  # the others tell by their first event how many faces they are about
     standing = standing_of(store, [event.command_id for event in firsts])
     ids = {str(persona_id) for event in firsts for persona_id in _mentioned(event)}
     names = {key: persona.name for key, persona in store.personas_by_id(ids - NOBODY.keys()).items()} | dict(NOBODY)
-    return [_entry(event, whole[event.command_id], standing[event.command_id], names) for event in firsts]
+    return [_entry(event, whole.get(event.command_id, {}), standing[event.command_id], names) for event in firsts]
 
 
 def _mentioned(event: Event) -> list[str]:
@@ -128,7 +131,7 @@ def _entry(first: Event, whole: Mapping[int, Event], standing: Standing, names: 
         undoes=payload.get("kind", ""),
         stands=standing.stands,
         toggle=first.command_id if standing.stands else undo_id(first.command_id, standing.n_undos),
-        curated=first.kind in CURATED or payload.get("kind") in CURATED,
+        curated=_is_for_curators(first),
     )
 
 

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from personas.entities import DELETED, NOBODY, FaceKey, ImageStatus, Label, Persona, Verdict
+from personas.entities import DELETED, NOBODY, Event, FaceKey, ImageStatus, Label, Persona, Verdict
 from personas.errors import FaceProjectError, NotFoundError
 from personas.projection import (
     COVER_CHOSEN,
-    FACES_LABELLED,
     IMAGES_DELETED,
     PERSONA_DELETED,
     PERSONA_MERGED,
     Said,
-    labelled_payload,
     persona_payload,
 )
 from personas.services.commands import Fact, closed, events_of_command, record_by_state
-from personas.services.labelling import DELETED_ALREADY, said_of
+from personas.services.labelling import DELETED_ALREADY, labelling_facts, said_of
 from personas.services.personas import require_persona
-from personas.store.base import MAX_FACES_PER_EVENT, Store
+from personas.store.base import Store
 from personas.store.paging import every
+
+# Each begins with `store.repair()`: an event that is in the log, but not projected yet, must be seen by what is worked
+# out from how things stand.
 
 #: Labels read at once.
 LABELS_AT_ONCE = 5000
@@ -38,6 +39,7 @@ def merge_personas(*, store: Store, persona_id: str, into: str, actor: str, at: 
     A face rejected as the one is rejected as the other too, unless it is labelled with that. Returns the persona that
     remains. Raises NotFoundError, UnableToMergeError, CommandUsedError.
     """
+    store.repair()
     remaining = require_persona(store, into)
     if persona_id == into:
         raise UnableToMergeError(f"{remaining.name} cannot be merged with itself; pick somebody else.")
@@ -45,27 +47,30 @@ def merge_personas(*, store: Store, persona_id: str, into: str, actor: str, at: 
     if closed(known, PERSONA_MERGED, lambda said: _is_of(said, persona_id) and said["into"] == into):
         return remaining
     leaving = require_persona(store, persona_id)
+    facts, n_faces = _merge(store, persona_id, into)
+    n_faces += sum(len(event.payload["faces"]) for event in known.values() if _is_belonging(event, into))
+    payload = {"persona": persona_payload(leaving), "into": into, "n_faces": n_faces}
+    closing = Fact(PERSONA_MERGED, payload)
+    _record(store, known, facts, closing, lambda: _merge(store, persona_id, into)[0], actor, at, command_id)
+    return remaining
+
+
+def _merge(store: Store, persona_id: str, into: str) -> tuple[list[Fact], int]:
+    """What moves all that is said of a persona to another one, and how many faces it labels.
+
+    A rejection is passed on before it is taken back: a kill in between must not lose it.
+    """
     faces = [label.key for label in _labels(store, persona_id, belongs=True)]
     rejected = [label.key for label in _labels(store, persona_id, belongs=False)]
     before = said_of(store, {*faces, *rejected})
     named = set(faces)
     passed_on = [key for key in rejected if key not in named and before[key].get(into) is not True]
     facts = [
-        *_facts(into, faces, Verdict.BELONGS, before),
-        *_facts(persona_id, rejected, Verdict.CLEARED, before),
-        *_facts(into, passed_on, Verdict.REJECTED, before),
+        *labelling_facts(into, faces, Verdict.BELONGS, before),
+        *labelling_facts(into, passed_on, Verdict.REJECTED, before),
+        *labelling_facts(persona_id, rejected, Verdict.CLEARED, before),
     ]
-    payload = {"persona": persona_payload(leaving), "into": into, "n_faces": len(faces)}
-    record_by_state(
-        store=store,
-        command_id=command_id,
-        actor=actor,
-        at=at,
-        facts=facts,
-        closing=Fact(PERSONA_MERGED, payload),
-        known=max(known, default=0) + 1,
-    )
-    return remaining
+    return facts, len(faces)
 
 
 def delete_persona(*, store: Store, persona_id: str, actor: str, at: datetime, command_id: str) -> int:
@@ -73,22 +78,45 @@ def delete_persona(*, store: Store, persona_id: str, actor: str, at: datetime, c
 
     Returns how many faces were labelled with it. Raises NotFoundError, CommandUsedError.
     """
+    store.repair()
     known = events_of_command(store, command_id)
     if done := closed(known, PERSONA_DELETED, lambda said: _is_of(said, persona_id)):
         return int(done.payload["n_faces"])
     persona = require_persona(store, persona_id)
+    facts, n_faces = _free(store, persona_id)
+    n_faces += sum(len(event.payload["faces"]) for event in known.values())
+    closing = Fact(PERSONA_DELETED, {"persona": persona_payload(persona), "n_faces": n_faces})
+    _record(store, known, facts, closing, lambda: _free(store, persona_id)[0], actor, at, command_id)
+    return n_faces
+
+
+def _free(store: Store, persona_id: str) -> tuple[list[Fact], int]:
+    """What takes back all that is said of a persona, and how many faces it labels."""
     faces = [label.key for label in _labels(store, persona_id, belongs=True)]
     spoken_of = [*faces, *(label.key for label in _labels(store, persona_id, belongs=False))]
-    record_by_state(
-        store=store,
-        command_id=command_id,
-        actor=actor,
-        at=at,
-        facts=list(_facts(persona_id, spoken_of, Verdict.CLEARED, said_of(store, spoken_of))),
-        closing=Fact(PERSONA_DELETED, {"persona": persona_payload(persona), "n_faces": len(faces)}),
-        known=max(known, default=0) + 1,
-    )
-    return len(faces)
+    return list(labelling_facts(persona_id, spoken_of, Verdict.CLEARED, said_of(store, spoken_of))), len(faces)
+
+
+def _record(
+    store: Store,
+    known: Mapping[int, Event],
+    facts: Sequence[Fact],
+    closing: Fact,
+    left: Callable[[], Sequence[Fact]],
+    actor: str,
+    at: datetime,
+    command_id: str,
+) -> None:
+    """Record a command that removes a persona, and then what others said of it while that was being worked out."""
+    following = max(known, default=0) + 1
+    while True:
+        record_by_state(
+            store=store, command_id=command_id, actor=actor, at=at, facts=facts, closing=closing, known=following
+        )
+        following += len(facts)
+        facts = left()
+        if not facts:
+            return
 
 
 def delete_images(*, store: Store, image_ids: Collection[str], actor: str, at: datetime, command_id: str) -> int:
@@ -97,6 +125,7 @@ def delete_images(*, store: Store, image_ids: Collection[str], actor: str, at: d
     Nothing is erased, so that it can be undone. Returns how many pictures are deleted. Raises NotFoundError (also where
     all are deleted already), CommandUsedError.
     """
+    store.repair()
     known = events_of_command(store, command_id)
     if done := closed(known, IMAGES_DELETED, lambda said: set(said["images"]) <= set(image_ids)):
         return len(done.payload["images"])
@@ -113,11 +142,16 @@ def delete_images(*, store: Store, image_ids: Collection[str], actor: str, at: d
         command_id=command_id,
         actor=actor,
         at=at,
-        facts=[*_facts(DELETED, faces, Verdict.BELONGS, before), *_covers_gone(store, set(faces), before)],
+        facts=[*labelling_facts(DELETED, faces, Verdict.BELONGS, before), *_covers_gone(store, set(faces), before)],
         closing=Fact(IMAGES_DELETED, {"images": deleted}),
         known=max(known, default=0) + 1,
     )
     return len(deleted)
+
+
+def _is_belonging(event: Event, persona_id: str) -> bool:
+    payload = event.payload
+    return bool(payload["persona_id"] == persona_id and payload["verdict"] == Verdict.BELONGS)
 
 
 def _is_of(payload: Mapping[str, Any], persona_id: str) -> bool:
@@ -136,9 +170,3 @@ def _labels(store: Store, persona_id: str, *, belongs: bool) -> Iterator[Label]:
     return every(
         lambda cursor: store.labels_of_persona(persona_id, belongs=belongs, cursor=cursor, limit=LABELS_AT_ONCE)
     )
-
-
-def _facts(persona_id: str, faces: list[FaceKey], verdict: Verdict, before: Said) -> Iterator[Fact]:
-    for start in range(0, len(faces), MAX_FACES_PER_EVENT):
-        part = faces[start : start + MAX_FACES_PER_EVENT]
-        yield Fact(FACES_LABELLED, labelled_payload(persona_id, part, verdict, before))

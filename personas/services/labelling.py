@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from personas.entities import DELETED, LABELS, NOBODY, Event, FaceKey, Label, NewEvent, Verdict
+from personas.entities import DELETED, NOBODY, Event, FaceKey, Label, NewEvent, Verdict
 from personas.errors import NotFoundError, UnableToLabelError
 from personas.projection import FACES_LABELLED, Said, labelled_payload
+from personas.services.commands import Fact, record_once
 from personas.store.base import MAX_FACES_PER_EVENT, Store
 
 #: What somebody is told who speaks of a picture, or of its faces, that was deleted.
@@ -32,7 +33,8 @@ def label_faces(
 ) -> tuple[Event, ...]:
     """Say of faces that they belong to a persona (or to one of NOBODY), do not, or take back what was said.
 
-    Repeating a command id changes nothing. Raises NotFoundError (persona or face), UnableToLabelError (nothing named).
+    Repeating a command id changes nothing. Raises NotFoundError (persona or face), UnableToLabelError (nothing named),
+    CommandUsedError.
     """
     return label_groups(store=store, groups={(persona_id, verdict): faces}, actor=actor, at=at, command_id=command_id)
 
@@ -58,19 +60,22 @@ def label_groups(
     require_faces(store, keys)
     before = said_of(store, keys)
     require_shown(before)
-    events: list[NewEvent] = []
-    for (persona_id, verdict), faces in sorted(unique.items()):
-        events += labelling_events(
-            persona_id,
-            faces,
-            verdict,
-            before=before,
-            actor=actor,
-            at=at,
-            command_id=command_id,
-            first_index=len(events),
-        )
-    return store.record(LABELS, events)
+    facts = [
+        fact
+        for (persona_id, verdict), faces in sorted(unique.items())
+        for fact in labelling_facts(persona_id, faces, verdict, before)
+    ]
+    return record_once(store=store, command_id=command_id, actor=actor, at=at, facts=facts)
+
+
+def labelling_facts(persona_id: str, faces: Sequence[FaceKey], verdict: Verdict, before: Said) -> Iterator[Fact]:
+    """What one labelling says, split so that no event grows beyond what a store row holds.
+
+    before: what is said of the faces now, see `said_of`.
+    """
+    for start in range(0, len(faces), MAX_FACES_PER_EVENT):
+        part = faces[start : start + MAX_FACES_PER_EVENT]
+        yield Fact(FACES_LABELLED, labelled_payload(persona_id, part, verdict, before))
 
 
 def labelling_events(
@@ -84,20 +89,11 @@ def labelling_events(
     command_id: str,
     first_index: int = 0,
 ) -> list[NewEvent]:
-    """The events of one labelling, split so that no event grows beyond what a store row holds.
-
-    before: what is said of the faces now, see `said_of`.
-    """
+    """The events of one labelling among others of a command; see `labelling_facts`."""
+    facts = labelling_facts(persona_id, faces, verdict, before)
     return [
-        NewEvent(
-            kind=FACES_LABELLED,
-            actor=actor,
-            at=at,
-            command_id=command_id,
-            index=first_index + number,
-            payload=labelled_payload(persona_id, faces[start : start + MAX_FACES_PER_EVENT], verdict, before),
-        )
-        for number, start in enumerate(range(0, len(faces), MAX_FACES_PER_EVENT))
+        NewEvent(kind=fact.kind, actor=actor, at=at, command_id=command_id, index=index, payload=fact.payload)
+        for index, fact in enumerate(facts, start=first_index)
     ]
 
 

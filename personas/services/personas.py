@@ -7,12 +7,12 @@ import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from personas.entities import LABELS, FaceKey, NewEvent, Persona, Verdict
+from personas.entities import FaceKey, Persona, Verdict
 from personas.errors import FaceProjectError, NotFoundError
 from personas.names import normal
 from personas.projection import COVER_CHOSEN, PERSONA_ADDED, PERSONA_HIDDEN, PERSONA_RENAMED, persona_payload
 from personas.services.commands import Fact, record_once
-from personas.services.labelling import labelling_events, require_faces, require_shown, said_of
+from personas.services.labelling import labelling_facts, require_faces, require_shown, said_of
 from personas.store.base import Store
 
 MAX_NAME_LENGTH = 200
@@ -46,31 +46,19 @@ def add_persona(
     faces: Sequence[FaceKey] = (),
     persona_id: str | None = None,
 ) -> Persona:
-    """Add a persona and, in the same command, label faces as them. Repeating a command id changes nothing."""
+    """Add a persona and, in the same command, label faces as them. Repeating a command id changes nothing.
+
+    Raises UnableToNameError, NotFoundError (a face), CommandUsedError.
+    """
     cleaned = clean_name(name)
     unique = tuple(dict.fromkeys(faces))
     require_faces(store, unique)
     before = said_of(store, unique)
     require_shown(before)
     persona_id = persona_id or persona_id_of_command(command_id)
-    added = NewEvent(
-        kind=PERSONA_ADDED,
-        actor=actor,
-        at=at,
-        command_id=command_id,
-        payload={"persona_id": persona_id, "name": cleaned},
-    )
-    labelled = labelling_events(
-        persona_id,
-        unique,
-        Verdict.BELONGS,
-        before=before,
-        actor=actor,
-        at=at,
-        command_id=command_id,
-        first_index=1,
-    )
-    store.record(LABELS, [added, *labelled])
+    added = Fact(PERSONA_ADDED, {"persona_id": persona_id, "name": cleaned})
+    labelled = labelling_facts(persona_id, unique, Verdict.BELONGS, before)
+    record_once(store=store, command_id=command_id, actor=actor, at=at, facts=[added, *labelled])
     return Persona(persona_id=persona_id, name=cleaned, created_at=at)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from personas.entities import LABELS, NOT_A_FACE, Event, FaceKey, Verdict
+from personas.entities import LABELS, NOBODY, NOT_A_FACE, Event, FaceKey, Verdict
 from personas.errors import FaceProjectError, NotFoundError
 from personas.projection import (
     COMMAND_UNDONE,
@@ -33,8 +33,8 @@ from personas.projection import (
     said_before,
 )
 from personas.services.commands import Fact, closed, event_id, events_of_command, record_by_state
-from personas.services.labelling import said_of
-from personas.store.base import MAX_FACES_PER_EVENT, Store
+from personas.services.labelling import labelling_facts, said_of
+from personas.store.base import Store
 
 # Clearing first and belonging last: to belong to one persona takes the face from any other.
 _ORDER = (Verdict.CLEARED, Verdict.REJECTED, Verdict.BELONGS)
@@ -112,6 +112,7 @@ def undo_command(*, store: Store, command_id: str, actor: str, at: datetime) -> 
     Raises NotFoundError (no such command), UnableToUndoError (everything was changed since, or the log does not tell
     how it stood before), CommandUsedError (somebody gave the undo's id to another command).
     """
+    store.repair()  # an event that is not projected yet must be seen by what is worked out from how things stand
     events = events_of_command(store, command_id)
     if 0 not in events:
         raise NotFoundError("The log does not know this action, or it was cut short; look at the history.")
@@ -120,7 +121,7 @@ def undo_command(*, store: Store, command_id: str, actor: str, at: datetime) -> 
     known = events_of_command(store, undo)
     if done := closed(known, COMMAND_UNDONE, lambda said: said["command_id"] == command_id):
         return Undone(command_id=undo, n_restored=done.payload["n_restored"], n_kept=done.payload["n_kept"])
-    plan = _plan(store, list(events.values()))
+    plan = _plan(store, list(events.values()), list(known.values()))
     if plan.n_kept and not plan.n_restored and not known:
         raise UnableToUndoError("Something else was said of this meanwhile, so it was not undone. It stays as it is.")
     counts = {"n_restored": plan.n_restored, "n_kept": plan.n_kept}
@@ -138,14 +139,15 @@ def undo_command(*, store: Store, command_id: str, actor: str, at: datetime) -> 
     return Undone(command_id=undo, **counts)
 
 
-def _plan(store: Store, events: Sequence[Event]) -> _Plan:
+def _plan(store: Store, events: Sequence[Event], begun: Sequence[Event]) -> _Plan:
+    """begun: what an earlier try of the undo has recorded, which was cut short."""
     plan = _Plan()
     for event in events:
         if event.kind in (PERSONA_MERGED, PERSONA_DELETED):
             persona = event.payload["persona"]
             standing = store.personas_by_id([persona["persona_id"]])
             plan.add(None if standing else Fact(PERSONA_ADDED, persona))
-    cleared = _restore_labels(store, [event for event in events if event.kind == FACES_LABELLED], plan)
+    cleared = _restore_labels(store, _labellings(events), _labellings(begun), plan)
     for event in events:
         match event.kind:
             case "persona_added":
@@ -168,8 +170,46 @@ def _plan(store: Store, events: Sequence[Event]) -> _Plan:
 # ---- labels ----------------------------------------------------------------------------------------------------------
 
 
-def _restore_labels(store: Store, events: Sequence[Event], plan: _Plan) -> Mapping[str, int]:
+def _labellings(events: Sequence[Event]) -> list[Event]:
+    return [event for event in events if event.kind == FACES_LABELLED]
+
+
+def _restore_labels(store: Store, events: Sequence[Event], begun: Sequence[Event], plan: _Plan) -> Mapping[str, int]:
     """Faces that still stand as the command left them go back. Returns how many labels each persona loses by it."""
+    before, after = _told(events)
+    touched = set()
+    for event in begun:  # what an earlier try has said already is not somebody else's change
+        for key in labelled_faces(event.payload):
+            touched.add(key)
+            after[key] = said_after(after[key], event.payload["persona_id"], Verdict(event.payload["verdict"]))
+    plan.n_restored += len(touched)
+    before = _of_people_there_are(store, before, plan)
+    now = said_of(store, before)
+    changes: dict[tuple[Verdict, str], list[FaceKey]] = defaultdict(list)
+    cleared: dict[str, int] = defaultdict(int)
+    for key, wanted in before.items():
+        stands = now.get(key, {})
+        if stands == wanted:
+            continue  # the command changed nothing here, or it was put back already
+        if stands != after[key]:
+            plan.n_kept += 1
+            continue
+        plan.n_restored += key not in touched
+        belongs_again = True in wanted.values()  # which takes the face from whom it belongs to now
+        for persona_id in stands.keys() - wanted.keys():
+            if not (stands[persona_id] and belongs_again):
+                changes[Verdict.CLEARED, persona_id].append(key)
+            cleared[persona_id] += 1
+        for persona_id, belongs in wanted.items():
+            if stands.get(persona_id) is not belongs:
+                changes[Verdict.BELONGS if belongs else Verdict.REJECTED, persona_id].append(key)
+    for verdict, persona_id in sorted(changes, key=lambda change: (_ORDER.index(change[0]), change[1])):
+        plan.facts += labelling_facts(persona_id, changes[verdict, persona_id], verdict, now)
+    return cleared
+
+
+def _told(events: Sequence[Event]) -> tuple[dict[FaceKey, Mapping[str, bool]], dict[FaceKey, Mapping[str, bool]]]:
+    """What was said of each face before and after a command. Raises UnableToUndoError."""
     before: dict[FaceKey, Mapping[str, bool]] = {}
     after: dict[FaceKey, Mapping[str, bool]] = {}
     for event in events:
@@ -182,29 +222,20 @@ def _restore_labels(store: Store, events: Sequence[Event], plan: _Plan) -> Mappi
         for key in labelled_faces(event.payload):
             before.setdefault(key, said[key])
             after[key] = said_after(after.get(key, said[key]), event.payload["persona_id"], verdict)
-    now = said_of(store, before)
-    changes: dict[tuple[Verdict, str], list[FaceKey]] = defaultdict(list)
-    cleared: dict[str, int] = defaultdict(int)
-    for key, wanted in before.items():
-        stands = now.get(key, {})
-        if stands == wanted:
-            continue  # the command changed nothing here, or it was put back already
-        if stands != after[key]:
-            plan.n_kept += 1
-            continue
-        plan.n_restored += 1
-        for persona_id in stands.keys() - wanted.keys():
-            changes[Verdict.CLEARED, persona_id].append(key)
-            cleared[persona_id] += 1
-        for persona_id, belongs in wanted.items():
-            if stands.get(persona_id) is not belongs:
-                changes[Verdict.BELONGS if belongs else Verdict.REJECTED, persona_id].append(key)
-    for verdict, persona_id in sorted(changes, key=lambda change: (_ORDER.index(change[0]), change[1])):
-        faces = changes[verdict, persona_id]
-        for start in range(0, len(faces), MAX_FACES_PER_EVENT):
-            payload = labelled_payload(persona_id, faces[start : start + MAX_FACES_PER_EVENT], verdict, now)
-            plan.facts.append(Fact(FACES_LABELLED, payload))
-    return cleared
+    return before, after
+
+
+def _of_people_there_are(
+    store: Store, before: Mapping[FaceKey, Mapping[str, bool]], plan: _Plan
+) -> dict[FaceKey, Mapping[str, bool]]:
+    """What is to be said again, less what was said of personas that are gone and do not come back by this undo."""
+    mentioned = {persona_id for said in before.values() for persona_id in said} - NOBODY.keys()
+    there = {fact.payload["persona_id"] for fact in plan.facts if fact.kind == PERSONA_ADDED} | NOBODY.keys()
+    there |= store.personas_by_id(mentioned).keys()
+    return {
+        key: {persona_id: belongs for persona_id, belongs in said.items() if persona_id in there}
+        for key, said in before.items()
+    }
 
 
 def _no_face(store: Store, key: FaceKey) -> Fact | None:

@@ -33,6 +33,10 @@ def faces(store: Store) -> list[FaceKey]:
 @pytest.mark.parametrize(
     "act",
     [
+        lambda store, face, command: people.add_persona(store=store, name="Cid", faces=[face], **command),
+        lambda store, face, command: labelling.label_groups(
+            store=store, groups={("ann", Verdict.REJECTED): [face], ("bob", Verdict.BELONGS): [face]}, **command
+        ),
         lambda store, face, command: people.rename_persona(store=store, persona_id="ann", name="Anna", **command),
         lambda store, face, command: people.change_persona(
             store=store, persona_id="bob", name="Bobby", hidden=True, **command
@@ -41,7 +45,7 @@ def faces(store: Store) -> list[FaceKey]:
         lambda store, face, command: curation.delete_persona(store=store, persona_id="ann", **command),
         lambda store, face, command: curation.delete_images(store=store, image_ids=[face.image_id], **command),
     ],
-    ids=["rename", "change", "merge", "delete", "delete a picture"],
+    ids=["add", "label", "rename", "change", "merge", "delete", "delete a picture"],
 )
 def test_an_id_that_named_a_command_names_no_other(
     store: Store, faces: list[FaceKey], act: Callable[[Store, FaceKey, dict[str, object]], object]

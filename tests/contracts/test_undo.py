@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from personas.entities import DELETED, IGNORED, LABELS, NOT_A_FACE, STRANGER, FaceKey, ImageStatus, Verdict
+from personas.entities import DELETED, IGNORED, LABELS, NOBODY, NOT_A_FACE, STRANGER, FaceKey, ImageStatus, Verdict
 from personas.errors import FaceProjectError, NotFoundError
 from personas.projection import FACES_LABELLED
 from personas.selectors.gallery import persona_labelled
@@ -187,27 +187,92 @@ def test_a_person_is_not_merged_with_itself_or_with_nobody(store: Store, faces: 
         curation.merge_personas(store=store, persona_id="ann", into="cid", **by())  # type: ignore[arg-type]
 
 
-def test_a_merge_that_was_cut_short_is_finished_by_the_next_try(
-    store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    label(store, "ann", *faces[:2])
-    label(store, "ann", faces[2], verdict=Verdict.REJECTED)
-    before, command, record = state_hash(store), by(), store.record
+def cut_after(store: Store, n_events: int, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do something that is killed when so many of its events are in the log."""
+    record = store.record
 
     def cut_short(stream: str, events: list[object]) -> object:
-        record(stream, events[:1])  # type: ignore[arg-type]
+        record(stream, events[:n_events])  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "record", cut_short)
         with pytest.raises(KeyboardInterrupt):
-            curation.merge_personas(store=store, persona_id="ann", into="bob", **command)  # type: ignore[arg-type]
+            act()
+
+
+@pytest.mark.parametrize("n_events", range(4))
+def test_a_merge_that_was_cut_short_is_finished_by_the_next_try(
+    store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch, n_events: int
+) -> None:
+    label(store, "ann", *faces[:2])
+    label(store, "ann", faces[2], verdict=Verdict.REJECTED)
+    before, command = state_hash(store), by()
+
+    def merge() -> object:
+        return curation.merge_personas(store=store, persona_id="ann", into="bob", **command)  # type: ignore[arg-type]
+
+    cut_after(store, n_events, merge, monkeypatch)
     assert "ann" in store.personas_by_id(["ann"])
-    curation.merge_personas(store=store, persona_id="ann", into="bob", **command)  # type: ignore[arg-type]
+    merge()
     assert said(store, *faces[:3]) == [{"bob": True}, {"bob": True}, {"bob": False}]
     assert store.personas_by_id(["ann"]) == {}
+    assert history(store).items[0].n_faces == 2
     take_back(store, str(command["command_id"]))
     assert state_hash(store) == before
+
+
+@pytest.mark.parametrize("n_events", range(3))
+def test_an_undo_that_was_cut_short_is_finished_by_the_next_try(
+    store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch, n_events: int
+) -> None:
+    label(store, "ann", faces[0])
+    label(store, "ann", faces[1], verdict=Verdict.REJECTED)
+    before = state_hash(store)
+    command = by()
+    groups = {("bob", Verdict.BELONGS): faces[:3], ("ann", Verdict.CLEARED): faces[1:2]}
+    labelling.label_groups(store=store, groups=groups, **command)  # type: ignore[arg-type]
+    label(store, "ann", faces[2])  # somebody else's, which stays
+    cut_after(store, n_events, lambda: take_back(store, str(command["command_id"])), monkeypatch)
+    undone = take_back(store, str(command["command_id"]))
+    assert said(store, *faces[:3]) == [{"ann": True}, {"ann": False}, {"ann": True}]
+    assert (undone.n_restored, undone.n_kept) == (2, 1)
+    label(store, "ann", faces[2], verdict=Verdict.CLEARED)
+    assert state_hash(store) == before
+
+
+def test_what_others_say_of_a_person_while_it_is_merged_goes_along(
+    store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label(store, "ann", faces[0])
+    before, command, record = state_hash(store), by(), store.record
+
+    def late(stream: str, events: list[object]) -> object:
+        monkeypatch.setattr(store, "record", record)
+        label(store, "ann", faces[1])
+        return record(stream, events)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "record", late)
+    curation.merge_personas(store=store, persona_id="ann", into="bob", **command)  # type: ignore[arg-type]
+    assert said(store, *faces[:2]) == [{"bob": True}, {"bob": True}]
+    take_back(store, str(command["command_id"]))
+    label(store, "ann", faces[1], verdict=Verdict.CLEARED)
+    assert state_hash(store) == before
+
+
+def test_an_undo_says_nothing_of_people_that_are_gone(store: Store, faces: list[FaceKey]) -> None:
+    label(store, "ann", faces[0])
+    moved = label(store, "bob", faces[0])
+    curation.delete_persona(store=store, persona_id="ann", **by())  # type: ignore[arg-type]
+    take_back(store, moved)
+    assert said(store, faces[0]) == [{}]
+
+
+def test_taking_a_new_person_back_is_no_business_of_curators(store: Store, faces: list[FaceKey]) -> None:
+    command = by()
+    people.add_persona(store=store, name="Cid", faces=faces[:1], **command)  # type: ignore[arg-type]
+    undone = take_back(store, str(command["command_id"]))
+    assert not is_curated(store, undone.command_id)
 
 
 def test_deleting_a_person_frees_its_faces_until_it_is_undone(store: Store, faces: list[FaceKey]) -> None:
@@ -304,12 +369,14 @@ class Walk:
         except FaceProjectError:
             return  # nobody of that id any more, or changed since: refused, and nothing was done
         self.done.append(str(command["command_id"]))
+        known = {persona.persona_id for persona in self.store.personas(limit=10_000).items}
+        assert {label.persona_id for label in self.store.all_labels()} <= known | NOBODY.keys()
 
     def _some(self) -> list[FaceKey]:
         return self.chance.sample(self.faces, self.chance.randint(1, 4))
 
     def _someone(self) -> str:
-        return self.chance.choice(sorted(p.persona_id for p in self.store.personas().items) or ["nobody"])
+        return self.chance.choice(sorted(p.persona_id for p in self.store.personas(limit=10_000).items) or ["nobody"])
 
     def _label(self, command: dict[str, object]) -> None:
         persona_id = self.chance.choice([self._someone()] * 4 + [STRANGER, IGNORED, NOT_A_FACE])

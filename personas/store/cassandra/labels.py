@@ -98,17 +98,18 @@ class CassandraLabels(CassandraProjecting):
 
     def _put_persona(self, persona: Persona, seq: int) -> None:
         self._session.run(cql.PUT_PERSONA_NAME, name=named(persona.name), persona_id=persona.persona_id)
+        image_id, face_no = persona.cover or ("", 0)
         self._session.run(
-            cql.PUT_PERSONA,
+            cql.PUT_PERSONA,  # the whole row at once: doing it again after a kill finds a row, and leaves it
             space=SPACE,
             persona_id=persona.persona_id,
             name=persona.name,
             created_at=to_micros(persona.created_at),
             hidden=persona.hidden,
+            cover_image_id=image_id,
+            cover_face_no=face_no,
             stamp=seq,
         )
-        if persona.cover is not None:
-            self._put_cover(persona.persona_id, persona.cover, seq)
 
     def _put_cover(self, persona_id: str, cover: FaceKey | None, seq: int) -> None:
         image_id, face_no = cover or ("", 0)

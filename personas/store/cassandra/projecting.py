@@ -20,7 +20,7 @@ from personas.errors import TransientError
 from personas.projection import Change, project
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.leases import Hold, LostLeaseError
-from personas.store.cassandra.log import CassandraLog, numbered, projected
+from personas.store.cassandra.log import CassandraLog, chunk_of, numbered, projected, to_event
 
 #: Seconds a process may stand still in the middle of a projection before another one takes over.
 TURN_SECONDS = 12.0
@@ -53,8 +53,14 @@ class CassandraProjecting(CassandraLog, ABC):
         return tuple(recorded[event.event_id] for event in events)
 
     def events_by_id(self, stream: str, event_ids: Collection[str]) -> dict[str, Event]:
+        done = self.cursor(projected(stream))  # up to it everything is settled, and a plain read tells it
         seqs, _ = self._seqs_of(stream, list(event_ids))
-        return {event_id: self._event_at(stream, seq) for event_id, seq in seqs.items()}
+        params = [
+            {"stream": stream, "chunk": chunk_of(seq), "seq": seq} for seq in sorted(seqs.values()) if seq <= done
+        ]
+        found = [to_event(row) for rows in self._session.rows_many(cql.EVENT_AT, params) for row in rows]
+        found += [self._event_at(stream, seq) for seq in seqs.values() if seq > done]
+        return {event.event_id: event for event in found}
 
     def repair(self) -> int:
         behind = self.head(LABELS) - self.cursor(projected(LABELS))

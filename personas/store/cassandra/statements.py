@@ -128,7 +128,7 @@ NEXT_FOLLOWER = Statement("UPDATE follower SET seq = :seq WHERE name = :name IF 
 
 # ---- personas and labels ---------------------------------------------------------------------------------------------
 _PERSONA = "persona_id, name, created_at, cover_image_id, cover_face_no, hidden"
-PUT_PERSONA = Statement(_insert("persona", "space persona_id name created_at hidden", _STAMPED))
+PUT_PERSONA = Statement(_insert("persona", f"space {_PERSONA.replace(',', '')}", _STAMPED))
 NAME_PERSONA = Statement("UPDATE persona{at} SET name = :name WHERE space = :space AND persona_id = :persona_id")
 COVER_PERSONA = Statement(
     "UPDATE persona{at} SET cover_image_id = :cover_image_id, cover_face_no = :cover_face_no"
