@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from personas.entities import DELETED, NOBODY, Event, FaceKey, Label, NewEvent, Verdict
+from personas.entities import DELETED, NOBODY, Event, FaceKey, ImageStatus, Label, NewEvent, Verdict
 from personas.errors import NotFoundError, UnableToLabelError
 from personas.projection import FACES_LABELLED, Said, labelled_payload
 from personas.services.commands import Fact, record_once
@@ -59,7 +59,7 @@ def label_groups(
     keys = [key for faces in unique.values() for key in faces]
     require_faces(store, keys)
     before = said_of(store, keys)
-    require_shown(before)
+    require_shown(store, before)
     facts = [
         fact
         for (persona_id, verdict), faces in sorted(unique.items())
@@ -109,9 +109,13 @@ def as_said(labels: Mapping[FaceKey, Sequence[Label]]) -> dict[FaceKey, dict[str
     return {key: {label.persona_id: label.belongs for label in said} for key, said in labels.items()}
 
 
-def require_shown(said: Said) -> None:
-    """Of a face whose picture was deleted nothing is said until the picture is back. Raises NotFoundError."""
-    if any(DELETED in of_face for of_face in said.values()):
+def require_shown(store: Store, said: Said) -> None:
+    """Of a face whose picture was deleted nothing is said until the picture is back. Raises NotFoundError.
+
+    The picture decides, not what is said of the face: a deletion that was cut short leaves pictures that are shown.
+    """
+    suspects = {key.image_id for key, of_face in said.items() if DELETED in of_face}
+    if any(image.status is ImageStatus.DELETED for image in store.images_by_id(suspects).values()):
         raise NotFoundError(DELETED_ALREADY)
 
 

@@ -54,7 +54,7 @@ def add_persona(
     unique = tuple(dict.fromkeys(faces))
     require_faces(store, unique)
     before = said_of(store, unique)
-    require_shown(before)
+    require_shown(store, before)
     persona_id = persona_id or persona_id_of_command(command_id)
     added = Fact(PERSONA_ADDED, {"persona_id": persona_id, "name": cleaned})
     labelled = labelling_facts(persona_id, unique, Verdict.BELONGS, before)
@@ -108,7 +108,7 @@ def _changes(
     if cover is not Keep.AS_IS:
         if cover is not None:
             require_faces(store, [cover])
-            require_shown(said_of(store, [cover]))
+            require_shown(store, said_of(store, [cover]))
         yield Fact(COVER_CHOSEN, {**about, "cover": list(cover) if cover else None, "before": stands["cover"]})
     if hidden is not Keep.AS_IS:
         yield Fact(PERSONA_HIDDEN, {**about, "hidden": hidden, "before": stands["hidden"]})

@@ -328,6 +328,18 @@ def test_of_a_face_whose_picture_is_deleted_nothing_is_said(store: Store, faces:
     assert persona_labelled(store, "ann", belongs=False).items == ()
 
 
+def test_a_deletion_that_was_cut_short_leaves_faces_that_can_be_named(
+    store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def delete() -> object:
+        return curation.delete_images(store=store, image_ids=[faces[0].image_id], **by())  # type: ignore[arg-type]
+
+    cut_after(store, 1, delete, monkeypatch)
+    assert said(store, faces[0]) == [{DELETED: True}]
+    label(store, "ann", faces[0])
+    assert said(store, faces[0]) == [{"ann": True}]
+
+
 # ---- history ---------------------------------------------------------------------------------------------------------
 
 
