@@ -11,6 +11,7 @@ import pytest
 from personas import sign_in
 from personas.store import get_store
 from personas.store.base import Store
+from tests.browser.pages import small_world as small_world  # a fixture of all tests here
 from tests.chromium import Complaints
 from tests.web import champions
 

@@ -102,7 +102,7 @@ def test_a_new_version_appears_by_itself(open_page: OpenPage, ada: list[FaceKey]
     expect(page.locator("#learning")).to_have_attribute("data-busy", "")
     publish(store, dict.fromkeys(ada[2:], ("ada", 0.8)))
     expect(page.locator("#learning")).to_contain_text("Version 2")
-    expect(page.locator(f'.tile input[value="{ada[5]}"]')).to_have_count(1)
+    expect(page.locator(f'.tile:has(input[value="{ada[5]}"])')).to_have_count(1)
 
 
 def test_the_first_predictions_open_their_tab(open_page: OpenPage, store: Store, expect: Any) -> None:

@@ -24,7 +24,7 @@ FORMS = """() => [...document.querySelectorAll("form")].map((form) => ({
 #: What htmx does by itself only refreshes what a reload shows too; all else needs a form or a link.
 ALONE = """() => [...document.querySelectorAll("[hx-post], [hx-get]")]
     .filter((each) => !/^every |^input /.test(each.getAttribute("hx-trigger") || ""))
-    .filter((each) => !(each.matches("form") || each.matches("a[href]") || each.querySelector("a[href]")))
+    .filter((each) => !(each.matches("form") || each.closest("a[href]") || each.querySelector("a[href]")))
     .map((each) => each.outerHTML.slice(0, 120))"""
 
 

@@ -65,7 +65,7 @@ def test_a_picture_that_somebody_saved_since_it_was_looked_for_keeps_its_faces(c
     make.save(cassandra_store, make.extracted("a", faces=2))
     saved = make.save(late, make.extracted("a", faces=2))
     assert (saved.new_images, saved.ingest_seq) == ((), None)
-    assert cassandra_store.count_images() == {"faces": 1, "no_face": 0, "faces_total": 2}
+    assert cassandra_store.count_images() == {"faces": 1, "no_face": 0, "deleted": 0, "faces_total": 2}
     assert len(late.faces_of([make.image_id("a")])[make.image_id("a")]) == 2
 
 
