@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from django.contrib.admin import site
@@ -13,13 +12,12 @@ from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
 
-from personas import sign_in
 from personas.entities import LABELS, FaceKey, Slice
 from personas.store import get_store
 from personas.store.base import Store
 from personas.store_admin import Row, StoreAdmin
 from tests import factories
-from tests.web import add_pictures, champions, publish
+from tests.web import add_pictures, publish
 
 pytestmark = pytest.mark.django_db
 
@@ -27,15 +25,8 @@ MODELS = ("persona", "face", "label", "image", "event", "modelversion")
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    with champions():
-        yield get_store()
-
-
-@pytest.fixture
-def web(client: Client) -> Client:
-    client.force_login(sign_in.ensure_owner())
-    return client
+def store(web_store: Store) -> Store:
+    return web_store
 
 
 @pytest.fixture
