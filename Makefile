@@ -24,7 +24,7 @@ $(VENV)/installed: requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/installed-dev: requirements-dev.txt requirements-cassandra.txt $(VENV)/installed
+$(VENV)/installed-dev: requirements-dev.txt requirements-cassandra.txt requirements-azure.txt requirements-deploy.txt $(VENV)/installed
 	@echo "Installing what the tests need (once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
