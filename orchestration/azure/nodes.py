@@ -30,6 +30,7 @@ class Change(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"  #: deleted and made again: some properties cannot be changed
+    DELETE = "delete"  #: the description has it no more
     UNCHANGED = "unchanged"
     UNKNOWN = "unknown"  #: cannot be told before something else is there
 
