@@ -117,7 +117,7 @@ class ContainerGroup:
         if not found:
             return "it is not there yet"
         if self.workload.role == "web" and not self.private:
-            return _web_answer(web_address(found), run.azure.ca_bundle)
+            return not_answering(web_address(found), run.azure.ca_bundle)
         return ""
 
     def _log_of(self, run: Run, container: str = "") -> str:
@@ -171,7 +171,7 @@ def web_address(found: Mapping[str, Any]) -> str:
     return str(address.get("fqdn") or address.get("ip") or "")
 
 
-def _web_answer(host: str, ca_bundle: str) -> str:
+def not_answering(host: str, ca_bundle: str) -> str:
     """ "" when `/healthz` answers over TLS; else what went wrong."""
     if not host:
         return "it has no address yet"

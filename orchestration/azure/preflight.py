@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from orchestration.azure.catalogue.place import Place
@@ -34,7 +35,7 @@ def register(run: Run, nodes: Iterable[Node]) -> None:
     for namespace in providers(nodes):
         if _registration(run, known, namespace) != "registered":
             run.report("providers", "registering", namespace)
-            run.azure.ask(lambda name=namespace: known.register(name), f"to register {namespace}", patient=True)
+            run.azure.ask(partial(known.register, namespace), f"to register {namespace}", patient=True)
             waiting.append(namespace)
     for _ in range(int(REGISTERING_SECONDS / max(run.azure.poll_seconds, 0.01))):
         waiting = [namespace for namespace in waiting if _registration(run, known, namespace) != "registered"]
@@ -94,7 +95,7 @@ def _storage(run: Run, name: str) -> str:
     from azure.mgmt.storage import StorageManagementClient, models
 
     client = run.azure.client(StorageManagementClient)
-    asked = models.StorageAccountCheckNameAvailabilityParameters(name=name, type="Microsoft.Storage/storageAccounts")
+    asked = models.StorageAccountCheckNameAvailabilityParameters(name=name)
     return _taken(run, lambda: client.storage_accounts.check_name_availability(asked), "storage")
 
 
@@ -110,7 +111,7 @@ def _vault(run: Run, name: str) -> str:
     from azure.mgmt.keyvault import KeyVaultManagementClient, models
 
     client = run.azure.client(KeyVaultManagementClient)
-    asked = models.VaultCheckNameAvailabilityParameters(name=name, type="Microsoft.KeyVault/vaults")
+    asked = models.VaultCheckNameAvailabilityParameters(name=name)
     return _taken(run, lambda: client.vaults.check_name_availability(asked), "vault")
 
 
@@ -123,7 +124,7 @@ def _cassandra(run: Run, name: str) -> str:
 
 
 def _face(run: Run, name: str) -> str:
-    from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient, models
+    from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
 
     client = run.azure.client(CognitiveServicesManagementClient)
     deleted = run.azure.ask(lambda: [each.name for each in client.deleted_accounts.list()], _NAMES)
@@ -132,8 +133,8 @@ def _face(run: Run, name: str) -> str:
             "a deleted Face account keeps it. Run the command again with --purge-deleted, or say another one under "
             "[names], key face."
         )
-    asked = models.CheckDomainAvailabilityParameter(subdomain_name=name, type="Microsoft.CognitiveServices/accounts")
-    found: Any = run.azure.ask(lambda: client.check_domain_availability(asked), _NAMES)
+    kind = "Microsoft.CognitiveServices/accounts"
+    found: Any = run.azure.ask(lambda: client.check_domain_availability(name, kind), _NAMES)
     return "" if found.is_subdomain_available else "somebody has it already. Say another one under [names], key face."
 
 
