@@ -13,7 +13,7 @@ from orchestration.azure.resource import state_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One resource. state: Azure's word, or "missing"; healthy: it does what it is for; log: the end of it, if asked."""
+    """One resource. state: Azure's word, or "missing"; healthy: it does what it is for; log: its end, if asked."""
 
     title: str
     state: str
