@@ -54,6 +54,9 @@ class Resource:
         """See nodes.Node. Raises NotOursError."""
         found = run.azure.get(self.id, self.api_version)
         run.facts.learn(self.key, found)
+        return self._judged(run, found)
+
+    def _judged(self, run: Run, found: Mapping[str, Any] | None) -> Finding:
         if found is None:
             return Finding(change=Change.CREATE)
         self._require_ours(run, found)
@@ -102,7 +105,7 @@ class Resource:
         self._go_on(run)
         done = Finding(change=Change.UNCHANGED)
         for _ in range(2):
-            finding = self.describe(run)
+            finding = self._judged(run, run.facts.find(self.key))
             if finding.change is Change.UNKNOWN:
                 raise MissingFactError("; ".join(finding.reasons))
             if finding.change is Change.UNCHANGED:
