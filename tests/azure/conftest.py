@@ -42,3 +42,14 @@ def double(make_double: Callable[..., Any]) -> Any:
     made = make_double()
     made.register_all()
     return made
+
+
+@pytest.fixture
+def sdk(double: Any) -> Any:
+    """Clients of that double, which has a resource group. What Azure would not have understood fails the test."""
+    from tests.azure.sdk import Sdk
+
+    made = Sdk(double)
+    made.group()
+    yield made
+    assert not double.violations
