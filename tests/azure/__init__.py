@@ -1,1 +1,1 @@
-"""Deploying to Azure, proven against a double of it."""
+"""Deployment to Azure, against a double of it."""
