@@ -331,6 +331,7 @@ LOGGING: dict[str, Any] = {
     },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
+        "azure": {"level": "WARNING"},  # the SDKs tell of every request
         "cassandra": {"level": "WARNING"},  # the driver tells of every host it finds
         "django.request": {"filters": ["news"]},
         "celery.worker.strategy": {"level": "WARNING"},
