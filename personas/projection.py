@@ -72,7 +72,7 @@ class RemovePersona:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteImages:
-    """The pictures are shown no more (deleted), or again. Nothing of them is erased."""
+    """The pictures are shown no more (deleted), or again, unless they are to be erased."""
 
     image_ids: tuple[str, ...]
     deleted: bool

@@ -1,8 +1,8 @@
 """One number for what the product knows: two stores of the same state hash hold the same pictures and labels.
 
-Covered: images, those erased, faces, boxes, personas, labels, rejections, covers. Left out, because they depend on when and in what
-order things happened, or on which machine: sequence numbers, times, paths, model versions, audit, and the tags of the
-detector and embedder. Pure over the store port.
+Covered: images, those erased, faces, boxes, personas, labels, rejections, covers. Left out, because they depend on when
+and in what order things happened, or on which machine: sequence numbers, times, paths, model versions, audit, and the
+tags of the detector and embedder. Pure over the store port.
 """
 
 from __future__ import annotations

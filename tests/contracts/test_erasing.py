@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from personas.entities import DELETED, INGEST, LABELS, FaceKey, ImageStatus, NewEvent, RankedKind, Truth
+from personas.entities import DELETED, INGEST, LABELS, FaceKey, ImageStatus, NewEvent, RankedFace, RankedKind, Truth
 from personas.projection import IMAGES_ALLOWED, IMAGES_DELETED, IMAGES_ERASED, IMAGES_ERASING
 from personas.state_hash import state_hash
 from personas.store.base import PICTURES_ERASED, Store
@@ -53,7 +53,7 @@ def faces(store: Store) -> list[FaceKey]:
     make.label(store, "ann", keys[0], keys[2])
     store.put_truths([Truth(image_id=key.image_id, face_no=0, persona="Ann", category="x") for key in keys[::2]])
     version = store.add_model_version(make.model_version()).version
-    store.add_fresh(version, {"ann": [make.RankedFace(key, 0.9) for key in keys]}, scored_through=1)
+    store.add_fresh(version, {"ann": [RankedFace(key, 0.9) for key in keys]}, scored_through=1)
     return keys
 
 

@@ -104,7 +104,7 @@ class CassandraClaims(CassandraProjecting):
         while waiting := [image_id for image_id in wanted if image_id not in done]:
             standing = self._standing(waiting, claimed_too=looked)
             looked = True
-            # After the look: who erases a picture says so first and then takes its claim, which fails a claim from here.
+            # After the look: who erases a picture says so and then takes its claim, so that a claim from here fails.
             for image_id in self.erased_among(waiting):
                 del wanted[image_id]
             waiting = [image_id for image_id in waiting if image_id in wanted]

@@ -29,7 +29,7 @@ class CassandraMarks(CassandraBase):
 
     def _delete_images(self, change: DeleteImages, seq: int) -> None:
         if not change.deleted:
-            self._drop_marks(change.image_ids, seq)
+            self._drop_marks(set(change.image_ids) - self.erased_among(change.image_ids).keys(), seq)
             return
         self._session.run_many(cql.PUT_DELETED, _marks(change, seq))
 

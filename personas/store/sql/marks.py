@@ -23,7 +23,7 @@ class SqlMarks(SqlConnection):
 
     def _delete_images(self, change: DeleteImages) -> None:
         if not change.deleted:
-            self._drop_marks(change.image_ids)
+            self._drop_marks(set(change.image_ids) - self.erased_among(change.image_ids).keys())
             return
         self._rows(DeletedImageRow).bulk_create(
             [DeletedImageRow(image_id=each, at=change.at, command_id=change.command_id) for each in change.image_ids],
