@@ -38,16 +38,13 @@ def values() -> Iterator[dict[str, str]]:
             publish(store, {keys[1]: ("ada", 0.9)})
         store.put_job(factories.job("a-job", status=JobStatus.RUNNING, detail={"folder": "/nowhere"}))
         add_user(name="somebody", role=Role.VIEWER)
-        (deleted,) = add_pictures(store, 1, prefix="deleted")
-        delete_images(
-            store=store,
-            image_ids=[deleted.image_id],
-            actor="a",
-            at=factories.NOW,
-            command_id=factories.command_id(),
-        )
+        deleted, *going = (key.image_id for key in add_pictures(store, 3, prefix="deleted"))
+        by = {"actor": "a", "at": factories.NOW, "command_id": factories.command_id()}
+        delete_images(store=store, image_ids=[deleted, *going], **by)
         yield {
-            "deleted": deleted.image_id,
+            "deleted": deleted,
+            "going": going[0],
+            "going_by_program": going[1],
             "persona_id": "ada",
             "image_id": keys[0].image_id,
             "face_no": "0",

@@ -37,6 +37,8 @@ ORIGINAL: Final[dict[str, Any]] = {
         }
     }
 }
+#: A list that not everybody may read.
+FORBIDDEN: Final[dict[str, Any]] = {"responses": {403: {"$ref": "#/components/responses/403"}}}
 PreviewSize = Annotated[Literal["320", "1600"], Query(description="Pixels of the longest side.")]
 
 
@@ -47,7 +49,7 @@ def list_images(request: ApiRequest, response: HttpResponse, part: Part) -> Page
     return page_of(Page[Image], found, Image.of, request=request, response=response)
 
 
-@router.get("/deleted", response=Page[DeletedImage])
+@router.get("/deleted", response=Page[DeletedImage], openapi_extra=FORBIDDEN)
 @decorate_view(require(can_curate))
 def list_deleted_images(request: ApiRequest, response: HttpResponse, part: Part) -> Page[DeletedImage]:
     """Pictures that were deleted and not erased yet, by id. Needs the curator role."""
