@@ -42,8 +42,10 @@ class Command(ProductCommand):
         if options["forget"]:
             if options["dry_run"]:
                 raise CommandError("--dry-run is for erasing; leave it out.", returncode=2)
-            who = {"actor": ACTOR, "at": at, "command_id": new_command_id()}
-            return {"allowed": len(allow_images(store=store, image_ids=options["forget"], **who))}
+            allowed = allow_images(
+                store=store, image_ids=options["forget"], actor=ACTOR, at=at, command_id=new_command_id()
+            )
+            return {"allowed": len(allowed)}
         days = 0 if options["all"] else options["older_than"]
         kept = timedelta(days=settings.DELETED_KEPT_DAYS if days is None else days)
         if options["dry_run"]:
