@@ -12,13 +12,14 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from orchestration.jobs import LONGEST_RESEND_SECONDS, RESEND_SECONDS, Send, ShareSweep
 from orchestration.queues import away
 from personas.entities import INGEST, LABELS, Job, JobStatus
 from personas.errors import TransientError
 from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
+from personas.selectors.erasing import erasing_is_due
 from personas.selectors.groups import GROUPS_JOB, grouping_is_due
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
 from personas.store.base import Store
@@ -42,10 +43,13 @@ GROUPS_SECONDS = 1.0
 #: Grouping lets learning go first until learning has not moved for about this long.
 LONGEST_WAIT_FOR_LEARNING = 60.0
 
+#: Between two looks for deleted pictures that are to be erased.
+ERASING_SECONDS = 5.0
+
 TRAIN, SCORE, UPLOAD = "training.train", "training.score_new_faces", "ingest.process_upload"
-GROUP = "training.group_unknown_faces"
+GROUP, ERASE = "training.group_unknown_faces", "ingest.erase_pictures"
 #: Tasks that are sent without arguments, by the key under which they are outstanding.
-FOLLOWED = frozenset({(TRAIN,), (SCORE,), (GROUP,)})
+FOLLOWED = frozenset({(TRAIN,), (SCORE,), (GROUP,), (ERASE,)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +71,12 @@ class Dispatcher:
     pending_uploads: Callable[[Store], list[str]]
     monotonic: Callable[[], float] = time.monotonic
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    deleted_kept: timedelta = timedelta(days=30)  #: how long a deleted picture can be restored
     _outstanding: dict[tuple[str, ...], _Outstanding] = field(default_factory=dict)
     _uploads_at: float = float("-inf")
     _jobs_at: float = float("-inf")
     _groups_at: float = float("-inf")
+    _erasing_at: float = float("-inf")
     _repaired_at: float = float("-inf")
     _asked_again_at: datetime | None = None
     _refused: TransientError | None = None  #: by the broker, during this look
@@ -92,6 +98,7 @@ class Dispatcher:
             self._look_at_groups,
             self._look_at_uploads,
             self._look_at_jobs,
+            self._look_at_deleted,
             self._look_at_projections,
         ):
             try:
@@ -156,6 +163,15 @@ class Dispatcher:
         at_work = self._shares.look(jobs)
         took = self.monotonic() - began
         self._jobs_at = self.monotonic() + max(LOOK_SECONDS if at_work else JOBS_SECONDS, took / JOBS_SHARE)
+
+    def _look_at_deleted(self) -> None:
+        if self.monotonic() < self._erasing_at:
+            return
+        self._erasing_at = self.monotonic() + ERASING_SECONDS
+        if erasing_is_due(self.store, now=self.clock(), kept=self.deleted_kept):
+            self._offer(ERASE, gap=None, follower=None)
+        else:
+            self._outstanding.pop((ERASE,), None)
 
     def _look_at_projections(self) -> None:
         if self.monotonic() - self._repaired_at > REPAIR_SECONDS:
@@ -235,7 +251,10 @@ def send_by_celery(task: str, arguments: tuple[str | int, ...]) -> None:
 
 def product_dispatcher() -> Dispatcher:
     """The dispatcher of this installation."""
+    from django.conf import settings
+
     from ingest.uploads import pending_uploads
     from personas.store import get_store
 
-    return Dispatcher(get_store(), send_by_celery, pending_uploads)
+    kept = timedelta(days=settings.DELETED_KEPT_DAYS)
+    return Dispatcher(get_store(), send_by_celery, pending_uploads, deleted_kept=kept)
