@@ -1,0 +1,1 @@
+"""Deploying to Azure, proven against a double of it."""
