@@ -316,7 +316,7 @@ def _passes(error: FaceProjectError) -> bool:
 
 
 def product_rollout(pause: Callable[[float], bool]) -> ModelRollout | None:
-    """That of this installation; None where the settings name no endpoint. Raises DeploymentError."""
+    """That of this installation; None where the settings name no endpoint. Raises DeploymentError, NoTokenError."""
     from django.conf import settings
 
     if not settings.AZUREML_ENDPOINT:
@@ -326,6 +326,7 @@ def product_rollout(pause: Callable[[float], bool]) -> ModelRollout | None:
     from orchestration.azure.machine_learning import MachineLearning
     from orchestration.azure.machine_learning_bodies import Target
     from orchestration.azure.rollout import Rollout
+    from orchestration.scorer.tokens import tokens_of_installation
     from personas.store import get_store
     from training.services import export_model
 
@@ -343,7 +344,7 @@ def product_rollout(pause: Callable[[float], bool]) -> ModelRollout | None:
     service = MachineLearning(azure, target)
     watch = EndpointWatch(
         key=service.key,
-        scorer_token=settings.SCORER_TOKEN.split(",")[0].strip(),
+        scorer_token=tokens_of_installation()[0],
         ca_bundle=azure.ca_bundle,
         pause_seconds=settings.AZUREML_PROBE_SECONDS,
     )

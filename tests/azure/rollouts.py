@@ -43,6 +43,7 @@ class World:
     now: datetime = datetime(2026, 3, 1, 12, tzinfo=UTC)
     exported: list[Release] = field(default_factory=list)
     revision: int = 0
+    n_watch: int = 4  #: requests of a watch
 
     @property
     def plane(self) -> EndpointPlane:
@@ -74,6 +75,7 @@ class World:
             key=self.azure.key,
             scorer_token=TOKEN,
             ca_bundle=str(self.double.authority.bundle),
+            n_watch=self.n_watch,
             pause_seconds=0,
             max_median_seconds=0.25,
         )

@@ -54,6 +54,7 @@ def test_the_first_version_is_registered_and_gets_all_traffic_once_it_answers(wo
 
 
 def test_a_promotion_moves_traffic_from_0_over_mirrored_and_10_to_100_percent(serving: World) -> None:
+    serving.n_watch = 20  # enough for the double to send some of each hundred each way
     serving.promote(2)
     serving.follow()
     assert serving.plane.routings[1:] == [
