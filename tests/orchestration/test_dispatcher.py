@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -415,3 +416,33 @@ def test_learning_goes_before_grouping_and_does_not_hold_it_up_for_ever(dispatch
     clock.now += 1.0
     dispatcher.look()
     assert sent == [GROUP]
+
+
+def test_the_roll_out_runs_beside_the_looks_one_at_a_time() -> None:
+    began, end = threading.Event(), threading.Event()
+
+    class Rollout:
+        runs = 0
+
+        def is_due(self) -> bool:
+            return True
+
+        def run(self) -> None:
+            self.runs += 1
+            began.set()
+            assert end.wait(10)
+
+    rollout, now = Rollout(), itertools.count(step=100)
+    store = StoreThatOnlyCounts()
+    dispatcher = Dispatcher(store, lambda *_: None, lambda _: [], monotonic=lambda: next(now), rollout=rollout)  # type: ignore[arg-type]
+    dispatcher.look()
+    assert began.wait(10)
+    dispatcher.look()
+    end.set()
+    assert dispatcher._rolling_out is not None
+    dispatcher._rolling_out.join(10)
+    assert rollout.runs == 1
+    assert store.closed == 1
+    dispatcher.look()
+    dispatcher._rolling_out.join(10)
+    assert rollout.runs == 2
