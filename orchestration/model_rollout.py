@@ -50,8 +50,8 @@ LONGEST: Final = timedelta(hours=3)
 CHECK_EVERY: Final = timedelta(minutes=10)
 #: Times in a row that Azure or the store may be away before a run ends, and is begun anew later.
 MAX_AWAY: Final = 5
-#: Answers of Azure that say nothing about a version.
-PASSING_STATUSES: Final = frozenset({408, 409, 412, 429, 500, 502, 503, 504})
+#: Answers of Azure that say nothing about a version. 409 is not one: a quota that is too small is told by it, too.
+PASSING_STATUSES: Final = frozenset({408, 412, 429, 500, 502, 503, 504})
 #: Shares of the way that a job shows.
 STEPS: Final = 4
 
