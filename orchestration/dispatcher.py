@@ -9,12 +9,14 @@ after a while, ever more rarely. Tasks are safe to run twice, and end at once wh
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from orchestration.jobs import LONGEST_RESEND_SECONDS, RESEND_SECONDS, Send, ShareSweep
+from orchestration.model_rollout import ModelRollout, product_rollout
 from orchestration.queues import away
 from personas.entities import INGEST, LABELS, Job, JobStatus
 from personas.errors import TransientError
@@ -37,6 +39,8 @@ JOBS_SECONDS, JOBS_SHARE = 0.25, 0.1
 UPLOADS_SECONDS, UPLOADS_SHARE = 1.0, 0.05
 #: Between two looks for projections a killed process left half done.
 REPAIR_SECONDS = 60.0
+#: Between two looks whether the endpoint serves the version in use.
+ROLLOUT_SECONDS = 5.0
 
 #: Between two looks whether unknown faces should be grouped.
 GROUPS_SECONDS = 1.0
@@ -72,12 +76,15 @@ class Dispatcher:
     monotonic: Callable[[], float] = time.monotonic
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     deleted_kept: timedelta = timedelta(days=30)  #: how long a deleted picture can be restored
+    rollout: ModelRollout | None = None  #: None: nothing is rolled out
     _outstanding: dict[tuple[str, ...], _Outstanding] = field(default_factory=dict)
     _uploads_at: float = float("-inf")
     _jobs_at: float = float("-inf")
     _groups_at: float = float("-inf")
     _erasing_at: float = float("-inf")
     _repaired_at: float = float("-inf")
+    _rollout_at: float = float("-inf")
+    _rolling_out: threading.Thread | None = None
     _asked_again_at: datetime | None = None
     _refused: TransientError | None = None  #: by the broker, during this look
     _shares: ShareSweep = field(init=False)
@@ -100,6 +107,7 @@ class Dispatcher:
             self._look_at_jobs,
             self._look_at_deleted,
             self._look_at_projections,
+            self._look_at_rollout,
         ):
             try:
                 part()
@@ -179,6 +187,21 @@ class Dispatcher:
             if repaired := self.store.repair():
                 logger.warning("projections completed", extra={"events": repaired})
 
+    def _look_at_rollout(self) -> None:
+        """In a thread of its own: it waits for Azure, and nothing else shall."""
+        if self.rollout is None or self.monotonic() < self._rollout_at:
+            return
+        self._rollout_at = self.monotonic() + ROLLOUT_SECONDS
+        if (self._rolling_out is None or not self._rolling_out.is_alive()) and self.rollout.is_due():
+            self._rolling_out = threading.Thread(target=self._roll_out, args=(self.rollout,), daemon=True)
+            self._rolling_out.start()
+
+    def _roll_out(self, rollout: ModelRollout) -> None:
+        try:
+            rollout.run()
+        finally:
+            self.store.close()  # this thread's connection
+
     def _train_again(self, job: Job) -> None:
         """Somebody asked for a failed training once more: it need not wait as long as the failures would have it."""
         if self.store.head(LABELS) <= self.store.cursor(TRAINER_CURSOR):
@@ -249,12 +272,17 @@ def send_by_celery(task: str, arguments: tuple[str | int, ...]) -> None:
     TASKS_SENT.labels(task).inc()
 
 
-def product_dispatcher() -> Dispatcher:
-    """The dispatcher of this installation."""
+def product_dispatcher(ending: threading.Event) -> Dispatcher:
+    """The dispatcher of this installation. ending: set when the process is to end."""
     from django.conf import settings
 
     from ingest.uploads import pending_uploads
     from personas.store import get_store
 
-    kept = timedelta(days=settings.DELETED_KEPT_DAYS)
-    return Dispatcher(get_store(), send_by_celery, pending_uploads, deleted_kept=kept)
+    return Dispatcher(
+        get_store(),
+        send_by_celery,
+        pending_uploads,
+        deleted_kept=timedelta(days=settings.DELETED_KEPT_DAYS),
+        rollout=product_rollout(ending.wait),
+    )

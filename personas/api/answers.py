@@ -328,6 +328,7 @@ class Model(Answer):
     version: int
     champion: bool = Field(description="Whether it is the one in use.")
     status: VersionStatus
+    deployment: str = Field(description="Where it is deployed, in words; empty where it never was.")
     created_at: datetime
     n_labels: int
     n_personas: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -454,3 +455,33 @@ def test_an_erasure_that_was_begun_is_finished_at_once(dispatcher, store, sent, 
     clock.now = LONGEST_RESEND_SECONDS
     dispatcher.look()
     assert sent == [("ingest.erase_pictures", ())]
+
+
+def test_the_roll_out_runs_beside_the_looks_one_at_a_time() -> None:
+    began, end = threading.Event(), threading.Event()
+
+    class Rollout:
+        runs = 0
+
+        def is_due(self) -> bool:
+            return True
+
+        def run(self) -> None:
+            self.runs += 1
+            began.set()
+            assert end.wait(10)
+
+    rollout, now = Rollout(), itertools.count(step=100)
+    store = StoreThatOnlyCounts()
+    dispatcher = Dispatcher(store, lambda *_: None, lambda _: [], monotonic=lambda: next(now), rollout=rollout)  # type: ignore[arg-type]
+    dispatcher.look()
+    assert began.wait(10)
+    dispatcher.look()
+    end.set()
+    assert dispatcher._rolling_out is not None
+    dispatcher._rolling_out.join(10)
+    assert rollout.runs == 1
+    assert store.closed == 1
+    dispatcher.look()
+    dispatcher._rolling_out.join(10)
+    assert rollout.runs == 2
