@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +25,18 @@ KILLS_A_ROUND = 4
 REPO = Path(__file__).resolve().parents[2]
 
 
-def applied(azure: AzureDouble, home: Path, *, kill_after: float | None) -> bool:
-    """One process applies; True when it came to its end by itself."""
+def applying(azure: AzureDouble, home: Path) -> subprocess.Popen[bytes]:
+    """A process that applies."""
     command = [sys.executable, "-m", "tests.azure.applying", str(home), json.dumps(SAID | {"image": ""})]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AZURE_")}
-    process = subprocess.Popen(command, cwd=REPO, env=kept | azure.environment, stderr=subprocess.PIPE)
-    try:
-        _, said = process.communicate(timeout=kill_after)
-        assert process.returncode == 0, said.decode()
-        return True
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        return False
+    return subprocess.Popen(command, cwd=REPO, env=kept | azure.environment, stderr=subprocess.PIPE)
+
+
+def applied(azure: AzureDouble, home: Path) -> None:
+    """Apply to the end."""
+    process = applying(azure, home)
+    _, said = process.communicate(timeout=600)
+    assert process.returncode == 0, said.decode()
 
 
 def picture(azure: AzureDouble) -> dict[str, Any]:
@@ -47,6 +48,16 @@ def picture(azure: AzureDouble) -> dict[str, Any]:
         body.get("tags", {}).pop(DIGEST_TAG, None)
         found[resource.id] = (_without_secrets(body), resource.state)
     return {id_: value for id_, value in found.items() if "/runs/" not in id_}
+
+
+def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Ids that are in one alone, or what differs, as text."""
+    told = [f"{id_} is in one alone" for id_ in one.keys() ^ other.keys()]
+    for id_ in one.keys() & other.keys():
+        if one[id_] != other[id_]:
+            lines = (json.dumps(each[id_], indent=1, sort_keys=True).splitlines() for each in (one, other))
+            told += [id_, *difflib.unified_diff(*lines, lineterm="", n=1)]
+    return told
 
 
 def _without_secrets(part: Any) -> Any:
@@ -63,7 +74,7 @@ def test_an_apply_that_is_killed_again_and_again_ends_as_one_that_was_not(tmp_pa
     (tmp_path / "calm").mkdir()
     with AzureDouble(tmp_path / "calm", runtime=SaidToRun()) as calm:
         calm.register_all()
-        assert applied(calm, tmp_path / "calm-home", kill_after=None)
+        applied(calm, tmp_path / "calm-home")
         undisturbed = picture(calm)
         requests = len(calm.requests)
     kills = number = 0
@@ -76,8 +87,8 @@ def test_an_apply_that_is_killed_again_and_again_ends_as_one_that_was_not(tmp_pa
             home = folder / "home"
             for _ in range(KILLS_A_ROUND):
                 kills += not killed_within(azure, home, chance, requests)
-            assert applied(azure, home, kill_after=None), f"seed {seed}"
-            assert picture(azure) == undisturbed, f"seed {seed}"
+            applied(azure, home)
+            assert differing(undisturbed, picture(azure)) == [], f"seed {seed}"
             assert {id_: n for id_, n in azure.creations.items() if n != 1} == {}, f"seed {seed}"
             assert azure.violations == []
             state = json.loads((home / "deployments" / "faces.json").read_text())
@@ -86,16 +97,11 @@ def test_an_apply_that_is_killed_again_and_again_ends_as_one_that_was_not(tmp_pa
 
 def killed_within(azure: AzureDouble, home: Path, chance: random.Random, requests: int) -> bool:
     """Start an apply, kill it after so many requests as chance has it; True when it was done before."""
-    command = [sys.executable, "-m", "tests.azure.applying", str(home), json.dumps(SAID | {"image": ""})]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AZURE_")}
     limit = len(azure.requests) + chance.randrange(requests)
-    process = subprocess.Popen(command, cwd=REPO, env=kept | azure.environment, stderr=subprocess.DEVNULL)
+    process = applying(azure, home)
     while process.poll() is None and len(azure.requests) < limit:
-        try:
-            process.wait(0.002)
-        except subprocess.TimeoutExpired:
-            continue
+        time.sleep(0.002)
     ended = process.poll() is not None
     process.kill()
-    process.wait()
+    process.communicate()
     return ended
