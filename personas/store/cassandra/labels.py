@@ -20,7 +20,9 @@ from personas.projection import (
     PutPersona,
     RemovePersona,
     RenamePersona,
+    Said,
     SetVerdict,
+    as_said,
     label_written,
 )
 from personas.store.cassandra import statements as cql
@@ -29,6 +31,7 @@ from personas.store.cassandra.leases import Hold
 from personas.store.cassandra.projecting import CassandraProjecting
 from personas.store.cassandra.session import CqlRow, Write
 from personas.store.cassandra.values import chunks, from_micros, parse_key, to_micros
+from personas.store.inheriting import inherited
 
 #: Parts of a persona's labels: the first hex digit of the picture, so parts in order are faces in order.
 PARTS = 16
@@ -77,6 +80,7 @@ class CassandraLabels(CassandraProjecting):
             case PutPersona(persona=persona):
                 if persona.persona_id not in self.personas_by_id([persona.persona_id]):
                     self._put_persona(persona, seq)
+                self._session.run(cql.DROP_GONE_PERSONA, persona_id=persona.persona_id, stamp=seq)
             case RenamePersona(persona_id=persona_id, name=name):
                 if self.personas_by_id([persona_id]):  # an UPDATE would make the row
                     self._session.run(cql.PUT_PERSONA_NAME, name=named(name), persona_id=persona_id)
@@ -87,12 +91,14 @@ class CassandraLabels(CassandraProjecting):
             case HidePersona(persona_id=persona_id, hidden=hidden):
                 if self.personas_by_id([persona_id]):
                     self._session.run(cql.HIDE_PERSONA, space=SPACE, persona_id=persona_id, hidden=hidden, stamp=seq)
-            case RemovePersona(persona_id=persona_id):
+            case RemovePersona(persona_id=persona_id, heir=heir):
+                self._session.run(cql.PUT_GONE_PERSONA, persona_id=persona_id, heir=heir, stamp=seq)
                 self._session.run(cql.DROP_PERSONA, space=SPACE, persona_id=persona_id, stamp=seq)
             case DeleteImages():
                 self._delete_images(change, seq)
             case SetVerdict():
-                self._set_verdict(change, hold)
+                for verdict in inherited(change, heir_of=self._heir_of, said_of=self._said_of):
+                    self._set_verdict(verdict, hold)
             case _:
                 assert_never(change)
 
@@ -120,6 +126,13 @@ class CassandraLabels(CassandraProjecting):
         statement = cql.PUT_DELETED if change.deleted else cql.DROP_DELETED
         marks = [{"space": SPACE, "image_id": image_id, "stamp": seq} for image_id in change.image_ids]
         self._session.run_many(statement, marks)
+
+    def _heir_of(self, persona_id: str) -> str | None:
+        row = self._session.row(cql.HEIR_OF, persona_id=persona_id)
+        return None if row is None else str(row.heir)
+
+    def _said_of(self, faces: Sequence[FaceKey]) -> Said:
+        return as_said(self.labels_of_images({key.image_id for key in faces}))
 
     def _set_verdict(self, change: SetVerdict, hold: Hold) -> None:
         faces = list(dict.fromkeys(change.faces))

@@ -17,10 +17,13 @@ from personas.projection import (
     PutPersona,
     RemovePersona,
     RenamePersona,
+    Said,
     SetVerdict,
+    as_said,
     label_written,
     project,
 )
+from personas.store.inheriting import inherited
 from personas.store.sql.connection import (
     SqlConnection,
     after_face,
@@ -30,7 +33,15 @@ from personas.store.sql.connection import (
     to_event,
     translating,
 )
-from personas.store.sql.models import DeletedImageRow, EventRow, HeadRow, LabelRow, PersonaRow, TruthRow
+from personas.store.sql.models import (
+    DeletedImageRow,
+    EventRow,
+    GonePersonaRow,
+    HeadRow,
+    LabelRow,
+    PersonaRow,
+    TruthRow,
+)
 
 #: A label's row is written by hand because a click may label thousands of faces.
 _DELETE_LABEL = "DELETE FROM store_label WHERE image_id = %s AND face_no = %s AND persona_id = %s"
@@ -108,6 +119,7 @@ class SqlLabels(SqlConnection):
         match change:
             case PutPersona(persona=persona):
                 personas.bulk_create([to_row(persona)], ignore_conflicts=True)
+                self._rows(GonePersonaRow).filter(persona_id=persona.persona_id).delete()
             case RenamePersona(persona_id=persona_id, name=name):
                 personas.filter(persona_id=persona_id).update(name=name)
             case ChooseCover(persona_id=persona_id, cover=cover):
@@ -115,12 +127,14 @@ class SqlLabels(SqlConnection):
                 personas.filter(persona_id=persona_id).update(cover_image_id=image_id, cover_face_no=face_no)
             case HidePersona(persona_id=persona_id, hidden=hidden):
                 personas.filter(persona_id=persona_id).update(hidden=hidden)
-            case RemovePersona(persona_id=persona_id):
+            case RemovePersona(persona_id=persona_id, heir=heir):
                 personas.filter(persona_id=persona_id).delete()
+                self._rows(GonePersonaRow).update_or_create(persona_id=persona_id, defaults={"heir": heir})
             case DeleteImages(image_ids=image_ids, deleted=deleted):
                 self._delete_images(image_ids, deleted=deleted)
             case SetVerdict():
-                self._set_verdict(change)
+                for verdict in inherited(change, heir_of=self._heir_of, said_of=self._said_of):
+                    self._set_verdict(verdict)
             case _:
                 assert_never(change)
 
@@ -131,6 +145,12 @@ class SqlLabels(SqlConnection):
                 rows.bulk_create([DeletedImageRow(image_id=image_id) for image_id in chunk], ignore_conflicts=True)
             else:
                 rows.filter(image_id__in=chunk).delete()
+
+    def _heir_of(self, persona_id: str) -> str | None:
+        return self._rows(GonePersonaRow).filter(persona_id=persona_id).values_list("heir", flat=True).first()
+
+    def _said_of(self, faces: Sequence[FaceKey]) -> Said:
+        return as_said(self.labels_of_images({key.image_id for key in faces}))
 
     def _set_verdict(self, change: SetVerdict) -> None:
         belongs = label_written(change.verdict)
