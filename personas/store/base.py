@@ -254,6 +254,11 @@ class ModelStore(Protocol):
     ) -> tuple[RankedFace, ...]:
         """From the pages: ascending by `rank_of`, ties by key ascending; strictly after `after`."""
 
+    def ranked_of_each(
+        self, version: int, persona_ids: Collection[str], kind: RankedKind, *, limit: int
+    ) -> dict[str, tuple[RankedFace, ...]]:
+        """The first of `ranked` of many personas at once; personas without any are left out."""
+
     def ranked_counts(self, version: int) -> dict[str, int]:
         """Faces in `predicted` pages and fresh rows together, a persona."""
 
