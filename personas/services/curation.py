@@ -144,16 +144,20 @@ def delete_images(*, store: Store, image_ids: Collection[str], actor: str, at: d
         raise NotFoundError(DELETED_ALREADY)
     faces = [face.key for found in store.faces_of(deleted).values() for face in found]
     before = said_of(store, faces)
-    record_by_state(
-        store=store,
-        command_id=command_id,
-        actor=actor,
-        at=at,
-        facts=[*labelling_facts(DELETED, faces, Verdict.BELONGS, before), *_covers_gone(store, set(faces), before)],
-        closing=Fact(IMAGES_DELETED, {"images": deleted}),
-        known=max(known, default=0) + 1,
-    )
+    facts = [*labelling_facts(DELETED, faces, Verdict.BELONGS, before), *_covers_gone(store, set(faces), before)]
+    following = max(known, default=0) + 1
+    closing = Fact(IMAGES_DELETED, {"images": deleted})
+    record = partial(record_by_state, store=store, command_id=command_id, actor=actor, at=at, closing=closing)
+    record(facts=facts, known=following)
+    if found := _found_since(store, deleted, faces):  # from now on nothing is added to the pictures
+        late = list(labelling_facts(DELETED, found, Verdict.BELONGS, said_of(store, found)))
+        record(facts=late, known=following + len(facts))
     return len(deleted)
+
+
+def _found_since(store: Store, image_ids: Collection[str], faces: Collection[FaceKey]) -> list[FaceKey]:
+    """Faces that an extraction added to these pictures while they were being deleted."""
+    return sorted({face.key for found in store.faces_of(image_ids).values() for face in found} - set(faces))
 
 
 def _is_belonging(event: Event, persona_id: str) -> bool:

@@ -113,6 +113,7 @@ class PictureStore(Protocol):
         detector or embedder keeps every face and its number: new detections that overlap an old box (IoU >= 0.5, see
         `personas.matching`) are that face (they bring their embedding when the embedder differs), the rest are
         appended. Faces of the detector `HUMAN` are added to what the last extraction found, which stays the last.
+        A deleted picture only gains its paths too: what is shown no more is looked at no more.
         Two processes may save the same picture at once.
         """
 

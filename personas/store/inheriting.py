@@ -22,7 +22,7 @@ def inherited(
     """The verdict as it is said of the persona that remains; none where the persona was deleted.
 
     heir_of: whom a persona that is gone was merged into (NOBODY_INHERITS: it was deleted); None where it is not gone.
-    said_of: what is said of faces now; asked for only when a rejection is inherited, which takes no label from the heir.
+    said_of: what is said of faces now; asked only when a rejection is inherited, which takes no label from the heir.
     Taking back is said of the persona it names: a merge takes back so what it has passed on.
     """
     persona_id = change.persona_id

@@ -435,6 +435,31 @@ def test_a_picture_that_is_deleted_stays_so_when_it_is_found_again(store: Store,
     assert store.images_by_id([image_id])[image_id].status is ImageStatus.DELETED
 
 
+def test_no_face_is_added_to_a_deleted_picture_until_it_is_back(store: Store, faces: list[FaceKey]) -> None:
+    image_id, command = make.image_id("picture-0"), by()
+    curation.delete_images(store=store, image_ids=[image_id], **command)  # type: ignore[arg-type]
+    again = make.extracted("picture-0", detector="another", faces=[make.new_face("elsewhere", place=1)])
+    saved = make.save(store, again)
+    assert (saved.ingest_seq, [face.face_no for face in saved.faces[image_id]]) == (None, [0])
+    assert len(store.faces_of([image_id])[image_id]) == 1
+    take_back(store, str(command["command_id"]))
+    make.save(store, again)
+    assert len(store.faces_of([image_id])[image_id]) == 2
+
+
+def test_a_face_that_is_found_while_its_picture_is_deleted_is_settled_with_it(
+    store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id, command = make.image_id("picture-0"), by()
+    again = make.extracted("picture-0", detector="another", faces=[make.new_face("elsewhere", place=1)])
+    just_before_recording(store, monkeypatch, lambda: make.save(store, again))
+    curation.delete_images(store=store, image_ids=[image_id], **command)  # type: ignore[arg-type]
+    both = [FaceKey(image_id, 0), FaceKey(image_id, 1)]
+    assert said(store, *both) == [{DELETED: True}] * 2
+    take_back(store, str(command["command_id"]))
+    assert said(store, *both) == [{}, {}]
+
+
 def test_of_a_face_whose_picture_is_deleted_nothing_is_said(store: Store, faces: list[FaceKey]) -> None:
     label(store, "ann", faces[0], verdict=Verdict.REJECTED)
     curation.delete_images(store=store, image_ids=[faces[0].image_id], **by())  # type: ignore[arg-type]

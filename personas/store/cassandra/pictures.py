@@ -83,7 +83,8 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
         self, batch: Sequence[ExtractedImage], *, actor: str, at: datetime, command_id: str
     ) -> SavedBatch:
         claimant, started = str(uuid.uuid4()), time.monotonic()
-        pictures, claimed = self._claim(batch, claimant)
+        deleted = self.images_by_id(self._deleted_among({item.image.image_id for item in batch}))
+        pictures, claimed = self._claim([item for item in batch if item.image.image_id not in deleted], claimant)
         written = {
             face.key: (face.embedder, one.picture.embeddings[face.face_no])
             for one in claimed.values()
@@ -108,11 +109,10 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
         # known: neither may be before the picture is in the log.
         self._announce(claimed)
         self._session.run_batches(self._path_rows(paths))
-        return SavedBatch(
-            ingest_seq=ingest_seq,
-            new_images=new_images,
-            faces={image_id: picture.faces for image_id, picture in pictures.items()},
-        )
+        faces = {image_id: picture.faces for image_id, picture in pictures.items()}
+        if deleted:
+            faces |= dict.fromkeys(deleted, ()) | self.faces_of(deleted)
+        return SavedBatch(ingest_seq=ingest_seq, new_images=new_images, faces=faces)
 
     def _put_faces(self, claimed: Mapping[str, Claimed], paths: Sequence[ImagePath]) -> None:
         """What goes before the event, all at once: faces, embeddings, and what points to the paths. A picture that is
@@ -202,9 +202,12 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
     def images_by_id(self, image_ids: Collection[str]) -> dict[str, Image]:
         found = {row.image_id: to_image(row) for row in self._of_images(cql.IMAGES_BY_ID, image_ids)}
         self._looked_in_vain(image_id for image_id in image_ids if image_id not in found)
-        params = [{"space": SPACE, "image_ids": chunk} for chunk in chunks(found)]
-        deleted = {row.image_id for rows in self._session.rows_many(cql.DELETED_AMONG, params) for row in rows}
+        deleted = self._deleted_among(found)
         return {image_id: marked(image, deleted) for image_id, image in found.items()}
+
+    def _deleted_among(self, image_ids: Collection[str]) -> set[str]:
+        params = [{"space": SPACE, "image_ids": chunk} for chunk in chunks(image_ids)]
+        return {row.image_id for rows in self._session.rows_many(cql.DELETED_AMONG, params) for row in rows}
 
     def count_images(self) -> dict[str, int]:
         """The changes that the ingest log tells, added up; those of full partitions are remembered."""

@@ -133,9 +133,11 @@ class SqlPictures(SqlConnection):
         with self._transaction():
             last = self._lock_head(INGEST)  # whoever else saves waits here, so nobody saves the same picture meanwhile
             pictures = self._known(ids)
+            deleted = self._deleted_among(pictures)
             for item in batch:
                 image_id = item.image.image_id
-                pictures[image_id] = merge(pictures.get(image_id), item)
+                if image_id not in deleted:
+                    pictures[image_id] = merge(pictures.get(image_id), item)
             written = {
                 face.key: (face.embedder, picture.embeddings[face.face_no])
                 for picture in pictures.values()
