@@ -224,14 +224,15 @@ class IngestRun:
             self.pool.decide(extract=extract, keep=keep, drop=drop)
 
     def _stored(self, image_ids: set[str]) -> set[str]:
-        """Those that the store has from the very extractor of this run."""
+        """Those that the store has from the very extractor of this run, and deleted ones, which are not looked at."""
         if not image_ids:
             return set()
         images = patiently(self.store.images_by_id, image_ids)
+        deleted = {key for key, image in images.items() if image.status is ImageStatus.DELETED}
         images = {key: image for key, image in images.items() if image.detector == self._tags.detector}
         faces = patiently(self.store.faces_of, [key for key, image in images.items() if image.n_faces])
         stale = {key for key, each in faces.items() if any(face.embedder != self._tags.embedder for face in each)}
-        return set(images) - stale
+        return (set(images) - stale) | deleted
 
     def _land(self, event: Finished) -> None:
         flight = self._flights.get(event.ticket)
@@ -284,7 +285,11 @@ class IngestRun:
         unread = self._spoken_of(flights) - set(faces)
         faces |= patiently(self.store.faces_of, unread) if unread else {}
         applied = self._apply_sidecars(flights, images, faces, at)
-        paths = [path for flight in flights if (path := self._path(flight, applied)) != self._path_saved(flight)]
+        paths = [
+            path
+            for flight in flights
+            if (path := self._path(flight, applied, images[flight.image_id])) != self._path_saved(flight)
+        ]
         if paths:
             patiently(self.store.add_paths, paths)
         for flight in flights:
@@ -375,7 +380,8 @@ class IngestRun:
         tally.kept += applied.kept
         return applied
 
-    def _path(self, flight: _Flight, applied: Applied) -> ImagePath:
+    def _path(self, flight: _Flight, applied: Applied, image: Image | None = None) -> ImagePath:
+        """The path as it is to be. image: as it is stored; one that is deleted is to be looked at when it is back."""
         file, seen = flight.picture.file, flight.seen
         return ImagePath(
             source=self.source.name,
@@ -384,7 +390,7 @@ class IngestRun:
             size=seen.size if seen else file.size,
             mtime_ns=seen.mtime_ns if seen else file.mtime_ns,
             sidecar=applied.shas.get(flight.path, flight.applied),
-            extractor=str(self._tags),
+            extractor="" if image is not None and image.status is ImageStatus.DELETED else str(self._tags),
         )
 
     def _path_saved(self, flight: _Flight) -> ImagePath | None:

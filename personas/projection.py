@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
 
-from personas.entities import Event, FaceKey, Persona, Verdict
+from personas.entities import Event, FaceKey, Label, Persona, Verdict
 
 PERSONA_ADDED = "persona_added"
 PERSONA_RENAMED = "persona_renamed"
@@ -40,7 +40,7 @@ Said = Mapping[FaceKey, Mapping[str, bool]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutPersona:
-    """Insert the persona if its id is new."""
+    """Insert the persona if its id is new; one that was gone is there again."""
 
     persona: Persona
 
@@ -65,9 +65,13 @@ class HidePersona:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemovePersona:
-    """The row of the persona goes; its labels are taken back by events of their own, before this one."""
+    """The row of the persona goes; its labels are moved or taken back by events of their own.
+
+    heir: whom it was merged into, who gets what is recorded of it from now on; "": it was deleted, and nobody does.
+    """
 
     persona_id: str
+    heir: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +174,11 @@ def said_before(payload: Mapping[str, Any]) -> dict[FaceKey, dict[str, bool]] | 
     return before
 
 
+def as_said(labels: Mapping[FaceKey, Sequence[Label]]) -> dict[FaceKey, dict[str, bool]]:
+    """Labels as the events tell them."""
+    return {key: {label.persona_id: label.belongs for label in said} for key, said in labels.items()}
+
+
 def said_after(before: Mapping[str, bool], persona_id: str, verdict: Verdict) -> dict[str, bool]:
     """What is said of a face once a verdict is added to what was said before it."""
     after = dict(before)
@@ -220,7 +229,7 @@ def project(event: Event) -> Iterator[Change]:
         case "persona_hidden":
             yield HidePersona(persona_id=payload["persona_id"], hidden=payload["hidden"])
         case "persona_merged" | "persona_deleted":
-            yield RemovePersona(persona_id=payload["persona"]["persona_id"])
+            yield RemovePersona(persona_id=payload["persona"]["persona_id"], heir=payload.get("into", ""))
         case "images_deleted" | "images_restored":
             yield DeleteImages(
                 image_ids=tuple(payload["images"]),

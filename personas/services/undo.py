@@ -37,7 +37,11 @@ from personas.projection import (
 from personas.selectors.erasing import erased_words
 from personas.services.commands import Fact, closed, event_id, events_of_command, record_by_state
 from personas.services.labelling import labelling_facts, said_of
+from personas.services.late_labels import late_labels, written_by
 from personas.store.base import Store
+
+#: In an event that adds a merged persona again: whom it was merged into, so that taking that back merges it again.
+PARTED_FROM = "parted_from"
 
 # Clearing first and belonging last: to belong to one persona takes the face from any other.
 _ORDER = (Verdict.CLEARED, Verdict.REJECTED, Verdict.BELONGS)
@@ -177,8 +181,9 @@ def _plan(store: Store, events: Sequence[Event], begun: Sequence[Event]) -> _Pla
         if event.kind in (PERSONA_MERGED, PERSONA_DELETED):
             persona = _with_cover(event.payload["persona"], plan.gone)
             standing = store.personas_by_id([persona["persona_id"]])
-            plan.add(None if standing else Fact(PERSONA_ADDED, persona))
-    cleared = _restore_labels(store, _labellings(events), _labellings(begun), plan)
+            again = {**persona, **({PARTED_FROM: event.payload["into"]} if event.kind == PERSONA_MERGED else {})}
+            plan.add(None if standing else Fact(PERSONA_ADDED, again))
+    cleared = _restore_labels(store, _labellings(events), _labellings(begun), late_labels(store, events), plan)
     for event in events:
         match event.kind:
             case "persona_added":
@@ -229,9 +234,16 @@ def _labellings(events: Sequence[Event]) -> list[Event]:
     return [event for event in events if event.kind == FACES_LABELLED]
 
 
-def _restore_labels(store: Store, events: Sequence[Event], begun: Sequence[Event], plan: _Plan) -> Mapping[str, int]:
-    """Faces that still stand as the command left them go back. Returns how many labels each persona loses by it."""
-    before, after = _told(events)
+def _restore_labels(
+    store: Store, events: Sequence[Event], begun: Sequence[Event], late: Sequence[Event], plan: _Plan
+) -> Mapping[str, int]:
+    """Faces that still stand as the command left them go back. Returns how many labels each persona loses by it.
+
+    late: what was recorded of a persona when the command had just merged it, and is said of its heir.
+    """
+    written = written_by(store, [*events, *late])
+    before, after = _told(events, written)
+    _add_late(late, written, before, after)
     touched = set()
     for event in begun:  # what an earlier try has said already is not somebody else's change
         for key in labelled_faces(event.payload):
@@ -266,7 +278,9 @@ def _restore_labels(store: Store, events: Sequence[Event], begun: Sequence[Event
     return cleared
 
 
-def _told(events: Sequence[Event]) -> tuple[dict[FaceKey, Mapping[str, bool]], dict[FaceKey, Mapping[str, bool]]]:
+def _told(
+    events: Sequence[Event], written: Mapping[tuple[FaceKey, int], str]
+) -> tuple[dict[FaceKey, Mapping[str, bool]], dict[FaceKey, Mapping[str, bool]]]:
     """What was said of each face before and after a command. Raises UnableToUndoError."""
     before: dict[FaceKey, Mapping[str, bool]] = {}
     after: dict[FaceKey, Mapping[str, bool]] = {}
@@ -279,8 +293,26 @@ def _told(events: Sequence[Event]) -> tuple[dict[FaceKey, Mapping[str, bool]], d
         verdict = Verdict(event.payload["verdict"])
         for key in labelled_faces(event.payload):
             before.setdefault(key, said[key])
-            after[key] = said_after(after.get(key, said[key]), event.payload["persona_id"], verdict)
+            persona_id = written.get((key, event.seq), event.payload["persona_id"])
+            after[key] = said_after(after.get(key, said[key]), persona_id, verdict)
     return before, after
+
+
+def _add_late(
+    late: Sequence[Event],
+    written: Mapping[tuple[FaceKey, int], str],
+    before: dict[FaceKey, Mapping[str, bool]],
+    after: dict[FaceKey, Mapping[str, bool]],
+) -> None:
+    """What is said of the heir goes to the persona it was recorded of, as far as it stands."""
+    for event in late:
+        persona_id, verdict = event.payload["persona_id"], Verdict(event.payload["verdict"])
+        said = said_before(event.payload) or {}
+        for key in labelled_faces(event.payload):
+            if heir := written.get((key, event.seq)):
+                stood = said.get(key, {})
+                before[key] = said_after(before.get(key, stood), persona_id, verdict)
+                after[key] = said_after(after.get(key, stood), heir, verdict)
 
 
 def _of_people_there_are(
@@ -320,7 +352,10 @@ def _remove(store: Store, event: Event, plan: _Plan, *, n_cleared: int) -> None:
             " or delete the person."
         )
     plan.n_restored += not n_cleared
-    plan.removals.append(Fact(PERSONA_DELETED, {"persona": persona_payload(persona), "n_faces": 0}))
+    gone = {"persona": persona_payload(persona), "n_faces": 0}
+    heir = event.payload.get(PARTED_FROM)
+    merged_again = heir is not None and heir in store.personas_by_id([heir])
+    plan.removals.append(Fact(PERSONA_MERGED, gone | {"into": heir}) if merged_again else Fact(PERSONA_DELETED, gone))
 
 
 def _back(store: Store, event: Event, kind: str, field_name: str) -> Fact | None:

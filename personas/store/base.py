@@ -117,7 +117,8 @@ class PictureStore(Protocol):
         detector or embedder keeps every face and its number: new detections that overlap an old box (IoU >= 0.5, see
         `personas.matching`) are that face (they bring their embedding when the embedder differs), the rest are
         appended. Faces of the detector `HUMAN` are added to what the last extraction found, which stays the last.
-        A picture that was erased is passed over (see `erased_among`). Two processes may save the same picture at once.
+        A deleted picture only gains its paths too: what is shown no more is looked at no more. One that was erased is
+        passed over (see `erased_among`). Two processes may save the same picture at once.
         """
 
     def erase_images(self, image_ids: Collection[str], *, actor: str, at: datetime, command_id: str) -> None:
@@ -275,6 +276,11 @@ class ModelStore(Protocol):
         self, version: int, persona_id: str, kind: RankedKind, *, after: RankedFace | None = None, limit: int = 100
     ) -> tuple[RankedFace, ...]:
         """From the pages: ascending by `rank_of`, ties by key ascending; strictly after `after`."""
+
+    def ranked_of_each(
+        self, version: int, persona_ids: Collection[str], kind: RankedKind, *, limit: int
+    ) -> dict[str, tuple[RankedFace, ...]]:
+        """The first of `ranked` of many personas at once; personas without any are left out."""
 
     def ranked_counts(self, version: int) -> dict[str, int]:
         """Faces in `predicted` pages and fresh rows together, a persona."""

@@ -6,7 +6,7 @@ float32.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -69,6 +69,14 @@ class RankedPage:
         ):
             start += 1
         return start
+
+
+def first_of(pages: Iterable[RankedPage], limit: int) -> tuple[RankedFace, ...]:
+    """At most `limit` faces from the beginning of pages that follow each other."""
+    found: list[RankedFace] = []
+    for page in pages:
+        found.extend(page.after(None, limit - len(found)))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

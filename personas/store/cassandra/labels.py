@@ -24,7 +24,9 @@ from personas.projection import (
     PutPersona,
     RemovePersona,
     RenamePersona,
+    Said,
     SetVerdict,
+    as_said,
     label_written,
 )
 from personas.store.cassandra import statements as cql
@@ -33,6 +35,7 @@ from personas.store.cassandra.leases import Hold
 from personas.store.cassandra.projecting import CassandraProjecting
 from personas.store.cassandra.session import CqlRow, Write
 from personas.store.cassandra.values import chunks, from_micros, parse_key, to_micros
+from personas.store.inheriting import inherited
 
 #: Parts of a persona's labels: the first hex digit of the picture, so parts in order are faces in order.
 PARTS = 16
@@ -81,6 +84,7 @@ class CassandraLabels(CassandraProjecting):
             case PutPersona(persona=persona):
                 if persona.persona_id not in self.personas_by_id([persona.persona_id]):
                     self._put_persona(persona, seq)
+                self._session.run(cql.DROP_GONE_PERSONA, persona_id=persona.persona_id, stamp=seq)
             case RenamePersona(persona_id=persona_id, name=name):
                 if self.personas_by_id([persona_id]):  # an UPDATE would make the row
                     self._session.run(cql.PUT_PERSONA_NAME, name=named(name), persona_id=persona_id)
@@ -91,7 +95,8 @@ class CassandraLabels(CassandraProjecting):
             case HidePersona(persona_id=persona_id, hidden=hidden):
                 if self.personas_by_id([persona_id]):
                     self._session.run(cql.HIDE_PERSONA, space=SPACE, persona_id=persona_id, hidden=hidden, stamp=seq)
-            case RemovePersona(persona_id=persona_id):
+            case RemovePersona(persona_id=persona_id, heir=heir):
+                self._session.run(cql.PUT_GONE_PERSONA, persona_id=persona_id, heir=heir, stamp=seq)
                 self._session.run(cql.DROP_PERSONA, space=SPACE, persona_id=persona_id, stamp=seq)
             case DeleteImages():
                 self._delete_images(change, seq)
@@ -100,7 +105,8 @@ class CassandraLabels(CassandraProjecting):
             case ForgetImages(image_ids=image_ids):
                 self._forget_images(image_ids, seq, hold)
             case SetVerdict():
-                self._set_verdict(change, hold)
+                for verdict in inherited(change, heir_of=self._heir_of, said_of=self._said_of):
+                    self._set_verdict(verdict, hold)
             case _:
                 assert_never(change)
 
@@ -131,6 +137,13 @@ class CassandraLabels(CassandraProjecting):
         self._count_parts({(row.persona_id, part_of(row.image_id)) for row in said}, seq, hold)
         self._session.run_batches((self._said_drop(row, seq) for row in said), before=hold.check)
         self._drop_marks(image_ids, seq)
+
+    def _heir_of(self, persona_id: str) -> str | None:
+        row = self._session.row(cql.HEIR_OF, persona_id=persona_id)
+        return None if row is None else str(row.heir)
+
+    def _said_of(self, faces: Sequence[FaceKey]) -> Said:
+        return as_said(self.labels_of_images({key.image_id for key in faces}))
 
     def _set_verdict(self, change: SetVerdict, hold: Hold) -> None:
         faces = list(dict.fromkeys(change.faces))

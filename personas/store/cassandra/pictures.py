@@ -83,14 +83,16 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
         self, batch: Sequence[ExtractedImage], *, actor: str, at: datetime, command_id: str
     ) -> SavedBatch:
         claimant, started = str(uuid.uuid4()), time.monotonic()
-        pictures, claimed = self._claim(batch, claimant)
+        deleted = self._deleted_in(batch)
+        pictures, claimed = self._claim([item for item in batch if item.image.image_id not in deleted], claimant)
         written = {
             face.key: (face.embedder, one.picture.embeddings[face.face_no])
             for one in claimed.values()
             for face in one.picture.faces
             if face.face_no in one.picture.embeddings
         }
-        paths = [path for item in batch if item.image.image_id in pictures for path in item.paths]
+        kept = {*pictures, *deleted}
+        paths = [path for item in batch if item.image.image_id in kept for path in item.paths]
         self._put_faces(claimed, paths)
         if time.monotonic() - started > claims.CLAIM_SECONDS / 3:
             self._still_claimed(claimed, claimant)
@@ -108,11 +110,15 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
         # known: neither may be before the picture is in the log.
         self._announce(claimed)
         self._session.run_batches(self._path_rows(paths))
-        return SavedBatch(
-            ingest_seq=ingest_seq,
-            new_images=new_images,
-            faces={image_id: picture.faces for image_id, picture in pictures.items()},
-        )
+        faces = {image_id: picture.faces for image_id, picture in pictures.items()}
+        if deleted:
+            faces |= dict.fromkeys(deleted, ()) | self.faces_of(deleted)
+        return SavedBatch(ingest_seq=ingest_seq, new_images=new_images, faces=faces)
+
+    def _deleted_in(self, batch: Sequence[ExtractedImage]) -> Collection[str]:
+        """Those that are deleted and can come back."""
+        marked_so = self._deleted_among({item.image.image_id for item in batch})
+        return self.images_by_id(marked_so.difference(self.erased_among(marked_so))) if marked_so else ()
 
     def _put_faces(self, claimed: Mapping[str, Claimed], paths: Sequence[ImagePath]) -> None:
         """What goes before the event, all at once: faces, embeddings, and what points to the paths. A picture that is

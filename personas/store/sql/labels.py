@@ -20,10 +20,13 @@ from personas.projection import (
     PutPersona,
     RemovePersona,
     RenamePersona,
+    Said,
     SetVerdict,
+    as_said,
     label_written,
     project,
 )
+from personas.store.inheriting import inherited
 from personas.store.sql.connection import (
     after_face,
     as_slice,
@@ -33,7 +36,7 @@ from personas.store.sql.connection import (
     translating,
 )
 from personas.store.sql.marks import SqlMarks
-from personas.store.sql.models import EventRow, LabelRow, PersonaRow, TruthRow
+from personas.store.sql.models import EventRow, GonePersonaRow, LabelRow, PersonaRow, TruthRow
 
 #: A label's row is written by hand because a click may label thousands of faces.
 _DELETE_LABEL = "DELETE FROM store_label WHERE image_id = %s AND face_no = %s AND persona_id = %s"
@@ -111,6 +114,7 @@ class SqlLabels(SqlMarks):
         match change:
             case PutPersona(persona=persona):
                 personas.bulk_create([to_row(persona)], ignore_conflicts=True)
+                self._rows(GonePersonaRow).filter(persona_id=persona.persona_id).delete()
             case RenamePersona(persona_id=persona_id, name=name):
                 personas.filter(persona_id=persona_id).update(name=name)
             case ChooseCover(persona_id=persona_id, cover=cover):
@@ -118,8 +122,9 @@ class SqlLabels(SqlMarks):
                 personas.filter(persona_id=persona_id).update(cover_image_id=image_id, cover_face_no=face_no)
             case HidePersona(persona_id=persona_id, hidden=hidden):
                 personas.filter(persona_id=persona_id).update(hidden=hidden)
-            case RemovePersona(persona_id=persona_id):
+            case RemovePersona(persona_id=persona_id, heir=heir):
                 personas.filter(persona_id=persona_id).delete()
+                self._rows(GonePersonaRow).update_or_create(persona_id=persona_id, defaults={"heir": heir})
             case DeleteImages():
                 self._delete_images(change)
             case EraseImages() | AllowImages():
@@ -129,9 +134,16 @@ class SqlLabels(SqlMarks):
                     self._rows(LabelRow).filter(image_id__in=chunk).delete()
                 self._drop_marks(image_ids)
             case SetVerdict():
-                self._set_verdict(change)
+                for verdict in inherited(change, heir_of=self._heir_of, said_of=self._said_of):
+                    self._set_verdict(verdict)
             case _:
                 assert_never(change)
+
+    def _heir_of(self, persona_id: str) -> str | None:
+        return self._rows(GonePersonaRow).filter(persona_id=persona_id).values_list("heir", flat=True).first()
+
+    def _said_of(self, faces: Sequence[FaceKey]) -> Said:
+        return as_said(self.labels_of_images({key.image_id for key in faces}))
 
     def _set_verdict(self, change: SetVerdict) -> None:
         belongs = label_written(change.verdict)

@@ -155,6 +155,16 @@ class EventRow(Row):
         )
 
 
+class GonePersonaRow(Row):
+    """A persona that was merged into its heir or, where there is none, deleted; no row once it is back."""
+
+    persona_id = models.CharField(max_length=100, primary_key=True)
+    heir = models.CharField(max_length=100, blank=True, default="")
+
+    class Meta:
+        db_table = "store_persona_gone"
+
+
 class PersonaRow(Row):
     persona_id = models.CharField(max_length=100, primary_key=True)
     name = models.CharField(max_length=255)

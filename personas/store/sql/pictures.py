@@ -130,14 +130,15 @@ class SqlPictures(SqlMarks):
     def save_extracted(
         self, batch: Sequence[ExtractedImage], *, actor: str, at: datetime, command_id: str
     ) -> SavedBatch:
-        ids = {item.image.image_id for item in batch}
         with self._transaction():
             last = self._lock_head(INGEST)  # whoever else saves waits here, so nobody saves the same picture meanwhile
             batch = self._not_erased(batch)
-            pictures = self._known(ids)
+            pictures = self._known({item.image.image_id for item in batch})
+            deleted = self._deleted_among(pictures)
             for item in batch:
                 image_id = item.image.image_id
-                pictures[image_id] = merge(pictures.get(image_id), item)
+                if image_id not in deleted:
+                    pictures[image_id] = merge(pictures.get(image_id), item)
             written = {
                 face.key: (face.embedder, picture.embeddings[face.face_no])
                 for picture in pictures.values()
