@@ -92,7 +92,8 @@ class AzureFace:
 class AzureFaceDetector:
     """Asks Azure Face for the faces of a picture; for several threads at once.
 
-    on_pause: told the seconds of each pause that the service asks for.
+    on_pause: told the seconds of each pause that the service asks for. first_pause: seconds, before the second try of a
+    picture that the service has no answer for; each pause after it may be twice as long.
     """
 
     name = "azure"
@@ -103,6 +104,7 @@ class AzureFaceDetector:
     ) -> None:
         """Raises RuntimeUnavailableError when the client is not installed."""
         self.on_pause: Callable[[float], None] = lambda seconds: None
+        self.first_pause = FIRST_PAUSE
         self._patience = config.patience
         self._client = _client(config)
         self._rate = rate or config.rate()
@@ -140,7 +142,7 @@ class AzureFaceDetector:
                 self._pause(error.seconds)
             except DetectorAwayError as error:
                 tries += 1
-                seconds = random.uniform(0, FIRST_PAUSE * 2**tries)  # noqa: S311  no secret
+                seconds = random.uniform(0, self.first_pause * 2**tries)  # noqa: S311  no secret
                 if tries >= TRIES or time.monotonic() + seconds > until:
                     raise
                 logger.info("asked again in %.1f s: %s", seconds, error)

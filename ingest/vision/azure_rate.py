@@ -2,7 +2,8 @@
 
 Requests get slots, evenly spaced (the generic cell rate algorithm: a token bucket of one token, kept as the time of the
 next free slot). A process that is given a slot waits for it, so nobody has to ask again and again, and the requests of
-many processes never come at the same moment. After a 429 there is one pause for all: no slot lies within it.
+many processes never come at the same moment. When it has waited it claims the slot: on a busy machine many wake late
+and together, and are spaced anew. After a 429 there is one pause for all: no slot lies within it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ TIERS: Final = {"F0": (20, 60.0), "S0": (10, 1.0)}
 SHARE: Final = 0.96
 #: Of an interval by which slots are moved at random, so that processes do not march in step with the service's clock.
 JITTER: Final = 0.2
+#: Requests that may be sent at once by those who woke late; the service itself allows a second's worth.
+BURST: Final = 3
 #: Seconds that Redis keeps what nobody asks for, and that it may take to answer.
 _KEPT_SECONDS, _ANSWER_SECONDS = 3600, 3.0
 
@@ -36,6 +39,9 @@ class RateLimit(Protocol):
 
     def reserve(self, *, patience: float) -> float | None:
         """Seconds until the slot that is ours from now on; None: there is none within `patience` seconds."""
+
+    def claim(self) -> float | None:
+        """When the slot has come: seconds to wait still, because others are late; None: a pause swallowed the slot."""
 
     def pause(self, seconds: float) -> None:
         """No slot within the next seconds, for anybody."""
@@ -60,14 +66,16 @@ def wait_for_slot(limit: RateLimit, *, patience: float, sleep: Callable[[float],
                 "The rate of Azure Face is used up by other pictures. This one is looked at later; nothing is lost."
             )
         sleep(seconds)
-        if not seconds or not limit.paused():  # a pause that began meanwhile swallowed the slot
+        still = limit.claim()
+        if still is not None:
+            sleep(still)
             return
 
 
 class MachineRate:
     """Of all processes of one machine that name the same file; for several threads at once.
 
-    The file holds two times of the machine's clock: of the next free slot, and of the end of the pause.
+    The file holds three times of the machine's clock.
     """
 
     def __init__(self, path: Path, *, interval: float) -> None:
@@ -83,6 +91,15 @@ class MachineRate:
                 return None
             held.next = slot + _moved(self._interval)
         return slot - now
+
+    def claim(self) -> float | None:
+        with self._held() as held:
+            now = time.time()
+            if held.paused > now:
+                return None
+            seconds = max(0.0, held.sent - (BURST - 1) * self._interval - now)
+            held.sent = max(held.sent, now) + self._interval
+        return seconds
 
     def pause(self, seconds: float) -> None:
         with self._held() as held:
@@ -100,24 +117,25 @@ class MachineRate:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             content = file.read(_TIMES.size)
-            times = _Times(*_TIMES.unpack(content)) if len(content) == _TIMES.size else _Times(0.0, 0.0)
+            times = _Times(*_TIMES.unpack(content)) if len(content) == _TIMES.size else _Times()
             yield times
             file.truncate(0)
-            file.write(_TIMES.pack(times.next, times.paused))
+            file.write(_TIMES.pack(times.next, times.sent, times.paused))
 
 
-_TIMES: Final = struct.Struct("<dd")
+_TIMES: Final = struct.Struct("<ddd")
 
 
 @dataclass(slots=True)
 class _Times:
-    """Seconds since 1970."""
+    """Seconds since 1970. next: of the next free slot. sent: where the last claimed slot ends. paused: end of the pause."""
 
-    next: float
-    paused: float
+    next: float = 0.0
+    sent: float = 0.0
+    paused: float = 0.0
 
 
-#: Times are microseconds of the server's clock, the only one that all processes share. -1: no slot in time.
+#: Times are microseconds of the server's clock, the only one that all processes share. -1: no slot.
 _RESERVE: Final = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -127,6 +145,14 @@ if slot - now > tonumber(ARGV[1]) then return -1 end
 redis.call('HSET', KEYS[1], 'next', string.format('%.0f', slot + ARGV[2]))
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return slot - now
+"""
+_CLAIM: Final = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+if tonumber(redis.call('HGET', KEYS[1], 'paused') or 0) > now then return -1 end
+local sent = tonumber(redis.call('HGET', KEYS[1], 'sent') or 0)
+redis.call('HSET', KEYS[1], 'sent', string.format('%.0f', math.max(sent, now) + ARGV[1]))
+return math.max(0, sent - ARGV[2] - now)
 """
 _PAUSE: Final = """
 local clock = redis.call('TIME')
@@ -161,12 +187,18 @@ class RedisRate:
         self._key = key
         self._interval = interval
         self._reserve = client.register_script(_RESERVE)
+        self._claim = client.register_script(_CLAIM)
         self._pause = client.register_script(_PAUSE)
         self._paused = client.register_script(_PAUSED)
 
     def reserve(self, *, patience: float) -> float | None:
         asked = [int(patience * _MICRO), int(_moved(self._interval) * _MICRO), _KEPT_SECONDS]
         micros = self._ask(self._reserve, asked)
+        return None if micros < 0 else micros / _MICRO
+
+    def claim(self) -> float | None:
+        interval = int(self._interval * _MICRO)
+        micros = self._ask(self._claim, [interval, (BURST - 1) * interval])
         return None if micros < 0 else micros / _MICRO
 
     def pause(self, seconds: float) -> None:
