@@ -191,7 +191,7 @@ class IngestRun:
             if isinstance(event, Finished):
                 self._land(event)
             elif isinstance(event, Paused):
-                note_pause(self.store, event.seconds, at=self.clock())
+                patiently(note_pause, self.store, event.seconds, at=self.clock())
 
     def _decide(self, looked: Sequence[LookedAt]) -> None:
         """Extract what nobody has extracted; the store is asked once for all."""

@@ -128,7 +128,7 @@ _TIMES: Final = struct.Struct("<ddd")
 
 @dataclass(slots=True)
 class _Times:
-    """Seconds since 1970. next: of the next free slot. sent: where the last claimed slot ends. paused: end of the pause."""
+    """Seconds since 1970. next: the next free slot. sent: end of the last claimed slot. paused: end of the pause."""
 
     next: float = 0.0
     sent: float = 0.0

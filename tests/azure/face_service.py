@@ -55,7 +55,7 @@ class FaceService:
 
     def config(self, **options: Any) -> AzureFace:
         """How to ask it."""
-        chosen = {
+        chosen: dict[str, Any] = {
             "endpoint": self.url,
             "key": KEY,
             "ca_bundle": str(self.bundle),
