@@ -46,8 +46,9 @@ QUALITY, LOW_QUALITY = 92, 75
 SMALLEST_BYTES, LARGEST_BYTES = 1024, 6 * 2**20
 #: Pixels of the smallest face; a picture that is narrower has none.
 SMALLEST_FACE: Final = 36
-#: Requests under way in one process, by tier: at half a second each, enough for the rate; F0's 3 seconds need one.
-AT_ONCE: Final = {"F0": 1, "S0": 8}
+#: Requests under way in one process, by tier, and so connections: at half a second each, two processes use all of S0's
+#: rate; F0 gives a slot in three seconds, so one is enough.
+AT_ONCE: Final = {"F0": 1, "S0": 4}
 #: Seconds for a connection, and for an answer.
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 30.0
 #: Seconds that a picture may take with all waits and retries; then it is looked at later, in another task.
