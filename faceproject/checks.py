@@ -17,7 +17,9 @@ from ingest.web.networks import Networks
 
 STORES = ("sql", "cassandra")
 FLAVOURS = ("cassandra", "cosmos")
-DETECTORS = ("embedded",)
+DETECTORS = ("embedded", "azure")
+FALLBACKS = ("", "embedded")
+TIERS = ("S0", "F0")
 RUNTIMES = ("onnxruntime", "openvino")
 CHOICES = (
     ("STATE_STORE", STORES, "faceproject.E001"),
@@ -70,6 +72,37 @@ def check_runtime(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
         hint = "Run `pip install -r requirements-openvino.txt`, or unset FACE_RUNTIME."
         return [Error("FACE_RUNTIME=openvino, but OpenVINO is not installed.", hint=hint, id="faceproject.E004")]
     return []
+
+
+@register()
+def check_azure_face(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Azure Face needs a client, an address and a key, and the key travels by TLS only."""
+    if settings.FACE_DETECTOR != "azure":
+        return []
+    found: list[CheckMessage] = []
+
+    def say(check_id: str, what: str, hint: str) -> None:
+        found.append(Error(what, hint=hint, id=f"faceproject.{check_id}"))
+
+    if importlib.util.find_spec("msrest") is None:
+        hint = "Run `pip install -r requirements-azure.txt`, or unset FACE_DETECTOR."
+        say("E015", "FACE_DETECTOR=azure, but its client is not installed.", hint)
+    if not settings.AZURE_FACE_ENDPOINT.startswith("https://"):
+        hint = "Set it to the endpoint of the Face resource, such as https://NAME.cognitiveservices.azure.com/."
+        say("E016", f"AZURE_FACE_ENDPOINT={settings.AZURE_FACE_ENDPOINT!r} is no https address.", hint)
+    if not settings.AZURE_FACE_KEY.strip():
+        hint = "Set AZURE_FACE_KEY or AZURE_FACE_KEY_FILE to a key of the Face resource."
+        say("E017", "FACE_DETECTOR=azure, but AZURE_FACE_KEY is not set.", hint)
+    if settings.AZURE_FACE_TIER not in TIERS:
+        hint = f"Set it to the tier of the Face resource: {' or '.join(TIERS)}."
+        say("E018", f"AZURE_FACE_TIER={settings.AZURE_FACE_TIER!r} is not known.", hint)
+    if settings.FACE_DETECTOR_FALLBACK not in FALLBACKS:
+        hint = "Set it to embedded, or unset it: then work stops where the service is not approved."
+        say("E019", f"FACE_DETECTOR_FALLBACK={settings.FACE_DETECTOR_FALLBACK!r} is not known.", hint)
+    if settings.AZURE_CA_BUNDLE and not Path(settings.AZURE_CA_BUNDLE).is_file():
+        hint = "Name a PEM file, or unset it."
+        say("E020", f"AZURE_CA_BUNDLE={settings.AZURE_CA_BUNDLE!r} is no file.", hint)
+    return found
 
 
 @register()

@@ -110,14 +110,24 @@ if "cassandra" in STORES:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- extraction ------------------------------------------------------------------------------------------------------
-FACE_DETECTOR = env.str("FACE_DETECTOR", default="embedded")
-FACE_EXTRACTOR = env.str("FACE_EXTRACTOR", default="ingest.extraction.embedded")  # dotted path of a factory
+FACE_DETECTOR = env.str("FACE_DETECTOR", default="embedded")  # or "azure" (requirements-azure.txt)
+FACE_DETECTOR_FALLBACK = env.str("FACE_DETECTOR_FALLBACK", default="")  # "embedded": where Azure Face is not approved
+FACE_EXTRACTOR = env.str("FACE_EXTRACTOR", default=f"ingest.extraction.{FACE_DETECTOR}")  # dotted path of a factory
 FACE_RUNTIME = env.str("FACE_RUNTIME", default="onnxruntime")  # or "openvino" (requirements-openvino.txt)
 FACE_PRECISION = env.str("FACE_PRECISION", default="bf16")  # of OpenVINO: "bf16" (AVX-512 BF16 or AMX) or "f32"
 FACE_DETECTOR_WEIGHTS = env.str("FACE_DETECTOR_WEIGHTS", default="")
 FACE_DETECTOR_WEIGHTS_SHA256 = env.str("FACE_DETECTOR_WEIGHTS_SHA256", default="")
 FACE_EMBEDDER_WEIGHTS = env.str("FACE_EMBEDDER_WEIGHTS", default="")
 FACE_EMBEDDER_WEIGHTS_SHA256 = env.str("FACE_EMBEDDER_WEIGHTS_SHA256", default="")
+AZURE_FACE_ENDPOINT = env.str("AZURE_FACE_ENDPOINT", default="")  # of the Face resource: https://NAME.…/
+try:
+    AZURE_FACE_KEY = env.str("AZURE_FACE_KEY", default="")
+except OSError as _error:
+    raise SystemExit(
+        f"AZURE_FACE_KEY_FILE cannot be read ({_error}). Point it at a file that this user may read."
+    ) from None
+AZURE_FACE_TIER = env.str("AZURE_FACE_TIER", default="S0")  # "F0": 20 requests a minute, "S0": 10 a second
+AZURE_CA_BUNDLE = env.str("AZURE_CA_BUNDLE", default="")  # PEM file of the authorities that vouch for Azure's hosts
 MAX_IMAGE_PIXELS = env.int("MAX_IMAGE_PIXELS", default=120_000_000)
 MAX_IMAGE_BYTES = env.int("MAX_IMAGE_BYTES", default=100 * 2**20)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=2 * 2**30)  # in one form; scripts send it in smaller parts

@@ -18,13 +18,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ingest.detector_pause import note_pause
 from ingest.known_paths import Known
 from ingest.labels import Applied, Spoken, apply_sidecars, category_of
 from ingest.pool import Finished, LookedAt, Pool
 from ingest.rejections import CRASHED_EXTRACTION, ERASED, RejectedError, Rejection
 from ingest.sources.base import Source, SourcePicture
 from ingest.summary import IngestSummary, ProgressCallback, Tally
-from ingest.worker import Extracted, Seen, read_sidecar
+from ingest.worker import Extracted, Paused, Seen, read_sidecar
 from personas import metrics
 from personas.crops import originals
 from personas.entities import ErasedImage, ExtractedImage, Face, Image, ImagePath, ImageStatus
@@ -35,6 +36,8 @@ from personas.store.base import Store
 BATCH_PICTURES = 64
 #: … or its first one has waited this long, so that a slow source shows up soon and a kill loses little.
 BATCH_SECONDS = 0.5
+#: Where nothing is written for long, progress is told, and whoever hears it may stop the run.
+TELL_SECONDS = 2.0
 #: Pictures that need no reading are looked up in the store in groups of this size.
 KNOWN_PICTURES = 500
 _COMMANDS = uuid.UUID("c3b6a4f2-55c0-5c1e-8f8e-4b1d6f0a9e57")
@@ -118,6 +121,7 @@ class IngestRun:
         self._recognised: list[_Flight] = []
         self._batch: list[_Flight] = []
         self._batch_began = 0.0
+        self._told_at = time.monotonic()
         self._tally = Tally()
 
     def run(self) -> IngestSummary:
@@ -131,6 +135,8 @@ class IngestRun:
             if listed_all:
                 self._settle_recognised()
             self._hear(timeout=self._patience())
+            if time.monotonic() - self._told_at > TELL_SECONDS:
+                self._tell()  # a detector that has to wait is no reason not to be told to stop
             idle = listed_all and not self._flights and not self._recognised
             if self._batch and (idle or self._is_due()):
                 self._flush()
@@ -193,6 +199,8 @@ class IngestRun:
         for event in events:
             if isinstance(event, Finished):
                 self._land(event)
+            elif isinstance(event, Paused):
+                patiently(note_pause, self.store, event.seconds, at=self.clock())
 
     def _decide(self, looked: Sequence[LookedAt]) -> None:
         """Extract what nobody has extracted; the store is asked once for all."""
@@ -298,6 +306,7 @@ class IngestRun:
         self._tell()
 
     def _tell(self) -> None:
+        self._told_at = time.monotonic()
         if self._report:
             self._report(self._tally.progress(self._total()))
 

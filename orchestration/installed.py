@@ -28,6 +28,7 @@ def versions_in_use(store: Store, champion: Champion | None) -> Versions:
     in_use = store.model_version(champion.version) if champion else None
     found = (
         ("Product", VERSION),
+        ("Detector of new pictures", _detector()),
         ("Detector of the newest pictures", detector),
         ("Embedder of the newest pictures", embedder),
         ("Version of the classifier", f"{in_use.version}, on {in_use.embedder}" if in_use else "none yet"),
@@ -46,6 +47,14 @@ def _extractor(store: Store) -> tuple[str, str]:
     ids = list(events[-1].payload.get("images", ()))[:NEWEST]
     detector = next((image.detector for image in store.images_by_id(ids).values()), "")
     return detector, str(events[-1].payload.get("embedder", ""))
+
+
+def _detector() -> str:
+    """What the settings of the web say; those of the workers are the same in one installation."""
+    if settings.FACE_DETECTOR != "azure":
+        return str(settings.FACE_DETECTOR)
+    fallback = ", or the embedded one" if settings.FACE_DETECTOR_FALLBACK else ""
+    return f"Azure Face, tier {settings.AZURE_FACE_TIER}{fallback}"
 
 
 def _store_kind() -> str:
