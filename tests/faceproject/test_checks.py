@@ -62,3 +62,37 @@ def test_a_crawler_that_cannot_work_is_named(settings, name, value, check_id):
 
 def test_the_crawler_that_is_set_when_nothing_is_said_is_sound():
     assert checks.check_crawler(None) == []
+
+
+# ---- users -----------------------------------------------------------------------------------------------------------
+def test_users_who_are_nowhere_known_are_named(settings):
+    settings.USERS = "ldap"
+    assert ids(checks.check_choices(None)) == ["faceproject.E015"]
+
+
+def test_users_in_postgresql_need_its_address(settings):
+    settings.USERS = "postgresql"
+    if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+        pytest.skip("the tests run on PostgreSQL")
+    found = checks.check_users(None)
+    assert ids(found) == ["faceproject.E016"]
+    assert "DATABASE_URL" in found[0].hint
+
+
+def test_one_administrator_and_a_database_of_users_exclude_each_other(settings):
+    settings.USERS, settings.DATABASE_URL_IS_GIVEN, settings.STATE_STORE = "bootstrap", True, "cassandra"
+    assert ids(checks.check_users(None)) == ["faceproject.E017"]
+    settings.DATABASE_URL_IS_GIVEN = False
+    assert checks.check_users(None) == []
+
+
+def test_one_administrator_alone_keeps_no_pictures(settings):
+    settings.USERS, settings.STATE_STORE = "bootstrap", "sql"
+    assert ids(checks.check_users(None)) == ["faceproject.E018"]
+
+
+def test_an_administrator_without_a_password_is_named(settings):
+    settings.USERS, settings.ADMIN_PASSWORD = "bootstrap", ""
+    assert ids(checks.check_administrator(None)) == ["faceproject.W003"]
+    settings.ADMIN_PASSWORD = "of-the-tests"
+    assert checks.check_administrator(None) == []
