@@ -124,6 +124,7 @@ class WorkloadBuilder:
             self._said.size.init,
             environment=({"INIT_SOURCE": TRAINING} if self._said.data else {}) | self._detection(),
             secrets={"ADMIN_PASSWORD": ADMIN_PASSWORD} | self._face_key(),
+            knows_users=True,
             probed=False,
         )
         return Workload(name="init", role="init", containers=(container,), network="public", restart="on-failure")
@@ -133,7 +134,10 @@ class WorkloadBuilder:
         container = self._role(
             "scorer",
             self._said.size.scorer,
-            environment=self._detection(),
+            environment={
+                "ALLOWED_HOSTS": "*",
+                **self._detection(),
+            },  # its address is not known before; it wants a token
             secrets={"SCORER_TOKEN": SCORER_TOKEN} | self._face_key(),
             ports=(WEB_PORT,),
         )
@@ -141,17 +145,22 @@ class WorkloadBuilder:
 
     def web(self) -> Workload:
         """The pages, with TLS before them. It never talks to Redis."""
-        bootstrap = self._said.users == "bootstrap"
+        bootstrap, hosts = self._said.users == "bootstrap", self._places.web_hosts
         container = self._role(
             "web",
             self._said.size.web,
-            environment=self._detection(),
+            environment={
+                "ALLOWED_HOSTS": ",".join(hosts),
+                "CSRF_TRUSTED_ORIGINS": ",".join(f"https://{host}" for host in hosts),
+                **self._detection(),
+            },
             secrets=self._face_key() | ({"ADMIN_PASSWORD": ADMIN_PASSWORD} if bootstrap else {}),
+            knows_users=True,
         )
         caddy = Container(
             name="caddy",
             image=self._said.image.caddy,
-            command=("caddy", "reverse-proxy", "--from", self._places.web_hosts[0], "--to", f"127.0.0.1:{WEB_PORT}"),
+            command=("caddy", "reverse-proxy", "--from", hosts[0], "--to", f"127.0.0.1:{WEB_PORT}"),
             size=self._said.size.caddy,
             environment={"XDG_DATA_HOME": CERTIFICATES},  # certificates outlive the container: issuers limit new ones
             ports=(80, 443),
@@ -185,8 +194,10 @@ class WorkloadBuilder:
         environment: Mapping[str, str],
         secrets: Mapping[str, str],
         ports: tuple[int, ...] = (),
+        knows_users: bool = False,
         probed: bool = True,
     ) -> Container:
+        """knows_users: it works with the users' database; workers need none, and may have no way to it."""
         healthy = ("/app/docker/role", "healthy")
         serving = (*healthy, role) if role in {"web", "scorer"} else healthy
         return Container(
@@ -194,8 +205,8 @@ class WorkloadBuilder:
             image=self._image,
             command=("/app/docker/role", role),
             size=size,
-            environment={**self._common(), **environment},
-            secrets={**self._common_secrets(), **secrets},
+            environment={**self._common(), **({"USERS": self._said.users} if knows_users else {}), **environment},
+            secrets={**self._common_secrets(knows_users=knows_users), **secrets},
             ports=ports,
             ready=serving if probed else (),
             alive=healthy if probed else (),
@@ -203,21 +214,18 @@ class WorkloadBuilder:
         )
 
     def _common(self) -> dict[str, str]:
-        hosts = self._places.web_hosts
         return {
-            "ALLOWED_HOSTS": ",".join(hosts),
-            "CSRF_TRUSTED_ORIGINS": ",".join(f"https://{host}" for host in hosts),
+            "ALLOWED_HOSTS": "localhost",
             "STATE_STORE": "cassandra",
             **self._places.cassandra,
             "MEDIA_ROOT": MEDIA,
-            "USERS": self._said.users,
             "LOG_FORMAT": "json",
         }
 
-    def _common_secrets(self) -> dict[str, str]:
+    def _common_secrets(self, *, knows_users: bool) -> dict[str, str]:
         return {
             "SECRET_KEY": SECRET_KEY,
-            **({"DATABASE_URL": DATABASE_URL} if self._said.users == "postgresql" else {}),
+            **({"DATABASE_URL": DATABASE_URL} if knows_users and self._said.users == "postgresql" else {}),
             **({"CASSANDRA_PASSWORD": CASSANDRA_PASSWORD} if self._places.cassandra_password else {}),
         }
 
