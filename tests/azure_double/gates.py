@@ -77,24 +77,51 @@ class Gate:
 
 
 def join(one: socket.socket, other: socket.socket) -> None:
-    """Pass on both ways until one side ends. One thread: an SSL socket is not for two at once."""
-    for each in (one, other):
-        each.setblocking(True)
-        each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    """Pass on both ways until one side ends, and give the other what it was still to get.
+
+    One thread, because an SSL socket is not for two; it never waits for one side to take something, or two sides that
+    both send much and read later would wait for each other.
+    """
+    owed = {one: bytearray(), other: bytearray()}
     with selectors.DefaultSelector() as selector:
-        selector.register(one, selectors.EVENT_READ, other)
-        selector.register(other, selectors.EVENT_READ, one)
+        for each in (one, other):
+            each.setblocking(False)
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            selector.register(each, selectors.EVENT_READ)
         while True:
-            for key, _ in selector.select():
-                source, sink = key.fileobj, key.data
-                assert isinstance(source, socket.socket)
-                while True:
-                    got = source.recv(_CHUNK)
-                    if not got:
-                        return
-                    sink.sendall(got)
-                    if not (isinstance(source, ssl.SSLSocket) and source.pending()):
-                        break
+            selector.select()
+            ended = [source for source, sink in ((one, other), (other, one)) if not _take(source, owed[sink])]
+            if ended:
+                rest = other if one in ended else one
+                rest.settimeout(_CONNECT_SECONDS)
+                rest.sendall(owed[rest])
+                return
+            for each, bytes_owed in owed.items():
+                _give(each, bytes_owed)
+                writing = selectors.EVENT_WRITE if bytes_owed else 0
+                selector.modify(each, selectors.EVENT_READ | writing)
+
+
+def _take(source: socket.socket, into: bytearray) -> bool:
+    """All that is there now; False when the other end sends no more."""
+    while True:
+        try:
+            got = source.recv(_CHUNK)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return True
+        if not got:
+            return False
+        into += got
+
+
+def _give(sink: socket.socket, what: bytearray) -> None:
+    """As much as it takes now."""
+    while what:
+        try:
+            sent = sink.send(bytes(what[:_CHUNK]))
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        del what[:sent]
 
 
 class Front:
