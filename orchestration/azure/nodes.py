@@ -30,6 +30,7 @@ class Change(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"  #: deleted and made again: some properties cannot be changed
+    DELETE = "delete"  #: the description has it no more
     UNCHANGED = "unchanged"
     UNKNOWN = "unknown"  #: cannot be told before something else is there
 
@@ -98,6 +99,7 @@ class Run:
     secrets: SecretBook
     facts: Facts = field(default_factory=Facts)
     report: Reporter = silent
+    ask_web: Callable[[str, str], str]  #: host and CA bundle to "", or to what is wrong with the web there
     stopping: threading.Event = field(default_factory=threading.Event)
 
 

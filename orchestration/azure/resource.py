@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -29,9 +29,10 @@ def _nothing(run: Run, body: Mapping[str, Any]) -> None:
 class Resource:
     """body: what it should be, secrets by name, from the facts known so far.
 
-    replaced_on: patterns of property paths that cannot be changed in place. tagged: it can carry tags, and what does
-    not carry ours is left alone. after: does what is needed once it stands as it should (and each time it is looked
-    at by `ensure`). gone: cleans up once it is deleted.
+    sent: what a PUT says beside the body and a GET does not tell. replaced_on: patterns of property paths that cannot
+    be changed in place. part_of: it comes and goes with that one, and cannot be deleted by itself. tagged: it can carry
+    tags, and what does not carry ours is left alone. seen: asks for what else others want to know, each time it was
+    found well. gone: cleans up once it is deleted.
     """
 
     key: str
@@ -42,8 +43,10 @@ class Resource:
     needs: tuple[str, ...] = ()
     keeps_data: bool = False
     tagged: bool = True
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    part_of: str = ""
     replaced_on: tuple[str, ...] = ()
-    after: Hook = _nothing
+    seen: Hook = _nothing
     gone: Hook = _nothing
 
     # ---- look --------------------------------------------------------------------------------------------------------
@@ -51,9 +54,14 @@ class Resource:
         """See nodes.Node. Raises NotOursError."""
         found = run.azure.get(self.id, self.api_version)
         run.facts.learn(self.key, found)
+        return self._judged(run, found)
+
+    def _judged(self, run: Run, found: Mapping[str, Any] | None) -> Finding:
         if found is None:
             return Finding(change=Change.CREATE)
         self._require_ours(run, found)
+        if state_of(found) in GOOD:
+            self.seen(run, found)
         try:
             return self._compared(run, found)
         except MissingFactError as error:
@@ -68,7 +76,7 @@ class Resource:
             digest_alone = all(each.path == f"tags.{comparison.DIGEST_TAG}" for each in differing)
             shown = [each for each in differing if each.path != f"tags.{comparison.DIGEST_TAG}"]
             reasons = ("a secret of it changed",) if digest_alone else reasons_of(shown)
-            fixed = any(fnmatchcase(each.path, pattern) for each in shown for pattern in self.replaced_on)
+            fixed = any(fnmatchcase(each.path, pattern) for each in differing for pattern in self.replaced_on)
             return Finding(change=Change.REPLACE if fixed else Change.UPDATE, reasons=reasons)
         return Finding(change=Change.UNCHANGED)
 
@@ -97,7 +105,7 @@ class Resource:
         self._go_on(run)
         done = Finding(change=Change.UNCHANGED)
         for _ in range(2):
-            finding = self.describe(run)
+            finding = self._judged(run, run.facts.find(self.key))
             if finding.change is Change.UNKNOWN:
                 raise MissingFactError("; ".join(finding.reasons))
             if finding.change is Change.UNCHANGED:
@@ -107,13 +115,12 @@ class Resource:
                 run.azure.delete(self.id, self.api_version)
             self.send(run, self._wanted(run), "creating" if finding.change is not Change.UPDATE else "updating")
             done = finding if done.change is Change.UNCHANGED else done
-        self.after(run, run.facts.find(self.key) or {})
         return done
 
     def send(self, run: Run, wanted: Mapping[str, Any], what: str) -> None:
         """PUT, and wait. The operation is written down before the wait: a run after a kill goes on with it."""
         run.report(self.key, what)
-        body = comparison.filled(wanted, run.secrets.value)
+        body = comparison.filled(merged(wanted, self.sent), run.secrets.value)
         poller = run.azure.put(self.id, self.api_version, body)
         if not poller.done():
             run.state.put("in_flight", self.key, poller.continuation_token())
@@ -151,6 +158,8 @@ class Resource:
     # ---- take away ---------------------------------------------------------------------------------------------------
     def delete(self, run: Run) -> bool:
         """See nodes.Node. Raises NotOursError."""
+        if self.part_of:
+            return False
         self._settled(run)
         found = run.facts.find(self.key)
         if found is not None:
@@ -167,6 +176,15 @@ def state_of(found: Mapping[str, Any]) -> str:
     """Its provisioning state in lower case; "" where its kind has none."""
     properties = found.get("properties") or {}
     return str(properties.get("provisioningState") or properties.get("state") or "").lower()
+
+
+def merged(body: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, mapping by mapping; where both say something else, `more` is right."""
+    both = dict(body)
+    for key, value in more.items():
+        known = both.get(key)
+        both[key] = merged(known, value) if isinstance(known, Mapping) and isinstance(value, Mapping) else value
+    return both
 
 
 def constant(body: Mapping[str, Any]) -> Body:

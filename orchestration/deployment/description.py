@@ -125,9 +125,7 @@ class Description(_Part):
     @classmethod
     def _short_image(cls, said: Any) -> Any:
         """`image = "reference"` says the product's image alone."""
-        if isinstance(said, dict) and isinstance(said.get("image"), str):
-            return said | {"image": {"product": said["image"]}}
-        return said
+        return _in_full(said) if isinstance(said, dict) else said
 
     @model_validator(mode="after")
     def _subscription(self) -> Description:
@@ -157,13 +155,18 @@ class Description(_Part):
         return made.replace("-", "") if plain else made
 
 
+def _in_full(said: dict[str, Any]) -> dict[str, Any]:
+    """`image = "reference"` as `[image]` with a `product`."""
+    return said | {"image": {"product": said["image"]}} if isinstance(said.get("image"), str) else said
+
+
 def load(path: Path, **changes: Any) -> Description:
     """The description in a file, with single keys changed, as options of commands do ("scale.ingest": 4).
 
     Raises DescriptionError: each line names a key.
     """
     try:
-        said = tomllib.loads(path.read_text())
+        said = _in_full(tomllib.loads(path.read_text()))
     except FileNotFoundError:
         raise DescriptionError(
             f"There is no {path}. Copy deployment.example.toml to {path} and say in it what you want."

@@ -1,0 +1,56 @@
+"""A deployment against the double of Azure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.azure.deployment import Deployment
+from orchestration.azure.graph import Options
+from orchestration.deployment.description import parse
+from tests.azure.said_to_run import SaidToRun
+from tests.azure_double.double import AzureDouble
+
+#: The least that a description says, for the double's subscription. An image that is there: most tests build none.
+SAID: dict[str, Any] = {
+    "name": "faces",
+    "subscription": AzureDouble.subscription,
+    "location": "westeurope",
+    "image": "registry.example.org/faceproject:1",
+    "data": "",
+}
+Deploying = Callable[..., Deployment]
+
+
+@pytest.fixture
+def azure(tmp_path: Path) -> Iterator[AzureDouble]:
+    """A subscription with nothing in it."""
+    folder = tmp_path / "azure"
+    folder.mkdir()
+    with AzureDouble(folder, runtime=SaidToRun()) as double:
+        double.register_all()
+        yield double
+
+
+@pytest.fixture
+def deploying(azure: AzureDouble, tmp_path: Path) -> Deploying:
+    """Makes a deployment; `report` collects what it says when a list is given."""
+
+    def make(*, said: list[str] | None = None, options: Options | None = None, **changed: Any) -> Deployment:
+        def report(key: str, what: str, detail: str = "") -> None:
+            if said is not None:
+                said.append(f"{key} {what} {detail}".strip())
+
+        return Deployment(
+            parse(SAID | changed),
+            home=tmp_path / "home",
+            environment=azure.environment,
+            options=options,
+            report=report,
+            ask_web=lambda host, ca_bundle: "",  # nothing runs behind this double
+        )
+
+    return make
