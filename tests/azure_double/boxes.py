@@ -145,18 +145,20 @@ class Box:
             self._ended(now)
             return
         for kind, probe in self._probes.items():
-            self._ask(kind, probe, now)
+            self._ask(kind, probe, self.process, now)
 
-    def signal(self, number: signal.Signals) -> None:
-        """To all of its processes."""
+    def stop(self) -> None:
+        """Ask it to end, and start it no more."""
+        self.finished, self.held, self.pull_error = True, False, ""
         if self.process is not None:
-            processes.signal_group(self.process, number)
+            processes.signal_group(self.process, signal.SIGTERM)
 
     def remove(self) -> None:
-        """Kill what is left; the disk goes, the log stays."""
+        """Kill what is left; the disk goes, log and exit code stay."""
         self._end_probes()
         if self.process is not None:
             processes.kill(self.process)
+            self.exit_code, self.finished_at = as_shell(self.process.returncode), datetime.now(UTC)
             self.process = None
         shutil.rmtree(self.place.disk, ignore_errors=True)
 
@@ -200,7 +202,7 @@ class Box:
         code = self.process.returncode
         processes.kill(self.process)  # what it may have left behind
         self.process = None
-        self._close(code if code >= 0 else 128 - code, now)  # as a shell says it of a signal
+        self._close(as_shell(code), now)
 
     def _close(self, code: int, now: float) -> None:
         self._end_probes()
@@ -214,7 +216,7 @@ class Box:
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
     # ---- probes ------------------------------------------------------------------------------------------------------
-    def _ask(self, kind: str, probe: Probe, now: float) -> None:
+    def _ask(self, kind: str, probe: Probe, process: subprocess.Popen[bytes], now: float) -> None:
         if probe.process is None:
             if now >= probe.next_at:
                 probe.give_up_at = now + probe.timeout
@@ -231,7 +233,7 @@ class Box:
             self._tell("Unhealthy", "Warning", f"{kind} failed {probe.failures} times")
             if kind == "livenessProbe":
                 self._tell("Killing", "Normal", "Killing container: liveness probe failed")
-                self.signal(signal.SIGKILL)
+                processes.signal_group(process, signal.SIGKILL)
 
     def _run_probe(self, probe: Probe) -> subprocess.Popen[bytes]:
         return processes.start(
@@ -258,6 +260,11 @@ class Box:
         self._events.append(
             {"name": name, "type": kind, "message": message, "count": 1, "firstTimestamp": now, "lastTimestamp": now}
         )
+
+
+def as_shell(code: int) -> int:
+    """A process's exit code; of one that a signal ended, as shells and container runtimes say it."""
+    return code if code >= 0 else 128 - code
 
 
 def environment_of(said: Any) -> dict[str, str]:

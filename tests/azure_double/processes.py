@@ -14,7 +14,6 @@ import contextlib
 import logging
 import secrets
 import shutil
-import signal
 import socket
 import threading
 import time
@@ -70,6 +69,7 @@ class LocalProcesses:
         self._folder, self._shares, self._public_images = folder, shares, public_images
         self._images = Images(folder / "images", authority)
         self._groups: dict[str, Group] = {}
+        self._stopped: dict[str, Group] = {}  #: how groups ended that were stopped and not started again
         self._ending: list[Group] = []  #: stopped ones whose processes still are
         self._addresses: dict[str, str] = {}
         self._lock = threading.RLock()
@@ -92,11 +92,12 @@ class LocalProcesses:
             except CannotListenError as error:
                 raise Refused("CannotListen", str(error)) from error
             self._groups[group_id] = made
+            self._stopped.pop(group_id, None)
 
     def states(self, group_id: str) -> tuple[ContainerState, ...]:
         """See Runtime."""
         with self._lock:
-            group = self._groups.get(group_id.lower())
+            group = self._groups.get(group_id.lower()) or self._stopped.get(group_id.lower())
             return tuple(box.state() for box in group.boxes) if group else ()
 
     def logs(self, group_id: str, container: str, tail: int | None) -> str:
@@ -114,7 +115,8 @@ class LocalProcesses:
             for gate in group.gates:
                 gate.close()
             for box in group.boxes:
-                box.signal(signal.SIGTERM)
+                box.stop()
+            self._stopped[group.id] = group
             group.end_at = time.monotonic() + GRACE_SECONDS
             self._ending.append(group)
 

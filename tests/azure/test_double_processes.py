@@ -117,7 +117,9 @@ def test_ports_open_when_the_group_is_ready_and_close_when_it_is_stopped(runtime
     runtime.stop(group)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(where, timeout=5)
-    assert runtime.states(group) == ()
+    state = until(runtime, group, lambda state: state.state == "Terminated", "it has ended")
+    assert (state.exit_code, state.restarts) == (0, 0)
+    assert "Redis" in runtime.logs(group, "only", None)
 
 
 def _pings(where: tuple[str, int]) -> bool:
