@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from tests.azure_double.https import Authority
 
@@ -175,3 +175,12 @@ def postgres_front(
         return context.wrap_socket(client, server_side=True)
 
     return Front(wrap, server, host=host, port=port)
+
+
+def admit(driver: Any, username: str, password: str) -> None:
+    """Let a Cosmos account's user, which is the account's name, into the node. driver: its session, as superuser."""
+    role, quoted = username.replace('"', '""'), password.replace("'", "''")
+    driver.execute(
+        f"CREATE ROLE IF NOT EXISTS \"{role}\" WITH PASSWORD = '{quoted}' AND LOGIN = true AND SUPERUSER = true",
+        timeout=60,
+    )
