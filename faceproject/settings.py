@@ -131,6 +131,7 @@ MAX_IMAGE_PIXELS = env.int("MAX_IMAGE_PIXELS", default=120_000_000)
 MAX_IMAGE_BYTES = env.int("MAX_IMAGE_BYTES", default=100 * 2**20)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=2 * 2**30)  # in one form; scripts send it in smaller parts
 SAMPLE_DATA = BASE_DIR / "sample_data"  # what an empty installation offers to begin with
+DELETED_KEPT_DAYS = env.float("FACEPROJECT_DELETED_KEPT_DAYS", default=30)  # then deleted pictures are erased for good
 INGEST_SHARE_PICTURES = env.int("INGEST_SHARE_PICTURES", default=500)  # of a queued ingest, at most
 # Extraction processes of one ingest-worker; 0: one a core. Served, workers are added instead.
 INGEST_PROCESSES = env.int("INGEST_PROCESSES", default=0 if EMBEDDED else 1)
@@ -161,6 +162,25 @@ SCORER_MAX_PICTURES = env.int("SCORER_MAX_PICTURES", default=64)  # in one reque
 SCORER_MAX_EMBEDDINGS = env.int("SCORER_MAX_EMBEDDINGS", default=10_000)  # in one request
 SCORER_CONCURRENCY = env.int("SCORER_CONCURRENCY", default=8)  # requests worked on at once; others get 429
 SCORER_EXTRACTORS = env.int("SCORER_EXTRACTORS", default=0)  # pictures looked at at once; 0: one a core
+
+# ---- Azure Machine Learning: a version in use is rolled out to an online endpoint ------------------------------------
+AZUREML_ENDPOINT = env.str("AZUREML_ENDPOINT", default="")  # its name; empty: the scorer follows, nothing is rolled out
+AZUREML_WORKSPACE = env.str("AZUREML_WORKSPACE", default="")  # its id
+AZUREML_DATASTORE = env.str("AZUREML_DATASTORE", default="faceproject")  # of kind AzureFile, on the share of MEDIA_ROOT
+AZUREML_DATASTORE_PATH = env.str("AZUREML_DATASTORE_PATH", default="media")  # of MEDIA_ROOT, on that share
+AZUREML_IMAGE = env.str("AZUREML_IMAGE", default="")  # the product's image
+AZUREML_INSTANCE = env.str("AZUREML_INSTANCE", default="Standard_DS2_v2")  # size of a machine
+AZUREML_INSTANCES = env.int("AZUREML_INSTANCES", default=1)
+# As the endpoint's containers get it: the token, or Azure ML's reference to a secret in a vault.
+AZUREML_SCORER_TOKEN = env.str("AZUREML_SCORER_TOKEN", default="") or SCORER_TOKEN
+AZUREML_PROBE_SECONDS = env.float("AZUREML_PROBE_SECONDS", default=1.5)  # between two requests of a watch, which has 20
+AZURE_CLOUD = env.str("AZURE_CLOUD", default="public")  # or "government"
+AZURE_ENVIRONMENT = {  # for tests, proxies and sovereign clouds
+    name: env.str(name, default="")
+    for name in (
+        *("AZURE_ARM_ENDPOINT", "AZURE_ARM_SCOPE", "AZURE_CA_BUNDLE", "AZURE_STATIC_TOKEN", "AZURE_POLL_SECONDS"),
+    )
+}
 
 # ---- training --------------------------------------------------------------------------------------------------------
 RESCORE_SPLIT_FACES = env.int("RESCORE_SPLIT_FACES", default=200_000)  # from so many faces on, trainer-workers share
@@ -340,12 +360,14 @@ LOGGING: dict[str, Any] = {
     },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
+        "azure": {"level": "WARNING"},  # the SDKs tell of every request
         "cassandra": {"level": "WARNING"},  # the driver tells of every host it finds
         "django.request": {"filters": ["news"]},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {
             "level": "ERROR"
         },  # personas/tasks.py tells how tasks ended; this would print what they returned
+        "azure": {"level": "WARNING"},  # tells of every request
         "urllib3": {"level": "ERROR"},  # tells whole addresses, whose queries may be secrets
         "kombu.connection": {"level": "ERROR"},  # warns that filesystem:// has no host
     },

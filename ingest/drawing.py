@@ -20,7 +20,7 @@ from personas.entities import (
     NewFace,
     Verdict,
 )
-from personas.errors import FaceProjectError
+from personas.errors import FaceProjectError, NotFoundError
 from personas.matching import SAME_FACE_IOU
 from personas.projection import FACE_DRAWN
 from personas.selectors.faces import shown_image
@@ -119,4 +119,6 @@ def _add(
     )
     drawn = ExtractedImage(image=replace(image, detector=HUMAN), embedder=extractors.tags.embedder, faces=(new,))
     saved = store.save_extracted([drawn], actor=actor, at=at, command_id=command_id)
+    if image.image_id not in saved.faces:
+        raise NotFoundError("This picture is being erased for good.")
     return max(saved.faces[image.image_id], key=lambda face: face.box.iou(box))

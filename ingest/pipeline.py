@@ -21,12 +21,13 @@ from datetime import datetime
 from ingest.known_paths import Known
 from ingest.labels import Applied, Spoken, apply_sidecars, category_of
 from ingest.pool import Finished, LookedAt, Pool
-from ingest.rejections import CRASHED_EXTRACTION, RejectedError, Rejection
+from ingest.rejections import CRASHED_EXTRACTION, ERASED, RejectedError, Rejection
 from ingest.sources.base import Source, SourcePicture
 from ingest.summary import IngestSummary, ProgressCallback, Tally
 from ingest.worker import Extracted, Seen, read_sidecar
 from personas import metrics
-from personas.entities import ExtractedImage, Face, Image, ImagePath, ImageStatus
+from personas.crops import originals
+from personas.entities import ErasedImage, ExtractedImage, Face, Image, ImagePath, ImageStatus
 from personas.patience import patiently
 from personas.store.base import Store
 
@@ -72,6 +73,14 @@ class _Flight:
 def _with_faces(image: Image, n_faces: int) -> Image:
     """A picture keeps the faces that other detectors found before."""
     return replace(image, n_faces=n_faces, status=ImageStatus.FACES if n_faces else ImageStatus.NO_FACE)
+
+
+def _was_erased(erased: ErasedImage) -> RejectedError:
+    return RejectedError(
+        ERASED,
+        f"This picture was erased for good on {erased.erased_at:%-d %B %Y}, so it is not taken in. To allow it again: "
+        f"manage.py erase_deleted --forget {erased.image_id}",
+    )
 
 
 class IngestRun:
@@ -191,6 +200,7 @@ class IngestRun:
         keep: list[int] = []
         drop: list[int] = []
         stored = self._stored({event.seen.image_id for event in looked})
+        erased = patiently(self.store.erased_among, {event.seen.image_id for event in looked}) if looked else {}
         for event in looked:
             ticket, flight, image_id = event.ticket, self._flights[event.ticket], event.seen.image_id
             if flight.seen is not None and flight.seen.image_id != image_id:
@@ -199,6 +209,10 @@ class IngestRun:
             if image_id in self._crashed:
                 drop.append(ticket)
                 self._reject(ticket, self._crashed[image_id])
+            elif image_id in erased:
+                drop.append(ticket)
+                originals().drop(image_id)  # which an earlier look may have kept while it was being erased
+                self._reject(ticket, _was_erased(erased[image_id]))
             elif self._extracting.setdefault(image_id, ticket) != ticket:
                 drop.append(ticket)
                 self._repeats.setdefault(image_id, []).append(ticket)

@@ -96,7 +96,7 @@ def _work(role: Role, probes: Probes, heartbeat: Heartbeat) -> int:
         from orchestration.dispatcher import product_dispatcher
         from orchestration.state_metrics import StateMetrics
 
-        dispatcher = product_dispatcher()
+        dispatcher = product_dispatcher(probes.ending)
         REGISTRY.register(StateMetrics())
         probes.working.set()
         dispatcher.run(_beating(heartbeat, probes.ending))

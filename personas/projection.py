@@ -24,6 +24,12 @@ FACES_LABELLED = "faces_labelled"
 FACE_DRAWN = "face_drawn"
 IMAGES_DELETED = "images_deleted"
 IMAGES_RESTORED = "images_restored"
+#: Pictures are about to be erased: from here on nothing brings them back, and nobody takes the same bytes in again.
+IMAGES_ERASING = "images_erasing"
+#: Closes a command that erased pictures: their rows and files are gone, and now their labels and marks.
+IMAGES_ERASED = "images_erased"
+#: The bytes of erased pictures may be taken in again.
+IMAGES_ALLOWED = "images_allowed"
 #: Closes a command that took another one back; changes nothing by itself.
 COMMAND_UNDONE = "command_undone"
 
@@ -66,10 +72,35 @@ class RemovePersona:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteImages:
-    """The pictures are shown no more (deleted), or again. Nothing of them is erased."""
+    """The pictures are shown no more (deleted), or again, unless they are to be erased."""
 
     image_ids: tuple[str, ...]
     deleted: bool
+    at: datetime
+    command_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EraseImages:
+    """The pictures may not be stored (again)."""
+
+    image_ids: tuple[str, ...]
+    at: datetime
+    command_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetImages:
+    """What was said of the faces of these pictures goes, and the marks that they were deleted."""
+
+    image_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowImages:
+    """The pictures may be stored again, as new ones."""
+
+    image_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +117,18 @@ class SetVerdict:
     seq: int
 
 
-Change = PutPersona | RenamePersona | ChooseCover | HidePersona | RemovePersona | DeleteImages | SetVerdict
+Change = (
+    PutPersona
+    | RenamePersona
+    | ChooseCover
+    | HidePersona
+    | RemovePersona
+    | DeleteImages
+    | EraseImages
+    | ForgetImages
+    | AllowImages
+    | SetVerdict
+)
 
 
 def labelled_payload(
@@ -180,7 +222,18 @@ def project(event: Event) -> Iterator[Change]:
         case "persona_merged" | "persona_deleted":
             yield RemovePersona(persona_id=payload["persona"]["persona_id"])
         case "images_deleted" | "images_restored":
-            yield DeleteImages(image_ids=tuple(payload["images"]), deleted=event.kind == IMAGES_DELETED)
+            yield DeleteImages(
+                image_ids=tuple(payload["images"]),
+                deleted=event.kind == IMAGES_DELETED,
+                at=event.at,
+                command_id=event.command_id,
+            )
+        case "images_erasing":
+            yield EraseImages(image_ids=tuple(payload["images"]), at=event.at, command_id=event.command_id)
+        case "images_erased":
+            yield ForgetImages(image_ids=tuple(payload["images"]))
+        case "images_allowed":
+            yield AllowImages(image_ids=tuple(payload["images"]))
         case "faces_labelled":
             yield SetVerdict(
                 persona_id=payload["persona_id"],

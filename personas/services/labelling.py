@@ -13,7 +13,7 @@ from personas.services.commands import Fact, record_once
 from personas.store.base import MAX_FACES_PER_EVENT, Store
 
 #: What somebody is told who speaks of a picture, or of its faces, that was deleted.
-DELETED_ALREADY = "This picture was deleted. A curator can bring it back from the history."
+DELETED_ALREADY = "This picture was deleted. A curator can bring it back from the deleted pictures."
 
 
 def new_command_id() -> str:

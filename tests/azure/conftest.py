@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from orchestration.azure.deployment import Deployment
-from orchestration.azure.graph import Options
 from orchestration.deployment.description import parse
 from tests.azure.said_to_run import SaidToRun
 from tests.azure_double.double import AzureDouble
@@ -26,20 +25,36 @@ Deploying = Callable[..., Deployment]
 
 
 @pytest.fixture
-def azure(tmp_path: Path) -> Iterator[AzureDouble]:
+def runtime() -> SaidToRun:
+    """What stands for the containers."""
+    return SaidToRun()
+
+
+@pytest.fixture
+def azure(tmp_path: Path, runtime: SaidToRun) -> Iterator[AzureDouble]:
     """A subscription with nothing in it."""
     folder = tmp_path / "azure"
     folder.mkdir()
-    with AzureDouble(folder, runtime=SaidToRun()) as double:
+    with AzureDouble(folder, runtime=runtime) as double:
         double.register_all()
         yield double
 
 
 @pytest.fixture
-def deploying(azure: AzureDouble, tmp_path: Path) -> Deploying:
-    """Makes a deployment; `report` collects what it says when a list is given."""
+def government(tmp_path: Path, runtime: SaidToRun) -> Iterator[AzureDouble]:
+    """The same in Azure Government."""
+    folder = tmp_path / "government"
+    folder.mkdir()
+    with AzureDouble(folder, government=True, runtime=runtime) as double:
+        double.register_all()
+        yield double
 
-    def make(*, said: list[str] | None = None, options: Options | None = None, **changed: Any) -> Deployment:
+
+@pytest.fixture
+def deploying_to(tmp_path: Path) -> Deploying:
+    """Makes a deployment to a double; `said` collects what it reports."""
+
+    def make(double: AzureDouble, *, said: list[str] | None = None, **changed: Any) -> Deployment:
         def report(key: str, what: str, detail: str = "") -> None:
             if said is not None:
                 said.append(f"{key} {what} {detail}".strip())
@@ -47,10 +62,19 @@ def deploying(azure: AzureDouble, tmp_path: Path) -> Deploying:
         return Deployment(
             parse(SAID | changed),
             home=tmp_path / "home",
-            environment=azure.environment,
-            options=options,
+            environment=double.environment,
             report=report,
             ask_web=lambda host, ca_bundle: "",  # nothing runs behind this double
         )
+
+    return make
+
+
+@pytest.fixture
+def deploying(azure: AzureDouble, deploying_to: Deploying) -> Deploying:
+    """Makes a deployment to `azure`."""
+
+    def make(**changed: Any) -> Deployment:
+        return deploying_to(azure, **changed)
 
     return make

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from typing import Any, assert_never
 
 from personas.entities import FaceKey, Label, Persona, Slice, Truth, Verdict
 from personas.projection import (
+    AllowImages,
     Change,
     ChooseCover,
     DeleteImages,
+    EraseImages,
+    ForgetImages,
     HidePersona,
     PutPersona,
     RemovePersona,
@@ -91,6 +95,10 @@ class CassandraLabels(CassandraProjecting):
                 self._session.run(cql.DROP_PERSONA, space=SPACE, persona_id=persona_id, stamp=seq)
             case DeleteImages():
                 self._delete_images(change, seq)
+            case EraseImages() | AllowImages():
+                self._erase_or_allow(change, seq)
+            case ForgetImages(image_ids=image_ids):
+                self._forget_images(image_ids, seq, hold)
             case SetVerdict():
                 self._set_verdict(change, hold)
             case _:
@@ -116,10 +124,13 @@ class CassandraLabels(CassandraProjecting):
         shown = {"persona_id": persona_id, "cover_image_id": image_id, "cover_face_no": face_no}
         self._session.run(cql.COVER_PERSONA, space=SPACE, stamp=seq, **shown)
 
-    def _delete_images(self, change: DeleteImages, seq: int) -> None:
-        statement = cql.PUT_DELETED if change.deleted else cql.DROP_DELETED
-        marks = [{"space": SPACE, "image_id": image_id, "stamp": seq} for image_id in change.image_ids]
-        self._session.run_many(statement, marks)
+    def _forget_images(self, image_ids: Collection[str], seq: int, hold: Hold) -> None:
+        """As in a verdict, `label_by_image` goes last."""
+        said = list(self._of_images(cql.SAID_OF, image_ids))
+        self._session.run_batches(map(partial(_label_drop, seq=seq), said), before=hold.check)
+        self._count_parts({(row.persona_id, part_of(row.image_id)) for row in said}, seq, hold)
+        self._session.run_batches((self._said_drop(row, seq) for row in said), before=hold.check)
+        self._drop_marks(image_ids, seq)
 
     def _set_verdict(self, change: SetVerdict, hold: Hold) -> None:
         faces = list(dict.fromkeys(change.faces))
@@ -150,10 +161,7 @@ class CassandraLabels(CassandraProjecting):
         for row in before:
             if row.persona_id == change.persona_id and row.belongs == said["belongs"]:
                 continue  # overwritten
-            part = part_of(row.image_id)
-            old = {"persona_id": row.persona_id, "part": part, "belongs": row.belongs, "stamp": change.seq}
-            face = {"image_id": row.image_id, "face_no": row.face_no}
-            yield Write((row.persona_id, part), cql.DROP_LABEL, {**old, **face})
+            yield _label_drop(row, seq=change.seq)
         for key in written:
             part = part_of(key.image_id)
             face = {"persona_id": change.persona_id, "part": part, "image_id": key.image_id, "face_no": key.face_no}
@@ -165,13 +173,16 @@ class CassandraLabels(CassandraProjecting):
         for row in before:
             if row.persona_id == change.persona_id and said["belongs"] is not None:
                 continue  # overwritten
-            bucket = self._bucket(row.image_id)
-            face = {"image_id": row.image_id, "face_no": row.face_no, "persona_id": row.persona_id}
-            yield Write(bucket, cql.DROP_SAID, {"bucket": bucket, "stamp": change.seq, **face})
+            yield self._said_drop(row, change.seq)
         for key in written:
             bucket = self._bucket(key.image_id)
             face = {"persona_id": change.persona_id, "image_id": key.image_id, "face_no": key.face_no}
             yield Write(bucket, cql.PUT_SAID, {"bucket": bucket, **said, **face})
+
+    def _said_drop(self, row: CqlRow, seq: int) -> Write:
+        bucket = self._bucket(row.image_id)
+        face = {"image_id": row.image_id, "face_no": row.face_no, "persona_id": row.persona_id}
+        return Write(bucket, cql.DROP_SAID, {"bucket": bucket, "stamp": seq, **face})
 
     def _count_parts(self, parts: Collection[tuple[str, int]], seq: int, hold: Hold) -> None:
         """Counted afresh, not added to: right however often it is done."""
@@ -286,6 +297,12 @@ class CassandraLabels(CassandraProjecting):
     def truths(self) -> Iterator[Truth]:
         for row in self._all_buckets(cql.TRUTHS):
             yield Truth(image_id=row.image_id, face_no=row.face_no, persona=row.persona, category=row.category)
+
+
+def _label_drop(row: CqlRow, *, seq: int) -> Write:
+    part = part_of(row.image_id)
+    old = {"persona_id": row.persona_id, "part": part, "belongs": row.belongs, "stamp": seq}
+    return Write((row.persona_id, part), cql.DROP_LABEL, {**old, "image_id": row.image_id, "face_no": row.face_no})
 
 
 def _is_replaced(row: CqlRow, change: SetVerdict) -> bool:

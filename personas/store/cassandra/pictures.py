@@ -28,7 +28,7 @@ from personas.entities import (
 from personas.store.base import PICTURES_INGESTED, SavedBatch, marked, pictures_ingested_payload
 from personas.store.cassandra import claims
 from personas.store.cassandra import statements as cql
-from personas.store.cassandra.base import SPACE, as_slice
+from personas.store.cassandra.base import as_slice
 from personas.store.cassandra.claims import CassandraClaims, Claimed
 from personas.store.cassandra.log import EVENTS_A_CHUNK, Tally, chunk_of
 from personas.store.cassandra.paths import CassandraPaths
@@ -90,7 +90,7 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
             for face in one.picture.faces
             if face.face_no in one.picture.embeddings
         }
-        paths = [path for item in batch for path in item.paths]
+        paths = [path for item in batch if item.image.image_id in pictures for path in item.paths]
         self._put_faces(claimed, paths)
         if time.monotonic() - started > claims.CLAIM_SECONDS / 3:
             self._still_claimed(claimed, claimant)
@@ -195,15 +195,13 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
         if not found.items:
             return found
         first, last = found.items[0].image_id, found.items[-1].image_id
-        marks = self._session.rows(cql.DELETED_BETWEEN, space=SPACE, first=first, last=last)
-        deleted = {row.image_id for row in marks}
+        deleted = self._deleted_between(first, last)
         return Slice(items=tuple(marked(image, deleted) for image in found.items), next_cursor=found.next_cursor)
 
     def images_by_id(self, image_ids: Collection[str]) -> dict[str, Image]:
         found = {row.image_id: to_image(row) for row in self._of_images(cql.IMAGES_BY_ID, image_ids)}
         self._looked_in_vain(image_id for image_id in image_ids if image_id not in found)
-        params = [{"space": SPACE, "image_ids": chunk} for chunk in chunks(found)]
-        deleted = {row.image_id for rows in self._session.rows_many(cql.DELETED_AMONG, params) for row in rows}
+        deleted = self._deleted_among(found)
         return {image_id: marked(image, deleted) for image_id, image in found.items()}
 
     def count_images(self) -> dict[str, int]:
@@ -224,7 +222,7 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
         return {
             ImageStatus.FACES.value: total[0],
             ImageStatus.NO_FACE.value: total[1],
-            ImageStatus.DELETED.value: sum(1 for _ in self._session.rows(cql.DELETED, space=SPACE)),
+            ImageStatus.DELETED.value: self._count_deleted(),
             "faces_total": total[2],
         }
 

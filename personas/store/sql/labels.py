@@ -10,9 +10,12 @@ from django.db.models import Count, Min, QuerySet
 
 from personas.entities import LABELS, Event, FaceKey, Label, NewEvent, Persona, Slice, Truth, Verdict
 from personas.projection import (
+    AllowImages,
     Change,
     ChooseCover,
     DeleteImages,
+    EraseImages,
+    ForgetImages,
     HidePersona,
     PutPersona,
     RemovePersona,
@@ -22,7 +25,6 @@ from personas.projection import (
     project,
 )
 from personas.store.sql.connection import (
-    SqlConnection,
     after_face,
     as_slice,
     chunks,
@@ -30,7 +32,8 @@ from personas.store.sql.connection import (
     to_event,
     translating,
 )
-from personas.store.sql.models import DeletedImageRow, EventRow, HeadRow, LabelRow, PersonaRow, TruthRow
+from personas.store.sql.marks import SqlMarks
+from personas.store.sql.models import EventRow, LabelRow, PersonaRow, TruthRow
 
 #: A label's row is written by hand because a click may label thousands of faces.
 _DELETE_LABEL = "DELETE FROM store_label WHERE image_id = %s AND face_no = %s AND persona_id = %s"
@@ -78,7 +81,7 @@ def to_row(persona: Persona) -> PersonaRow:
     )
 
 
-class SqlLabels(SqlConnection):
+class SqlLabels(SqlMarks):
     """LabelStore."""
 
     @translating()
@@ -117,20 +120,18 @@ class SqlLabels(SqlConnection):
                 personas.filter(persona_id=persona_id).update(hidden=hidden)
             case RemovePersona(persona_id=persona_id):
                 personas.filter(persona_id=persona_id).delete()
-            case DeleteImages(image_ids=image_ids, deleted=deleted):
-                self._delete_images(image_ids, deleted=deleted)
+            case DeleteImages():
+                self._delete_images(change)
+            case EraseImages() | AllowImages():
+                self._erase_or_allow(change)
+            case ForgetImages(image_ids=image_ids):
+                for chunk in chunks(image_ids):
+                    self._rows(LabelRow).filter(image_id__in=chunk).delete()
+                self._drop_marks(image_ids)
             case SetVerdict():
                 self._set_verdict(change)
             case _:
                 assert_never(change)
-
-    def _delete_images(self, image_ids: Collection[str], *, deleted: bool) -> None:
-        rows = self._rows(DeletedImageRow)
-        for chunk in chunks(image_ids):
-            if deleted:
-                rows.bulk_create([DeletedImageRow(image_id=image_id) for image_id in chunk], ignore_conflicts=True)
-            else:
-                rows.filter(image_id__in=chunk).delete()
 
     def _set_verdict(self, change: SetVerdict) -> None:
         belongs = label_written(change.verdict)
@@ -149,10 +150,6 @@ class SqlLabels(SqlConnection):
         for chunk in chunks([key.image_id for key in faces]):
             others = labelled.filter(image_id__in=chunk).values_list("image_id", "face_no", "persona_id")
             self._execute_many(_DELETE_LABEL, [row for row in others if FaceKey(row[0], row[1]) in wanted])
-
-    @translating()
-    def head(self, stream: str) -> int:
-        return self._rows(HeadRow).filter(name=stream).values_list("value", flat=True).first() or 0
 
     @translating()
     def events(self, stream: str, *, after: int, limit: int = 500) -> tuple[Event, ...]:

@@ -42,9 +42,22 @@ class DeletedImageRow(Row):
     """A picture a human deleted, who may take it back. Apart from the picture, so that extraction does not write it."""
 
     image_id = models.CharField(max_length=64, primary_key=True)
+    at = models.DateTimeField()
+    command_id = models.CharField(max_length=36, blank=True)
 
     class Meta:
         db_table = "store_image_deleted"
+
+
+class ErasedImageRow(Row):
+    """All that is left of a picture that was erased for good."""
+
+    image_id = models.CharField(max_length=64, primary_key=True)
+    at = models.DateTimeField()
+    command_id = models.CharField(max_length=36)
+
+    class Meta:
+        db_table = "store_image_erased"
 
 
 class ImagePathRow(Row):
