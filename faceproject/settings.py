@@ -367,7 +367,6 @@ LOGGING: dict[str, Any] = {
         "celery.app.trace": {
             "level": "ERROR"
         },  # personas/tasks.py tells how tasks ended; this would print what they returned
-        "azure": {"level": "WARNING"},  # tells of every request
         "urllib3": {"level": "ERROR"},  # tells whole addresses, whose queries may be secrets
         "kombu.connection": {"level": "ERROR"},  # warns that filesystem:// has no host
     },
