@@ -15,7 +15,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from faceproject.logs import FORMATTERS, format_of, tells_news
-from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim, own_secret
+from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, USERS_DATABASE, claim, own_secret
 from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options, redis_tls
 from personas.version import VERSION
 
@@ -59,11 +59,20 @@ STATE_STORE = env.str("STATE_STORE", default="sql")
 STORES = env.list("STORES", default=[STATE_STORE])  # both, to copy from one to the other
 STORE_BUCKETS = env.int("STORE_BUCKETS", default=64)  # taken when the store is created, then fixed
 
+# Where users are: "database" (DATABASE_URL, or a file), "postgresql" (DATABASE_URL, which must be given), or
+# "bootstrap" (one administrator, in a file of this container alone: personas/bootstrap.py).
+USERS = env.str("USERS", default="database")
+ADMIN_PASSWORD = env.str("ADMIN_PASSWORD", default="").strip("\r\n")  # a file may end its line
 _database_url = env.str("DATABASE_URL", default="")
+_file = DATABASE
+DATABASE_URL_IS_GIVEN = bool(_database_url)
+if USERS == "bootstrap":
+    _database_url, _file = "", USERS_DATABASE
+    SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 DATABASES = {
     "default": env.db_url_config(_database_url)
     if _database_url
-    else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(FACEPROJECT_HOME / DATABASE)}
+    else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(FACEPROJECT_HOME / _file)}
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     if DATABASES["default"]["NAME"] != ":memory:":  # a relative path is one below the state folder, wherever we start
@@ -368,7 +377,6 @@ LOGGING: dict[str, Any] = {
         "celery.app.trace": {
             "level": "ERROR"
         },  # personas/tasks.py tells how tasks ended; this would print what they returned
-        "azure": {"level": "WARNING"},  # tells of every request
         "urllib3": {"level": "ERROR"},  # tells whole addresses, whose queries may be secrets
         "kombu.connection": {"level": "ERROR"},  # warns that filesystem:// has no host
     },

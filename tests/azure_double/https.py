@@ -73,6 +73,11 @@ class Authority:
         self._authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
         return context
 
+    def write_certificate(self, path: Path, *names: str) -> None:
+        """Key and certificate of a server with these names or addresses, in one PEM file, for a process of its own."""
+        path.touch(mode=0o600)
+        self._authority.issue_cert(*names).private_key_and_cert_chain_pem.write_to_path(path)
+
 
 class HttpsServer:
     """Serves one service at a port of its own, in threads. Use it as a context manager."""
