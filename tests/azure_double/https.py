@@ -34,6 +34,7 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    target: str = ""  #: path and query as they were sent, which is what signatures are of
 
     def json(self) -> Any:
         """The body as JSON."""
@@ -134,6 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers={name.lower(): value for name, value in self.headers.items()},
             body=self.rfile.read(length) if length else b"",
+            target=self.path,
         )
         try:
             answer = self.server.service(request)
