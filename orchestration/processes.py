@@ -20,7 +20,7 @@ from orchestration.signs_of_life import SignOfLife, shown_at_work
 from personas.errors import FaceProjectError
 from personas.log_context import ROLE_VARIABLE
 from personas.management.schema import create_private
-from personas.readiness import NotReadyError, check_schema
+from personas.readiness import NotReadyError, check_schema, check_store_schema
 from personas.store import get_store
 
 logger = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ def _schema_comes(probes: Probes, heartbeat: Heartbeat) -> bool:
     while not probes.ending.is_set():
         heartbeat.beat()
         try:
-            check_schema()
+            check_store_schema()
         except NotReadyError as error:
             if str(error) != said:
                 said = str(error)

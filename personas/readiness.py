@@ -14,7 +14,7 @@ from typing import Final
 from django.db import DatabaseError, connection
 
 from personas.errors import FaceProjectError, TransientError
-from personas.management.schema import is_current
+from personas.management.schema import is_current, is_store_current
 from personas.recogniser import current_recogniser
 from personas.store import get_store
 from personas.store.base import StoreError
@@ -54,8 +54,20 @@ def check_database() -> None:
 
 def check_schema() -> None:
     """Database and state repository have this version's tables. Raises NotReadyError."""
+    _require_current(is_current)
+
+
+def check_store_schema() -> None:
+    """The state repository has this version's tables: workers may have no way to the users' database.
+
+    Raises NotReadyError.
+    """
+    _require_current(is_store_current)
+
+
+def _require_current(asked: Callable[[], bool]) -> None:
     with _saying("The schema cannot be read."):
-        current = is_current()
+        current = asked()
     if not current:
         raise NotReadyError("The schema of this version is not there yet: `manage.py role init` brings it.")
 
@@ -83,7 +95,7 @@ WEB_CHECKS: Final[Mapping[str, Check]] = {
     "models": check_champion,
 }
 #: What every process that works on the store needs.
-STORE_CHECKS: Final[Mapping[str, Check]] = {"schema": check_schema, "store": check_store}
+STORE_CHECKS: Final[Mapping[str, Check]] = {"schema": check_store_schema, "store": check_store}
 
 
 def readiness(checks: Mapping[str, Check]) -> dict[str, str]:

@@ -72,6 +72,16 @@ def is_current() -> bool:
     return _was_current
 
 
+def is_store_current() -> bool:
+    """The state repository has what this version needs: all that a worker needs, which knows no users.
+
+    Raises as `is_current` does.
+    """
+    if settings.STATE_STORE != "cassandra":
+        return is_current()  # the SQL store's tables lie in the users' database
+    return _was_current or not _is_store_pending()
+
+
 def store_schema() -> str:
     """The last migration of the state repository that was applied, for people; "" where there is none.
 

@@ -1,0 +1,336 @@
+"""The services that the roles use: Cassandra, Face, share, users' database, vault, logs, registry and identity."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from orchestration.azure.catalogue.place import Place
+from orchestration.azure.comparison import secret
+from orchestration.azure.nodes import Facts, Node, Run
+from orchestration.azure.resource import Resource, constant
+from orchestration.azure.secret_book import POSTGRES_DATABASE, POSTGRES_USER
+from orchestration.deployment.workloads import POSTGRES_PASSWORD
+
+KEYSPACE: Final = "faceproject"
+SHARE: Final = "faceproject"
+#: The fact that says where Cassandra's drivers connect to: `host` and `port`.
+CASSANDRA_PLACE: Final = "cassandra-place"
+#: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles#acrpull
+ACR_PULL: Final = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+
+
+def group(place: Place) -> Resource:
+    """The resource group: everything else lies in it."""
+    return Resource(
+        key="group",
+        title=f"resource group {place.said.group}",
+        id=place.group_id,
+        api_version=Place.version("Microsoft.Resources/resourceGroups"),
+        body=constant({"location": place.said.location}),
+        keeps_data=True,
+    )
+
+
+def cassandra(place: Place) -> Iterator[Node]:
+    """Cosmos DB with the Cassandra API, its keyspace with a throughput that follows the load."""
+    said = place.said
+    name = said.global_name("cassandra", longest=44)
+    throughput = {"maxThroughput": said.sku.cassandra_throughput}
+    region = {"locationName": said.location, "failoverPriority": 0, "isZoneRedundant": False}
+    yield place.resource(
+        "cassandra",
+        "Cosmos DB account",
+        "Microsoft.DocumentDB/databaseAccounts",
+        name,
+        body=constant(
+            {
+                "location": said.location,
+                "kind": "GlobalDocumentDB",
+                "properties": {
+                    "databaseAccountOfferType": "Standard",
+                    "capabilities": [{"name": "EnableCassandra"}],
+                    "consistencyPolicy": {"defaultConsistencyLevel": "Strong"},
+                    "locations": [region],
+                    "publicNetworkAccess": "Disabled" if said.private else "Enabled",
+                    "minimalTlsVersion": "Tls12",
+                },
+            }
+        ),
+        seen=_learn_cassandra_place,
+        keeps_data=True,
+    )
+    yield place.resource(
+        "keyspace",
+        "keyspace",
+        "Microsoft.DocumentDB/databaseAccounts/cassandraKeyspaces",
+        *(name, KEYSPACE),
+        body=constant({"properties": {"resource": {"id": KEYSPACE}}}),
+        sent={"properties": {"options": {"autoscaleSettings": throughput}}},
+        needs=("cassandra",),
+        keeps_data=True,
+        tagged=False,
+    )
+    yield place.resource(
+        "throughput",
+        "keyspace's throughput",
+        "Microsoft.DocumentDB/databaseAccounts/cassandraKeyspaces/throughputSettings",
+        *(name, KEYSPACE, "default"),
+        body=constant({"properties": {"resource": {"autoscaleSettings": throughput}}}),
+        needs=("keyspace",),
+        keeps_data=True,
+        tagged=False,
+        part_of="keyspace",
+    )
+
+
+def _learn_cassandra_place(run: Run, found: Mapping[str, Any]) -> None:
+    """The account tells its Cassandra address in connection strings alone: `HostName=…;Username=…;Port=…`."""
+    from azure.mgmt.cosmosdb import CosmosDBManagementClient
+
+    if run.facts.find(CASSANDRA_PLACE):
+        return
+    parts = str(found["id"]).split("/")
+    accounts = run.azure.client(CosmosDBManagementClient).database_accounts
+    listed = run.azure.ask(lambda: accounts.list_connection_strings(parts[4], parts[-1]).as_dict(), "to show addresses")
+    for each in listed.get("connectionStrings") or listed.get("connection_strings") or ():
+        text = str(each.get("connectionString") or each.get("connection_string"))
+        said = dict(part.partition("=")[::2] for part in text.rstrip(";").split(";"))
+        if "HostName" in said:
+            run.facts.learn(CASSANDRA_PLACE, {"host": said["HostName"], "port": said.get("Port", "")})
+            return
+
+
+def face(place: Place) -> Resource:
+    """The Face service. Deleted accounts keep their name until they are purged."""
+    said = place.said
+    name = said.global_name("face")
+    return place.resource(
+        "face",
+        "Face account",
+        "Microsoft.CognitiveServices/accounts",
+        name,
+        body=constant(
+            {
+                "location": said.location,
+                "kind": "Face",
+                "sku": {"name": said.sku.face},
+                "properties": {
+                    "customSubDomainName": name,
+                    "publicNetworkAccess": "Disabled" if said.private else "Enabled",
+                },
+            }
+        ),
+        gone=_purge_face(place, name),
+    )
+
+
+def _purge_face(place: Place, name: str) -> Callable[[Run, Mapping[str, Any]], None]:
+    def purge(run: Run, found: Mapping[str, Any]) -> None:
+        from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
+
+        deleted = run.azure.client(CognitiveServicesManagementClient).deleted_accounts
+        if any(each.name == name for each in run.azure.ask(lambda: list(deleted.list()), "to list deleted accounts")):
+            run.report("face", "purging")
+            poller = run.azure.ask(
+                lambda: deleted.begin_purge(place.said.location, place.said.group, name),
+                f"to purge {name}",
+                patient=True,
+            )
+            run.azure.finished(poller, f"to purge {name}")
+
+    return purge
+
+
+def storage(place: Place) -> Iterator[Node]:
+    """The account and the share that every role mounts."""
+    said = place.said
+    name = said.global_name("storage", longest=24, plain=True)
+    premium = said.sku.storage.startswith("Premium")
+    yield place.resource(
+        "storage",
+        "storage account",
+        "Microsoft.Storage/storageAccounts",
+        name,
+        body=constant(
+            {
+                "location": said.location,
+                "kind": "FileStorage" if premium else "StorageV2",
+                "sku": {"name": said.sku.storage},
+                "properties": {
+                    "minimumTlsVersion": "TLS1_2",
+                    "supportsHttpsTrafficOnly": True,
+                    "allowBlobPublicAccess": False,
+                    "allowSharedKeyAccess": True,  # container groups mount shares by key, there is no other way yet
+                },
+            }
+        ),
+        keeps_data=True,
+        replaced_on=("kind",),
+    )
+    yield place.resource(
+        "share",
+        "file share",
+        "Microsoft.Storage/storageAccounts/fileServices/shares",
+        *(name, "default", SHARE),
+        body=constant({"properties": {"shareQuota": said.sku.share_gib}}),
+        needs=("storage",),
+        keeps_data=True,
+        tagged=False,
+    )
+
+
+def postgresql(place: Place) -> Iterator[Node]:
+    """Users and sessions."""
+    said, kind = place.said, "Microsoft.DBforPostgreSQL/flexibleServers"
+    name = said.global_name("postgresql", longest=63)
+    burstable = said.sku.postgresql.startswith("Standard_B")
+    public = "Disabled" if said.private else "Enabled"
+    yield place.resource(
+        "postgresql",
+        "PostgreSQL server",
+        kind,
+        name,
+        body=constant(
+            {
+                "location": said.location,
+                "sku": {"name": said.sku.postgresql, "tier": "Burstable" if burstable else "GeneralPurpose"},
+                "properties": {
+                    "version": "17",
+                    "administratorLogin": POSTGRES_USER,
+                    "administratorLoginPassword": secret(POSTGRES_PASSWORD),
+                    "storage": {"storageSizeGB": said.sku.postgresql_gib},
+                    "network": {"publicNetworkAccess": public},
+                },
+            }
+        ),
+        needs=("secrets",),
+        keeps_data=True,
+        replaced_on=("administratorLogin", "version"),
+    )
+    yield place.resource(
+        "database",
+        "database",
+        f"{kind}/databases",
+        *(name, POSTGRES_DATABASE),
+        body=constant({"properties": {"charset": "UTF8", "collation": "en_US.utf8"}}),
+        needs=("postgresql",),
+        keeps_data=True,
+        tagged=False,
+    )
+    if not said.private:  # 0.0.0.0 lets Azure's own addresses in, as those of the web's group, and no others
+        yield place.resource(
+            "database-access",
+            "database's firewall rule",
+            f"{kind}/firewallRules",
+            *(name, "azure"),
+            body=constant({"properties": {"startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"}}),  # noqa: S104
+            needs=("database",),
+            tagged=False,
+        )
+
+
+def vault(place: Place, *, who: str, tenant: str) -> Resource:
+    """Where generated secrets are kept, for whoever deploys (object id and tenant). Deleted vaults keep their name."""
+    name = place.said.global_name("vault", longest=24)
+    permissions = {"secrets": ["get", "list", "set", "delete"]}
+    return place.resource(
+        "vault",
+        "Key Vault",
+        "Microsoft.KeyVault/vaults",
+        name,
+        body=constant(
+            {
+                "location": place.said.location,
+                "properties": {
+                    "tenantId": tenant,
+                    "sku": {"family": "A", "name": "standard"},
+                    "enableRbacAuthorization": False,  # a policy holds at once, a role assignment after minutes
+                    "accessPolicies": [{"tenantId": tenant, "objectId": who, "permissions": permissions}],
+                    "enableSoftDelete": True,
+                    "softDeleteRetentionInDays": 7,
+                },
+            }
+        ),
+        keeps_data=True,
+        gone=_purge_vault(place, name),
+    )
+
+
+def _purge_vault(place: Place, name: str) -> Callable[[Run, Mapping[str, Any]], None]:
+    def purge(run: Run, found: Mapping[str, Any]) -> None:
+        from azure.mgmt.keyvault import KeyVaultManagementClient
+
+        vaults = run.azure.client(KeyVaultManagementClient).vaults
+        if any(
+            each.name == name for each in run.azure.ask(lambda: list(vaults.list_deleted()), "to list deleted vaults")
+        ):
+            run.report("vault", "purging")
+            poller = run.azure.ask(
+                lambda: vaults.begin_purge_deleted(name, place.said.location), f"to purge {name}", patient=True
+            )
+            run.azure.finished(poller, f"to purge {name}")
+
+    return purge
+
+
+def logs(place: Place) -> Resource:
+    """Where the containers' logs are kept: the groups themselves keep little."""
+    said = place.said
+    properties = {"sku": {"name": "PerGB2018"}, "retentionInDays": said.sku.log_days}
+    return place.resource(
+        "logs",
+        "Log Analytics workspace",
+        "Microsoft.OperationalInsights/workspaces",
+        f"{said.name}-logs",
+        body=constant({"location": said.location, "properties": properties}),
+    )
+
+
+def registry(place: Place) -> Iterator[Node]:
+    """The registry of the product's image, and an identity that may pull from it.
+
+    Government has no managed identity for groups in a network: there the registry's own user pulls.
+    """
+    said = place.said
+    government = said.cloud == "government"
+    name = said.global_name("registry", longest=50, plain=True)
+    yield place.resource(
+        "registry",
+        "container registry",
+        "Microsoft.ContainerRegistry/registries",
+        name,
+        body=constant(
+            {
+                "location": said.location,
+                "sku": {"name": said.sku.registry},
+                "properties": {"adminUserEnabled": government},
+            }
+        ),
+    )
+    if government:
+        return
+    identity = "Microsoft.ManagedIdentity/userAssignedIdentities"
+    yield place.resource(
+        "identity", "managed identity", identity, said.name, body=constant({"location": said.location})
+    )
+    role = f"/subscriptions/{said.subscription}/providers/Microsoft.Authorization/roleDefinitions/{ACR_PULL}"
+    scope = place.id("Microsoft.ContainerRegistry/registries", name)
+
+    def assignment(facts: Facts) -> dict[str, Any]:
+        principal = facts.of("identity", "properties", "principalId")
+        return {"properties": {"roleDefinitionId": role, "principalId": principal, "principalType": "ServicePrincipal"}}
+
+    # The same for the same identity, so that it is not assigned twice; its id, not its principal, is known beforehand.
+    assigned = uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}|{role}|{place.id(identity, said.name)}".lower())
+    yield Resource(
+        key="pull",
+        title="permission to pull images",
+        id=f"{scope}/providers/Microsoft.Authorization/roleAssignments/{assigned}",
+        api_version=Place.version("Microsoft.Authorization/roleAssignments"),
+        body=assignment,
+        needs=("registry", "identity"),
+        tagged=False,
+        replaced_on=("principalId", "roleDefinitionId"),
+    )

@@ -1,0 +1,256 @@
+"""One deployment to Azure, from plan to nothing: what the commands call.
+
+Each method may be called again after it was cut short: it goes on where things stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from orchestration.azure import preflight
+from orchestration.azure.catalogue.place import Place
+from orchestration.azure.clients import Azure
+from orchestration.azure.container_group import ContainerGroup, web_address
+from orchestration.azure.graph import ROLLED, Options, graph
+from orchestration.azure.nodes import OURS_TAG, Change, Facts, Finding, Node, Reporter, Run, silent
+from orchestration.azure.secret_book import SecretBook
+from orchestration.azure.state import DeploymentState
+from orchestration.deployment.description import Description
+from orchestration.deployment.errors import DeploymentError
+from orchestration.deployment.workloads import ADMIN_PASSWORD
+
+#: Nodes that are worked on side by side.
+SIDE_BY_SIDE: Final = 8
+
+
+class ApplyError(DeploymentError):
+    """Some nodes could not be brought about; what was done stays done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One line of a plan."""
+
+    key: str
+    title: str
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """problems: what has to be mended before an apply can end well."""
+
+    steps: tuple[Planned, ...]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> tuple[Planned, ...]:
+        """What would be done."""
+        return tuple(step for step in self.steps if step.finding.change is not Change.UNCHANGED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an apply ended with. url: of the web; "" where it has none."""
+
+    done: tuple[Planned, ...]
+    url: str
+    password: str  #: where the first administrator's password lies, for people
+
+
+class Deployment:
+    """See the module. Raises DeploymentError from every method."""
+
+    def __init__(
+        self,
+        said: Description,
+        *,
+        home: Path,
+        environment: Mapping[str, str],
+        options: Options | None = None,
+        report: Reporter = silent,
+    ) -> None:
+        """home: FACEPROJECT_HOME; environment: of the process, for endpoints. Nothing is asked yet."""
+        azure = Azure(cloud=said.cloud, subscription=said.subscription, environment=environment)
+        facts = Facts()
+        self.run = Run(
+            description=said,
+            azure=azure,
+            state=DeploymentState(home / "deployments" / f"{said.name}.json"),
+            secrets=SecretBook(azure, facts),
+            facts=facts,
+            report=report,
+        )
+        self.nodes = graph(said, azure, options or Options())
+
+    # ---- plan --------------------------------------------------------------------------------------------------------
+    def plan(self) -> Plan:
+        """What an apply would do, and why; changes nothing."""
+        steps = [self._planned(node, finding) for node, finding in self._described()]
+        steps += [self._planned(node, Finding(change=Change.DELETE)) for node in self.superfluous()]
+        return Plan(steps=tuple(steps), problems=preflight.problems(self.run, self.nodes))
+
+    def _described(self) -> Iterator[tuple[Node, Finding]]:
+        """Each node with what was found, in order; looked at side by side where nothing hinders."""
+        for layer in self._layers():
+            with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+                findings = list(pool.map(lambda node: node.describe(self.run), layer))
+            yield from zip(layer, findings, strict=True)
+
+    def _layers(self) -> Iterator[list[Node]]:
+        """Nodes that need nothing of each other, after those that they need."""
+        depth: dict[str, int] = {}
+        layers: list[list[Node]] = []
+        for node in self.nodes:
+            depth[node.key] = 1 + max((depth[need] for need in node.needs), default=-1)
+            layers += [[]] if depth[node.key] == len(layers) else []
+            layers[depth[node.key]].append(node)
+        yield from layers
+
+    @staticmethod
+    def _planned(node: Node, finding: Finding) -> Planned:
+        return Planned(key=node.key, title=node.title, finding=finding)
+
+    def superfluous(self) -> tuple[Node, ...]:
+        """Container groups of ours that the description has no more, as after `--scale` to fewer."""
+        from azure.mgmt.containerinstance import ContainerInstanceManagementClient
+
+        if self.run.facts.find("group") is None:
+            return ()
+        said = self.run.description
+        client = self.run.azure.client(ContainerInstanceManagementClient).container_groups
+        listed = self.run.azure.ask(lambda: list(client.list_by_resource_group(said.group)), "to list container groups")
+        wanted = {node.resource.id.lower() for node in self.nodes if isinstance(node, ContainerGroup)}
+        example = next(node for node in self.nodes if isinstance(node, ContainerGroup))
+        return tuple(
+            _another(example, str(each.id), Place(said))
+            for each in listed
+            if str(each.id).lower() not in wanted and (each.tags or {}).get(OURS_TAG) == said.name
+        )
+
+    # ---- apply -------------------------------------------------------------------------------------------------------
+    def apply(self, *, purge_deleted: bool = False) -> Outcome:
+        """Bring everything about, side by side where nothing hinders."""
+        with self.run.state.locked():
+            preflight.register(self.run, self.nodes)
+            for _ in self._described():
+                pass
+            if purge_deleted:
+                preflight.purge_deleted(self.run, self.nodes)
+            if problems := preflight.problems(self.run, self.nodes):
+                raise ApplyError("\n".join(["Nothing was changed. To be mended first:", *(f"- {p}" for p in problems)]))
+            done = self._worked_off(self._ensure, side_by_side=SIDE_BY_SIDE)
+            return self._ended(done)
+
+    def deploy(self) -> Outcome:
+        """The chain from the image on, role by role: the next begins when the one before is ready."""
+        with self.run.state.locked():
+            done = self._worked_off(self._roll, side_by_side=1)
+            return self._ended(done)
+
+    def _ensure(self, node: Node) -> Finding:
+        finding = node.ensure(self.run)
+        self.run.report(node.key, "unchanged" if finding.change is Change.UNCHANGED else "done")
+        return finding
+
+    def _roll(self, node: Node) -> Finding:
+        if node.key.startswith(ROLLED):
+            return self._ensure(node)
+        finding = node.describe(self.run)
+        if finding.change is Change.CREATE:
+            raise ApplyError(f"There is no {node.title} yet. Run `manage.py provision --apply` first.")
+        return Finding(change=Change.UNCHANGED)
+
+    def _ended(self, done: list[Planned]) -> Outcome:
+        for node in self.superfluous():
+            self.run.report(node.key, "deleting", "the description has it no more")
+            node.delete(self.run)
+            done.append(self._planned(node, Finding(change=Change.DELETE)))
+        host = web_address(self.run.facts.find("group:web") or {})
+        vault = str((self.run.facts.find("vault") or {}).get("name", ""))
+        place = f"Key Vault {vault}, secret {ADMIN_PASSWORD}: az keyvault secret show --vault-name {vault} --name "
+        return Outcome(
+            done=tuple(step for step in done if step.finding.change is not Change.UNCHANGED),
+            url=f"https://{self.run.description.hostname or host}/" if host else "",
+            password=f"{place}{ADMIN_PASSWORD} --query value --output tsv",
+        )
+
+    def _worked_off(self, work: Callable[[Node], Finding], *, side_by_side: int) -> list[Planned]:
+        """Each node after those it needs. What fails stops what needs it, and nothing else. Raises ApplyError."""
+        waiting = {node.key: node for node in self.nodes}
+        going: dict[Future[Finding], Node] = {}
+        ended: set[str] = set()
+        done: list[Planned] = []
+        failed: dict[str, DeploymentError] = {}
+        with ThreadPoolExecutor(side_by_side) as pool:
+            try:
+                while waiting or going:
+                    free = [n for n in waiting.values() if ended.issuperset(n.needs)][: side_by_side - len(going)]
+                    for node in free if not (failed and side_by_side == 1) else []:
+                        going[pool.submit(work, waiting.pop(node.key))] = node
+                    if not going:
+                        break
+                    for future in wait(going, return_when=FIRST_COMPLETED).done:
+                        node = going.pop(future)
+                        try:
+                            done.append(self._planned(node, future.result()))
+                            ended.add(node.key)
+                        except DeploymentError as error:
+                            failed[node.key] = error
+                            self.run.report(node.key, "failed", str(error))
+            except BaseException:
+                self.run.stopping.set()
+                raise
+        if failed:
+            raise ApplyError(_told(failed, waiting))
+        return done
+
+    # ---- destroy -----------------------------------------------------------------------------------------------------
+    def standing(self, *, keep_data: bool = False) -> tuple[Node, ...]:
+        """What destroy would delete, in its order: what needs others before those."""
+        described = [node for node, finding in self._described() if finding.change is not Change.CREATE]
+        there = [*self.superfluous(), *reversed(described)]
+        return tuple(n for n in there if not (keep_data and n.keeps_data) and self.run.facts.find(n.key) is not None)
+
+    def destroy(self, *, keep_data: bool = False) -> tuple[str, ...]:
+        """Delete what this deployment made; titles of what is gone. Raises NotOursError before anything is deleted."""
+        with self.run.state.locked():
+            gone = []
+            for node in self.standing(keep_data=keep_data):
+                if node.delete(self.run):
+                    gone.append(node.title)
+                    self.run.report(node.key, "deleted")
+            if not keep_data:
+                for node in self.nodes:  # what was deleted before and still keeps its name
+                    if node.key in {"face", "vault"} and self.run.facts.find(node.key) is None:
+                        node.delete(self.run)
+                self.run.state.forget()
+            return tuple(gone)
+
+    def stop(self) -> None:
+        """End soon: whatever waits gives up its wait, and says how to go on."""
+        self.run.stopping.set()
+
+
+def _told(failed: Mapping[str, DeploymentError], waiting: Mapping[str, Node]) -> str:
+    lines = [f"- {error}" for error in failed.values()]
+    if waiting:
+        lines.append(f"Not tried, because they need it: {', '.join(node.title for node in waiting.values())}.")
+    lines.append("What was done stays done. Run the same command again once that is mended: it goes on from here.")
+    return "\n".join(lines)
+
+
+def _another(example: ContainerGroup, resource_id: str, place: Place) -> ContainerGroup:
+    """A node for a group that is to be deleted: it needs no body."""
+    from dataclasses import replace
+
+    name = resource_id.rsplit("/", 1)[-1]
+    role = name.removeprefix(f"{place.said.name}-")
+    resource = replace(
+        example.resource, key=f"group:{role}", title=f"container group {name}", id=resource_id, replaced_on=()
+    )
+    return replace(example, resource=resource, workload=replace(example.workload, name=role))

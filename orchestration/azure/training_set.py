@@ -1,0 +1,84 @@
+"""The training set as a node: a folder of pictures with their sidecars, on the share, where `init` takes it in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from orchestration.azure.catalogue.services import SHARE
+from orchestration.azure.nodes import Change, Finding, Run
+from orchestration.azure.secret_book import STORAGE_KEY
+from orchestration.azure.upload import Upload, upload_folder
+from orchestration.deployment.errors import DeploymentError
+from orchestration.deployment.workloads import TRAINING
+
+#: Its path below the share.
+BELOW = TRAINING.rsplit("/", 1)[-1]
+
+
+class TrainingSetError(DeploymentError):
+    """Files of the training set did not reach the share."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSet:
+    """See nodes.Node."""
+
+    folder: str
+    key: str = "training"
+    title: str = "training set on the share"
+    needs: tuple[str, ...] = ("share",)
+    keeps_data: bool = True
+
+    def describe(self, run: Run) -> Finding:
+        """See nodes.Node. What was uploaded is remembered by names, sizes and times; the share is asked by `ensure`."""
+        now = self._digest()
+        known = run.state.get("facts", self.key)
+        if run.facts.find("share") is not None and known == now:
+            return Finding(change=Change.UNCHANGED)
+        return Finding(change=Change.UPDATE if known else Change.CREATE, reasons=(f"from {self.folder}",))
+
+    def ensure(self, run: Run) -> Finding:
+        """See nodes.Node. Raises TrainingSetError when files could not be read or sent; the others are there."""
+        finding = self.describe(run)
+        if finding.change is Change.UNCHANGED:
+            return finding
+        now = self._digest()
+        done = upload_folder(self._path(), self._target(run))
+        if done.failed:
+            some = "\n".join(f"  {name}: {why}" for name, why in list(done.failed.items())[:10])
+            raise TrainingSetError(
+                f"{len(done.failed)} files of {self.folder} did not reach the share; the others are there:\n{some}\n"
+                "Mend them and run the same command again: it sends what is missing."
+            )
+        run.state.put("facts", self.key, now)
+        return finding
+
+    def delete(self, run: Run) -> bool:
+        """It goes with the share."""
+        run.state.drop("facts", self.key)
+        return False
+
+    def _path(self) -> Path:
+        path = Path(self.folder)
+        if not path.is_dir():
+            raise TrainingSetError(f'There is no folder {self.folder}. Set `data` to one, or to "" for none.')
+        return path
+
+    def _digest(self) -> str:
+        found = sha256()
+        for path in sorted(self._path().rglob("*")):
+            if path.is_file():
+                status = path.stat()
+                found.update(f"{path.relative_to(self.folder)}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+        return found.hexdigest()
+
+    def _target(self, run: Run) -> Upload:
+        return Upload(
+            account_url=str(run.facts.of("storage", "properties", "primaryEndpoints", "file")),
+            share=SHARE,
+            below=BELOW,
+            key=run.secrets.value(STORAGE_KEY),
+            ca_bundle=run.azure.ca_bundle,
+        )

@@ -1,0 +1,1 @@
+"""Deployment to Azure, against a double of it."""
