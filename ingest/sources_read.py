@@ -24,7 +24,8 @@ class SourceRead:
     """A folder, a share, a list of web addresses, or all uploads together.
 
     name: the folder, the share's address, the first address of the list, or "". n_more: further addresses. n_pictures:
-    in it when it was last read to the end (None: never yet); of uploads, those that were new. job_id: of its newest job.
+    in it when it was last read to the end (None: never yet); of uploads, those that were new. job_id: of its newest
+    job.
     """
 
     kind: str  #: "folder" (or a share), "web" or "upload"

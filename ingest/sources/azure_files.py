@@ -39,7 +39,7 @@ from ingest.sources.listing import (
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 
 if TYPE_CHECKING:
-    from azure.storage.fileshare import ShareClient
+    from azure.storage.fileshare import FileProperties, ShareClient, ShareFileClient
 
 #: Files that one process reads at the same time: a request waits some milliseconds for the network.
 READ_AT_ONCE: Final = 16
@@ -98,8 +98,7 @@ class AzureFilesSource:
     def read(self, file: SourceFile, *, limit: int) -> Content:
         client = self._share.get_file_client(self._place(file.location))
         try:
-            download = client.download_file(offset=0, length=limit, max_concurrency=1)
-            content, properties = download.readall(), download.properties
+            content, properties = _download(client, limit)
         except azure_errors() as error:
             raise _rejected(file.path, explained(error, f"reading {self.name}")) from error
         return Content(content=content, size=properties.size, mtime_ns=mark_of(bare(properties.etag)))
@@ -147,6 +146,18 @@ class AzureFilesSource:
     def _place(self, location: bytes) -> str:
         """In the share."""
         return "/".join(part for part in (self.address.path, location.decode()) if part)
+
+
+def _download(client: ShareFileClient, limit: int) -> tuple[bytes, FileProperties]:
+    from azure.core.exceptions import HttpResponseError
+
+    try:
+        download = client.download_file(offset=0, length=limit, max_concurrency=1)
+    except HttpResponseError as error:
+        if error.status_code != 416:
+            raise
+        download = client.download_file(max_concurrency=1)  # an empty file has no range that could be asked for
+    return download.readall(), download.properties
 
 
 def mark_of(etag: str) -> int:

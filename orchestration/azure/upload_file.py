@@ -46,7 +46,9 @@ def send(client: ShareFileClient, content: Content, md5: bytes, *, at_once: bool
 
     complete = ContentSettings(content_type="application/octet-stream", content_md5=bytearray(md5))
     if content.whole is not None and (at_once or not content.whole):
-        return bare(client.create_file(content.size, data=content.whole or None, content_settings=complete)["etag"])
+        # The MD5 twice: as the file's property, and for the service to refuse a body that arrives otherwise.
+        whole = {"data": content.whole, "content_md5": bytearray(md5)} if content.whole else {}
+        return bare(client.create_file(content.size, content_settings=complete, **whole)["etag"])
     client.create_file(content.size)
     with content.place.open("rb") as opened:
         hashed = hashlib.md5(usedforsecurity=False)

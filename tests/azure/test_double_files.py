@@ -88,7 +88,10 @@ def test_a_file_created_with_its_content_takes_one_request(share: ShareClient, f
 
 def test_an_empty_file_can_be_read(share: ShareClient) -> None:
     share.get_file_client("empty").create_file(0)
-    assert share.get_file_client("empty").download_file(offset=0, length=10).readall() == b""
+    assert share.get_file_client("empty").download_file().readall() == b""
+    with pytest.raises(HttpResponseError) as caught:  # which range it is does not matter
+        share.get_file_client("empty").download_file(offset=0, length=10)
+    assert caught.value.status_code == 416
 
 
 def test_a_range_beyond_the_end_is_refused(share: ShareClient) -> None:

@@ -187,6 +187,7 @@ def test_the_key_is_in_no_message_and_no_log(
     folder: Path, access: ShareAccess, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="azure")
     wrong = replace(access, key=base64.b64encode(b"not the key of it").decode())
     with pytest.raises(AzureFilesError, match="AZURE_STORAGE_KEY") as caught:
         up(folder, wrong)

@@ -128,13 +128,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         parts = urlsplit(self.path)
         length = int(self.headers.get("content-length") or 0)
+        body = self.rfile.read(length) if length else b""
+        if len(body) < length:  # the client went away: a server acts on no half request
+            self.close_connection = True
+            return
         request = Request(
             method=self.command,
             host=self.headers.get("host", ""),
             path=unquote(parts.path),
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers={name.lower(): value for name, value in self.headers.items()},
-            body=self.rfile.read(length) if length else b"",
+            body=body,
             target=self.path,
         )
         try:
