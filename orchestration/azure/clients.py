@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
+from orchestration.azure.api import version_of_client
 from orchestration.azure.errors import PASSING, RefusedError, UnreachableError, refused
 from orchestration.deployment.errors import DeploymentError
 
@@ -87,7 +88,7 @@ class Azure:
             "retry_backoff_factor": min(0.8, self.poll_seconds),
         }
 
-    def client(self, kind: type[_Client], **more: Any) -> _Client:
+    def client(self, kind: type[_Client]) -> _Client:
         """A management client of that class, made once."""
         with self._lock:
             if kind not in self._clients:
@@ -98,8 +99,8 @@ class Azure:
                     base_url=self.endpoint,
                     credential_scopes=[self.scope],
                     polling_interval=self.poll_seconds,
+                    api_version=version_of_client(kind),
                     **self.transport,
-                    **more,
                 )
             client: _Client = self._clients[kind]
             return client

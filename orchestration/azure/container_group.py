@@ -117,7 +117,7 @@ class ContainerGroup:
         if not found:
             return "it is not there yet"
         if self.workload.role == "web" and not self.private:
-            return not_answering(web_address(found), run.azure.ca_bundle)
+            return run.ask_web(web_address(found), run.azure.ca_bundle)
         return ""
 
     def _log_of(self, run: Run, container: str = "") -> str:

@@ -14,7 +14,7 @@ from typing import Final
 from orchestration.azure import preflight
 from orchestration.azure.catalogue.place import Place
 from orchestration.azure.clients import Azure
-from orchestration.azure.container_group import ContainerGroup, web_address
+from orchestration.azure.container_group import ContainerGroup, not_answering, web_address
 from orchestration.azure.graph import ROLLED, Options, graph
 from orchestration.azure.nodes import OURS_TAG, Change, Facts, Finding, Node, Reporter, Run, silent
 from orchestration.azure.secret_book import SecretBook
@@ -73,8 +73,9 @@ class Deployment:
         environment: Mapping[str, str],
         options: Options | None = None,
         report: Reporter = silent,
+        ask_web: Callable[[str, str], str] = not_answering,
     ) -> None:
-        """home: FACEPROJECT_HOME; environment: of the process, for endpoints. Nothing is asked yet."""
+        """home: FACEPROJECT_HOME; environment: of the process, for endpoints; ask_web: see Run. Asks nothing yet."""
         azure = Azure(cloud=said.cloud, subscription=said.subscription, environment=environment)
         facts = Facts()
         self.run = Run(
@@ -84,6 +85,7 @@ class Deployment:
             secrets=SecretBook(azure, facts),
             facts=facts,
             report=report,
+            ask_web=ask_web,
         )
         self.nodes = graph(said, azure, options or Options())
 

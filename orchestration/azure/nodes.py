@@ -99,6 +99,7 @@ class Run:
     secrets: SecretBook
     facts: Facts = field(default_factory=Facts)
     report: Reporter = silent
+    ask_web: Callable[[str, str], str]  #: host and CA bundle to "", or to what is wrong with the web there
     stopping: threading.Event = field(default_factory=threading.Event)
 
 

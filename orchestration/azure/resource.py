@@ -32,7 +32,7 @@ class Resource:
     sent: what a PUT says beside the body and a GET does not tell. replaced_on: patterns of property paths that cannot
     be changed in place. part_of: it comes and goes with that one, and cannot be deleted by itself. tagged: it can carry
     tags, and what does not carry ours is left alone. seen: asks for what else others want to know, each time it was
-    found well. gone: cleans up once it is deleted.
+    found well. going: takes away what would hinder its deletion; gone: cleans up once it is deleted.
     """
 
     key: str
@@ -47,6 +47,7 @@ class Resource:
     part_of: str = ""
     replaced_on: tuple[str, ...] = ()
     seen: Hook = _nothing
+    going: Hook = _nothing
     gone: Hook = _nothing
 
     # ---- look --------------------------------------------------------------------------------------------------------
@@ -54,6 +55,9 @@ class Resource:
         """See nodes.Node. Raises NotOursError."""
         found = run.azure.get(self.id, self.api_version)
         run.facts.learn(self.key, found)
+        return self._judged(run, found)
+
+    def _judged(self, run: Run, found: Mapping[str, Any] | None) -> Finding:
         if found is None:
             return Finding(change=Change.CREATE)
         self._require_ours(run, found)
@@ -102,7 +106,7 @@ class Resource:
         self._go_on(run)
         done = Finding(change=Change.UNCHANGED)
         for _ in range(2):
-            finding = self.describe(run)
+            finding = self._judged(run, run.facts.find(self.key))
             if finding.change is Change.UNKNOWN:
                 raise MissingFactError("; ".join(finding.reasons))
             if finding.change is Change.UNCHANGED:
@@ -162,6 +166,7 @@ class Resource:
         if found is not None:
             self._require_ours(run, found)
             run.report(self.key, "deleting")
+            self.going(run, found)
             run.azure.delete(self.id, self.api_version)
             run.facts.learn(self.key, None)
             run.state.drop("in_flight", self.key)

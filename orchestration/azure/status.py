@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestration.azure.container_group import ContainerGroup, View, log_tail, not_answering, views, web_address
+from orchestration.azure.container_group import ContainerGroup, View, log_tail, views, web_address
 from orchestration.azure.deployment import Deployment
 from orchestration.azure.nodes import Change, Node, Run
 from orchestration.azure.resource import state_of
@@ -67,7 +67,7 @@ def _group(run: Run, node: ContainerGroup, log_lines: int) -> Row:
     well = all(view.exit_code == 0 if ended else view.state == "Running" for view in seen.values())
     parts = [_told(name, view) for name, view in seen.items()]
     if node.workload.role == "web" and not node.private and well:
-        trouble = not_answering(web_address(found), run.azure.ca_bundle)
+        trouble = run.ask_web(web_address(found), run.azure.ca_bundle)
         well = not trouble
         parts.append(trouble or "answers")
     log = "\n".join(_logs(run, node, log_lines)) if log_lines else ""

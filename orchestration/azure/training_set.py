@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestration.azure.catalogue.services import SHARE
 from orchestration.azure.nodes import Change, Finding, Run
 from orchestration.azure.secret_book import STORAGE_KEY
-from orchestration.azure.upload import Upload, upload_folder
 from orchestration.deployment.errors import DeploymentError
 from orchestration.deployment.workloads import TRAINING
+
+if TYPE_CHECKING:
+    from orchestration.azure.upload import Upload
 
 #: Its path below the share.
 BELOW = TRAINING.rsplit("/", 1)[-1]
@@ -44,6 +47,8 @@ class TrainingSet:
         finding = self.describe(run)
         if finding.change is Change.UNCHANGED:
             return finding
+        from orchestration.azure.upload import upload_folder  # its package is the storage's
+
         now = self._digest()
         done = upload_folder(self._path(), self._target(run))
         if done.failed:
@@ -75,6 +80,8 @@ class TrainingSet:
         return found.hexdigest()
 
     def _target(self, run: Run) -> Upload:
+        from orchestration.azure.upload import Upload
+
         return Upload(
             account_url=str(run.facts.of("storage", "properties", "primaryEndpoints", "file")),
             share=SHARE,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from azure.core.credentials import AccessToken
+from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
@@ -43,6 +46,19 @@ class Token:
         return AccessToken(self._text, 4102444800)
 
 
+class Pinned(SansIOHTTPPolicy[Any, Any]):
+    """Says another API version: the network client's operations ignore the one that it is made with."""
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Before it is sent."""
+        request.http_request.url = re.sub(
+            r"api-version=[^&]+", f"api-version={self._version}", request.http_request.url
+        )
+
+
 class Sdk:
     """Clients of one subscription, made when they are asked for."""
 
@@ -59,7 +75,9 @@ class Sdk:
 
     def client(self, kind: type) -> Any:
         """One of a class."""
-        version = {"api_version": VERSIONS[kind]} if kind in VERSIONS else {}
+        version: dict[str, Any] = {}
+        if kind in VERSIONS:
+            version = {"api_version": VERSIONS[kind], "per_call_policies": [Pinned(VERSIONS[kind])]}
         return kind(self.credential, self._subscription, **self._more, **version)
 
     @property
@@ -131,3 +149,9 @@ class Sdk:
         """A new resource group; its id."""
         made: str = self.resources.resource_groups.create_or_update(name, {"location": LOCATION}).id
         return made
+
+
+def code_of(caught: Any) -> str:
+    """The code of an error that `pytest.raises` caught, as Azure said it."""
+    error = caught.value.error
+    return str(error.code if error else caught.value.reason)

@@ -7,22 +7,9 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from tests.azure.sdk import GROUP, LOCATION, Sdk
+from tests.azure.sdk import GROUP, LOCATION, Sdk, code_of
 
 WHERE = {"location": LOCATION, "tags": {"faceproject": "test"}}
-
-
-@pytest.fixture
-def sdk(double: Any) -> Any:
-    made = Sdk(double)
-    made.group()
-    yield made
-    assert not double.violations
-
-
-def code_of(caught: Any) -> str:
-    error = caught.value.error
-    return str(error.code if error else caught.value.reason)
 
 
 def test_a_resource_group_goes_with_all_that_is_in_it(sdk: Sdk, double: Any) -> None:

@@ -13,7 +13,7 @@ from tests.azure_double.faults import Fault, Faults, Scripted, before
 from tests.azure_double.https import Answer, DroppedError, Request
 from tests.azure_double.kinds.kind import KINDS, ROUTES, Call, Follow, Kind, Put
 from tests.azure_double.resources import ArmError, Json, Pending, Resource, group_of, is_collection, parent_of, type_of
-from tests.azure_double.specs import Operation, Operations, Schemas
+from tests.azure_double.specs import Operation, Schemas, operations
 from tests.azure_double.world import LOCATIONS, World
 
 #: Providers that every subscription has.
@@ -37,7 +37,7 @@ class Arm:
 
     def __init__(self, world: World, faults: Faults, bearer: str) -> None:
         self.world, self.faults, self.recorded = world, faults, list[Recorded]()
-        self._operations, self._schemas, self._bearer = Operations(), Schemas(), bearer
+        self._operations, self._schemas, self._bearer = operations(), Schemas(), bearer
 
     def __call__(self, request: Request) -> Answer:
         """Answer one request."""

@@ -114,6 +114,10 @@ class ResourceTable(MutableMapping[str, Resource]):
     def __len__(self) -> int:
         return len(self._known)
 
+    def all(self) -> list[Resource]:
+        """In the order of their making."""
+        return list(self._known.values())
+
     def under(self, parent: str) -> list[Resource]:
         """Everything below an id."""
         start = parent.rstrip("/").lower() + "/"

@@ -105,6 +105,12 @@ class Operations:
         return None
 
 
+@cache
+def operations() -> Operations:
+    """Read once."""
+    return Operations()
+
+
 class Schemas:
     """What a body of each kind may be."""
 

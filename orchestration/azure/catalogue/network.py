@@ -6,11 +6,12 @@ with `private = true` by private endpoints, and the rest of the world by a NAT g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from orchestration.azure.api import API
 from orchestration.azure.catalogue.place import Place
-from orchestration.azure.nodes import Facts, Node
+from orchestration.azure.nodes import Facts, Node, Run
 from orchestration.azure.resource import Resource, constant
 
 NETWORK: Final = "Microsoft.Network/virtualNetworks"
@@ -48,6 +49,7 @@ def nodes(place: Place, present: frozenset[str]) -> Iterator[Node]:
         said.name,
         body=constant({"location": said.location, "properties": _network(place)}),
         needs=("nat",) if said.private else (),
+        going=_without_association,
     )
     if said.private:
         for target, part, public_zone, government_zone in PRIVATE:
@@ -69,6 +71,18 @@ def _network(place: Place) -> dict[str, Any]:
     else:
         groups["serviceEndpoints"] = [{"service": service} for service in SERVICES]
     return {"addressSpace": {"addressPrefixes": [SPACE]}, "subnets": subnets}
+
+
+def _without_association(run: Run, found: Mapping[str, Any]) -> None:
+    """Container groups leave a link on their subnet, which keeps it from being deleted for ever.
+
+    https://learn.microsoft.com/azure/container-instances/container-instances-vnet#clean-up-resources
+    """
+    for subnet in found.get("properties", {}).get("subnets", ()):
+        if subnet.get("properties", {}).get("serviceAssociationLinks"):
+            run.report("network", "deleting", f"the link that container groups left on {subnet['name']}")
+            link = f"{subnet['id']}/providers/Microsoft.ContainerInstance/serviceAssociationLinks/default"
+            run.azure.delete(link, API["Microsoft.ContainerInstance"])
 
 
 def _nat(place: Place) -> Iterator[Resource]:

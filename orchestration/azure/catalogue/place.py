@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
+from orchestration.azure.api import API
 from orchestration.azure.nodes import Body
 from orchestration.azure.resource import Resource
 from orchestration.deployment.description import Description
-
-#: The versions whose published schemas every body is checked against (tests/azure).
-API: Final = {
-    "Microsoft.Resources": "2025-04-01",
-    "Microsoft.Network": "2025-07-01",
-    "Microsoft.Network/privateDnsZones": "2024-06-01",
-    "Microsoft.ContainerRegistry": "2025-11-01",
-    "Microsoft.DocumentDB": "2026-03-15",
-    "Microsoft.CognitiveServices": "2025-09-01",
-    "Microsoft.Storage": "2026-04-01",
-    "Microsoft.DBforPostgreSQL": "2025-08-01",
-    "Microsoft.ManagedIdentity": "2024-11-30",
-    "Microsoft.Authorization": "2022-04-01",
-    "Microsoft.KeyVault": "2026-02-01",
-    "Microsoft.OperationalInsights": "2025-07-01",
-    "Microsoft.ContainerInstance": "2023-05-01",
-    "Microsoft.MachineLearningServices": "2025-12-01",
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,8 @@ class Call:
 
     def above(self, segments: int) -> Resource:
         """The resource whose id is the path without its last segments. Raises ArmError 404."""
-        return self.world.existing("/".join(self.request.path.rstrip("/").split("/")[:-segments]))
+        parts = self.request.path.rstrip("/").split("/")
+        return self.world.existing("/".join(parts[: len(parts) - segments]))
 
 
 class Kind:
