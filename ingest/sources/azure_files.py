@@ -39,7 +39,7 @@ from ingest.sources.listing import (
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 
 if TYPE_CHECKING:
-    from azure.storage.fileshare import FileProperties, ShareClient, ShareFileClient
+    from azure.storage.fileshare import ShareClient, ShareFileClient, StorageStreamDownloader
 
 #: Files that one process reads at the same time: a request waits some milliseconds for the network.
 READ_AT_ONCE: Final = 16
@@ -98,10 +98,14 @@ class AzureFilesSource:
     def read(self, file: SourceFile, *, limit: int) -> Content:
         client = self._share.get_file_client(self._place(file.location))
         try:
-            content, properties = _download(client, limit)
+            download = _download(client, limit)
+            content = download.readall()
         except azure_errors() as error:
             raise _rejected(file.path, explained(error, f"reading {self.name}")) from error
-        return Content(content=content, size=properties.size, mtime_ns=mark_of(bare(properties.etag)))
+        # "bytes 0-9/809": the package calls the length of the range the size.
+        whole = (download.properties.content_range or "").rpartition("/")[2]
+        mark = mark_of(bare(download.properties.etag))
+        return Content(content=content, size=int(whole) if whole else len(content), mtime_ns=mark)
 
     def require(self) -> None:
         """Raises TransientError when the share as a whole does not answer now."""
@@ -148,16 +152,15 @@ class AzureFilesSource:
         return "/".join(part for part in (self.address.path, location.decode()) if part)
 
 
-def _download(client: ShareFileClient, limit: int) -> tuple[bytes, FileProperties]:
+def _download(client: ShareFileClient, limit: int) -> StorageStreamDownloader:
     from azure.core.exceptions import HttpResponseError
 
     try:
-        download = client.download_file(offset=0, length=limit, max_concurrency=1)
+        return client.download_file(offset=0, length=limit, max_concurrency=1)
     except HttpResponseError as error:
         if error.status_code != 416:
             raise
-        download = client.download_file(max_concurrency=1)  # an empty file has no range that could be asked for
-    return download.readall(), download.properties
+        return client.download_file(max_concurrency=1)  # an empty file has no range that could be asked for
 
 
 def mark_of(etag: str) -> int:

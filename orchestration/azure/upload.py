@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from ingest.azure_share import Entry, ShareAccess, azure_errors, entries, explained, open_share
 from orchestration.azure.upload_book import BOOK, UploadBook
 from orchestration.azure.upload_file import read, send, takes_content
-from orchestration.azure.upload_plan import LocalFile, NotUploaded, Plan, planned
+from orchestration.azure.upload_plan import LocalFile, Plan, planned
 from personas.errors import NotFoundError, TransientError
 
 if TYPE_CHECKING:
@@ -34,6 +35,27 @@ AT_ONCE: Final = 32
 PROBE: Final = f"{BOOK}/.probe"
 #: Azure's answers that speak of one file, not of the share: the others go on.
 OF_ONE_FILE: Final = frozenset({400, 409, 412, 413, 416})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """Where to: a share of an account, below a path in it.
+
+    account_url: as the account's `primaryEndpoints.file` says. key: of the account; "": whoever is signed in. account:
+    its name, where the URL does not begin with it. ca_bundle: a PEM file to trust in place of the system's.
+    """
+
+    account_url: str
+    share: str
+    below: str = ""
+    key: str = field(default="", repr=False)
+    ca_bundle: str = ""
+    account: str = ""
+
+    @property
+    def access(self) -> ShareAccess:
+        account = self.account or (urlsplit(self.account_url).hostname or "").partition(".")[0]
+        return ShareAccess(account=account, endpoint=self.account_url, key=self.key, authority_bundle=self.ca_bundle)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +72,12 @@ class UploadProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadSummary:
-    """What came of it: counts as in UploadProgress, what was not uploaded and why, and how long it took."""
+    """What came of it: counts as in UploadProgress; failed: path -> why this file is not there now."""
 
     files: int
     n_bytes: int
     skipped: int
-    not_uploaded: tuple[NotUploaded, ...]
+    failed: Mapping[str, str]
     seconds: float
 
 
@@ -63,15 +85,9 @@ ProgressCallback = Callable[[UploadProgress], None]
 
 
 def upload_folder(
-    folder: Path,
-    *,
-    access: ShareAccess,
-    share: str,
-    path: str = "",
-    progress: ProgressCallback | None = None,
-    at_once: int = AT_ONCE,
+    folder: Path, target: Upload, *, progress: ProgressCallback | None = None, at_once: int = AT_ONCE
 ) -> UploadSummary:
-    """Bring a folder into a share that is there, below `path`; run it again after a kill, at any moment.
+    """Bring a folder into a share that is there; run it again after a kill, at any moment.
 
     What the share has more than the folder stays. A file that cannot be read, or that Azure does not take, is reported
     and stops no other. progress: called after each file, by one thread at a time. Raises NotFoundError (no such folder
@@ -79,8 +95,8 @@ def upload_folder(
     """
     if not folder.is_dir():
         raise NotFoundError(f"{folder} is not a folder. Name the one that holds the training set.")
-    client = open_share(access, share, connections=at_once)
-    return _Upload(client, planned(folder), path.strip("/"), progress or (lambda moved: None), at_once).run()
+    client = open_share(target.access, target.share, connections=at_once)
+    return _Upload(client, planned(folder), target.below.strip("/"), progress or (lambda moved: None), at_once).run()
 
 
 @dataclass(slots=True, eq=False)
@@ -94,12 +110,12 @@ class _Upload:
     _moved: UploadProgress = field(default_factory=UploadProgress)
     _stop: threading.Event = field(default_factory=threading.Event)
     _in_one: bool = True
-    _not_uploaded: list[NotUploaded] = field(default_factory=list)
+    _failed: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> UploadSummary:
         began = time.monotonic()
         doing = f"the upload to the share {self.share.share_name}"
-        self._not_uploaded += self.plan.left_out
+        self._failed.update(self.plan.left_out)
         of_bytes = sum(file.size for file in self.plan.files)
         self._moved = UploadProgress(failed=len(self.plan.left_out), of_files=len(self.plan.files), of_bytes=of_bytes)
         try:
@@ -107,12 +123,11 @@ class _Upload:
         except azure_errors() as error:
             raise explained(error, doing) from error
         moved = self._moved
-        refused = tuple(sorted(self._not_uploaded, key=lambda each: each.path))
         return UploadSummary(
             files=moved.files,
             n_bytes=moved.n_bytes,
             skipped=moved.skipped,
-            not_uploaded=refused,
+            failed=dict(sorted(self._failed.items())),
             seconds=time.monotonic() - began,
         )
 
@@ -211,7 +226,7 @@ class _Upload:
 
     def _refuse(self, file: LocalFile, message: str) -> None:
         with self._lock:
-            self._not_uploaded.append(NotUploaded(path=file.path, message=message))
+            self._failed[file.path] = message
         self._count(failed=1)
 
     def _count(self, *, files: int = 0, n_bytes: int = 0, skipped: int = 0, failed: int = 0) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ingest.azure_share import bare
 
@@ -47,7 +47,7 @@ def send(client: ShareFileClient, content: Content, md5: bytes, *, at_once: bool
     complete = ContentSettings(content_type="application/octet-stream", content_md5=bytearray(md5))
     if content.whole is not None and (at_once or not content.whole):
         # The MD5 twice: as the file's property, and for the service to refuse a body that arrives otherwise.
-        whole = {"data": content.whole, "content_md5": bytearray(md5)} if content.whole else {}
+        whole: dict[str, Any] = {"data": content.whole, "content_md5": bytearray(md5)} if content.whole else {}
         return bare(client.create_file(content.size, content_settings=complete, **whole)["etag"])
     client.create_file(content.size)
     with content.place.open("rb") as opened:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,21 +24,13 @@ class LocalFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotUploaded:
-    """A file that is not in the share now, and what to do."""
-
-    path: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Files by path, the folders they lie in, and what cannot be uploaded."""
+    """Files by path, the folders they lie in, and why what cannot be uploaded cannot, by path."""
 
     files: tuple[LocalFile, ...]
     folders: tuple[str, ...]
     folders_lower: frozenset[str]
-    left_out: tuple[NotUploaded, ...]
+    left_out: Mapping[str, str]
 
 
 def planned(folder: Path) -> Plan:
@@ -47,12 +39,12 @@ def planned(folder: Path) -> Plan:
     Two names that differ in case only are one in a share: the second is left out, and told.
     """
     files: list[LocalFile] = []
-    left_out: list[NotUploaded] = []
+    left_out: dict[str, str] = {}
     seen: dict[str, str] = {}
     for path, entry in _walk(folder, left_out):
         message = _why_not(path, entry, seen)
         if message:
-            left_out.append(NotUploaded(path=_shown(path), message=message))
+            left_out[_shown(path)] = message
         else:
             seen[path.lower()] = path
             files.append(LocalFile(path=path, place=Path(entry.path), size=entry.stat().st_size))
@@ -61,11 +53,11 @@ def planned(folder: Path) -> Plan:
         files=tuple(files),
         folders=tuple(sorted(folders)),
         folders_lower=frozenset(each.lower() for each in folders),
-        left_out=tuple(left_out),
+        left_out=left_out,
     )
 
 
-def _walk(folder: Path, left_out: list[NotUploaded]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def _walk(folder: Path, left_out: dict[str, str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Everything but folders, by path; links are not followed."""
     waiting = [("", str(folder))]
     while waiting:
@@ -74,7 +66,7 @@ def _walk(folder: Path, left_out: list[NotUploaded]) -> Iterator[tuple[str, os.D
             with os.scandir(place) as scanned:
                 listed = sorted(scanned, key=lambda each: each.name)
         except OSError as error:
-            left_out.append(NotUploaded(path=_shown(path), message=f"The folder cannot be read ({error.strerror})."))
+            left_out[_shown(path)] = f"The folder cannot be read ({error.strerror})."
             continue
         for entry in listed:
             below = f"{path}/{entry.name}".strip("/")

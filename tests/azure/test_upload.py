@@ -12,11 +12,12 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ingest.azure_share import AzureFilesError, ShareAccess
-from orchestration.azure.upload import UploadProgress, UploadSummary, upload_folder
+from orchestration.azure.upload import Upload, UploadProgress, UploadSummary, upload_folder
 from orchestration.azure.upload_book import BOOK
 from orchestration.azure.upload_file import MOST_A_REQUEST
 from personas.errors import NotFoundError, TransientError
@@ -42,8 +43,19 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "set"
 
 
-def up(folder: Path, access: ShareAccess, **options: object) -> UploadSummary:
-    return upload_folder(folder, access=access, share="faces", path="training", **options)  # type: ignore[arg-type]
+def to(access: ShareAccess, share: str = "faces") -> Upload:
+    return Upload(
+        account_url=access.endpoint,
+        account=access.account,
+        share=share,
+        below="training",
+        key=access.key,
+        ca_bundle=access.authority_bundle,
+    )
+
+
+def up(folder: Path, access: ShareAccess, **options: Any) -> UploadSummary:
+    return upload_folder(folder, to(access), **options)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -61,7 +73,7 @@ def test_all_is_there_once_and_the_second_time_nothing_is_sent(
     seen: list[UploadProgress] = []
     first = up(folder, access, progress=seen.append)
     assert contents(mounted(files)) == contents(folder)
-    assert (first.files, first.skipped, first.not_uploaded) == (N_FILES + 2, 0, ())
+    assert (first.files, first.skipped, first.failed) == (N_FILES + 2, 0, {})
     assert first.n_bytes == sum(map(len, contents(folder).values()))
     assert [each.files for each in seen] == list(range(1, N_FILES + 3))
     assert (seen[-1].of_files, seen[-1].of_bytes) == (first.files, first.n_bytes)
@@ -141,8 +153,7 @@ def test_what_cannot_be_uploaded_is_told_and_stops_nothing(
 
     monkeypatch.setattr(Path, "open", unreadable)
     files.faults.add("SharingViolation", path="003.jpg")
-    summary = up(folder, access)
-    told = {each.path: each.message for each in summary.not_uploaded}
+    told = up(folder, access).failed
     assert set(told) == {"link.jpg", "what?.jpg", "empty.json", "\\xff.jpg", "0/0/000.jpg", "0/1/003.jpg"}
     assert "Permission denied" in told["0/0/000.jpg"]
     assert "SharingViolation" in told["0/1/003.jpg"]
@@ -178,7 +189,7 @@ def test_a_service_that_stays_away_ends_it_with_what_to_do(
 
 def test_neither_share_nor_folder_there_is_said_so(folder: Path, access: ShareAccess) -> None:
     with pytest.raises(NotFoundError, match="ShareNotFound"):
-        upload_folder(folder, access=access, share="nowhere")
+        upload_folder(folder, to(access, share="nowhere"))
     with pytest.raises(NotFoundError, match="not a folder"):
         up(folder / "nowhere", access)
 
@@ -192,7 +203,7 @@ def test_the_key_is_in_no_message_and_no_log(
     with pytest.raises(AzureFilesError, match="AZURE_STORAGE_KEY") as caught:
         up(folder, wrong)
     up(folder, access)
-    said = f"{caplog.text} {caught.value} {access!r}"
+    said = f"{caplog.text} {caught.value} {access!r} {to(access)!r}"
     assert "training" in said
     assert access.key not in said
     assert wrong.key not in said
@@ -201,11 +212,10 @@ def test_the_key_is_in_no_message_and_no_log(
 UPLOAD = """
 import sys
 from pathlib import Path
-from ingest.azure_share import ShareAccess
-from orchestration.azure.upload import upload_folder
+from orchestration.azure.upload import Upload, upload_folder
 account, endpoint, key, bundle = sys.stdin.read().split()
-access = ShareAccess(account=account, endpoint=endpoint, key=key, authority_bundle=bundle)
-upload_folder(Path(sys.argv[1]), access=access, share="faces", path="training")
+to = Upload(account_url=endpoint, account=account, share="faces", below="training", key=key, ca_bundle=bundle)
+upload_folder(Path(sys.argv[1]), to)
 """
 
 

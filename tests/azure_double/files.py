@@ -69,6 +69,7 @@ class FilesDouble:
         self.faults = FileFaults()
         self.requests: list[Called] = []
         self.bundle = authority.bundle
+        self._keys = {account: {key}}
         self._aside = folder / ".aside"
         self._aside.mkdir(parents=True, exist_ok=True)
         self._kept: dict[tuple[str, str], Kept] = {}  #: by share and path in lower case
@@ -98,6 +99,11 @@ class FilesDouble:
         place.mkdir(exist_ok=True)
         return place
 
+    def let_in(self, account: str, key: str) -> None:
+        """Another name and key that are let in: those that a double of Azure Resource Manager gave away."""
+        with self._lock:
+            self._keys.setdefault(account, set()).add(key)
+
     def counted(self, what: str) -> int:
         """How often an operation was asked for, such as "create file" or "list"."""
         with self._lock:
@@ -117,7 +123,7 @@ class FilesDouble:
         try:
             if fault is not None and fault != "drop_after":
                 raise RefusedError.of(fault)
-            require_signature(request, account=self.account, key=self.key, token=self.token)
+            require_signature(request, keys=self._keys, token=self.token)
             answer = self._operation(called)(called)
         except RefusedError as refused:
             return refused.answer()

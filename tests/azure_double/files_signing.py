@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from tests.azure_double.files_requests import RefusedError
@@ -19,8 +20,8 @@ _SIGNED = (
 )
 
 
-def require_signature(request: Request, *, account: str, key: str, token: str | None) -> None:
-    """Raises RefusedError."""
+def require_signature(request: Request, *, keys: Mapping[str, Collection[str]], token: str | None) -> None:
+    """keys: of each account. Raises RefusedError."""
     said = request.headers.get("authorization", "")
     if token is not None and said == f"Bearer {token}":
         if request.headers.get("x-ms-file-request-intent") != "backup":
@@ -28,7 +29,8 @@ def require_signature(request: Request, *, account: str, key: str, token: str | 
         return
     if said.startswith("Bearer "):
         raise RefusedError(401, "InvalidAuthenticationInfo", "Server failed to authenticate the request.")
-    if not hmac.compare_digest(said, f"SharedKey {account}:{signature(request, account=account, key=key)}"):
+    account, _, signed = said.removeprefix("SharedKey ").partition(":")
+    if not any(signed == signature(request, account=account, key=key) for key in keys.get(account, ())):
         raise RefusedError.of("AuthenticationFailed")
 
 

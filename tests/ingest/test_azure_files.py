@@ -255,7 +255,7 @@ def test_the_command_takes_a_share(
     with pytest.raises(SystemExit) as ended:
         call_command("ingest", ADDRESS, "--workers", "0")
     assert ended.value.code == 3
-    assert f"14 pictures in {ADDRESS}" in capsys.readouterr().out
+    assert f"12 pictures in {ADDRESS}" in capsys.readouterr().out
 
 
 def test_addresses_are_told_as_they_are_compared() -> None:
