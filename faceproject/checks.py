@@ -13,6 +13,8 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from faceproject.logs import FORMATTERS
+from ingest.allowed_folders import allowed_shares
+from ingest.azure_share import AzureFilesError
 from ingest.web.networks import Networks
 
 STORES = ("sql", "cassandra")
@@ -191,6 +193,17 @@ def check_crawler(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
             Error("CRAWLER_TIMEOUT_SECONDS or CRAWLER_DELAY_SECONDS is no time.", hint=hint, id="faceproject.E014")
         )
     return found
+
+
+@register()
+def check_ingest_folders(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Shares among the folders that may be read are addresses of shares."""
+    try:
+        allowed_shares()
+    except AzureFilesError as error:
+        hint = "Mend it in INGEST_FOLDERS, or take it out."
+        return [Error(f"INGEST_FOLDERS cannot be read: {error}", hint=hint, id="faceproject.E019")]
+    return []
 
 
 @register()

@@ -146,8 +146,8 @@ INGEST_SHARE_PICTURES = env.int("INGEST_SHARE_PICTURES", default=500)  # of a qu
 # Extraction processes of one ingest-worker; 0: one a core. Served, workers are added instead.
 INGEST_PROCESSES = env.int("INGEST_PROCESSES", default=0 if EMBEDDED else 1)
 
-# Folders of the server that the web page may have taken in, with what lies below. Embedded, whoever signs in has
-# started the process, and may read what it may.
+# Folders of the server, and shares (azurefiles://…), that the web page may have taken in, with what lies below.
+# Embedded, whoever signs in has started the process, and may read what it may.
 INGEST_FOLDERS = env.list("INGEST_FOLDERS", default=["/"] if EMBEDDED else [])
 
 # ---- crawler ---------------------------------------------------------------------------------------------------------
@@ -346,10 +346,18 @@ CELERY_WORKER_SEND_TASK_EVENTS = CELERY_TASK_SEND_SENT_EVENT = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 
+# ---- shares of Azure Files as sources: azurefiles://account/share/path -----------------------------------------------
+AZURE_STORAGE_ENDPOINT = env.str("AZURE_STORAGE_ENDPOINT", default="")  # default: the public cloud's, by the account
+AZURE_STORAGE_KEY = env.str("AZURE_STORAGE_KEY", default="")  # neither key nor token: whoever is signed in
+AZURE_STATIC_TOKEN = env.str("AZURE_STATIC_TOKEN", default="")
+AZURE_CA_BUNDLE = env.str("AZURE_CA_BUNDLE", default="")  # PEM file to trust in place of the system's
+
 # ---- roles -----------------------------------------------------------------------------------------------------------
 PROBE_PORT = env.int("PROBE_PORT", default=0)  # /healthz, /readyz and /metrics of each role, without sign-in; 0: none
 PROBE_HOST = env.str("PROBE_HOST", default="127.0.0.1")
-INIT_SOURCE = env.str("INIT_SOURCE", default="")  # folder of pictures that `manage.py role init` takes in and learns
+INIT_SOURCE = env.str(
+    "INIT_SOURCE", default=""
+)  # pictures that `manage.py role init` takes in and learns: a folder or share
 
 # ---- logs: never image bytes, vectors, names of people or keys -------------------------------------------------------
 LOG_FORMAT = env.str("LOG_FORMAT", default="") or format_of(env.ENVIRON)  # "line", or "json": one object a line

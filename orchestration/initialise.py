@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Final
 
 from django.conf import settings
@@ -126,7 +125,7 @@ def _entered(stack: ExitStack, ending: threading.Event) -> bool:
 
 
 def _ingest() -> None:
-    summary = ingest_folder(source=Path(settings.INIT_SOURCE), workers=None, actor="init", progress=False)
+    summary = ingest_folder(source=settings.INIT_SOURCE, workers=None, actor="init", progress=False)
     counts = {name: summary[name] for name in ("pictures", "new", "known", "faces", "labels")}
     logger.info("pictures taken in", extra={**counts, "rejected": len(summary["rejected"])})
 

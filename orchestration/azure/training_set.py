@@ -83,6 +83,7 @@ class TrainingSet:
         from orchestration.azure.upload import Upload
 
         return Upload(
+            account=str(run.facts.of("storage", "name")),
             account_url=str(run.facts.of("storage", "properties", "primaryEndpoints", "file")),
             share=SHARE,
             below=BELOW,

@@ -30,6 +30,13 @@ def test_embedded_mode_needs_no_collected_files(settings, tmp_path):
     assert checks.check_collected(None) == []
 
 
+def test_a_share_that_is_no_address_is_named(settings):
+    settings.INGEST_FOLDERS = ["/mnt", "azurefiles://account/share", "azurefiles://account"]
+    assert ids(checks.check_ingest_folders(None)) == ["faceproject.E019"]
+    settings.INGEST_FOLDERS.pop()
+    assert checks.check_ingest_folders(None) == []
+
+
 def test_time_limits_that_are_none_are_named(settings):
     settings.TASK_LIMIT_SECONDS = {"ingest": 0.0, "training": 7200.0}
     settings.STOP_GRACE_SECONDS = -1.0
