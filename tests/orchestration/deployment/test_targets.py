@@ -1,4 +1,4 @@
-"""Deploying to Compose and Kubernetes. The programs that it calls are ones that only write down what they were asked."""
+"""Deploying to Compose and Kubernetes; the programs that it calls only write down what they were asked."""
 
 from __future__ import annotations
 
