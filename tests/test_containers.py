@@ -204,6 +204,12 @@ def test_azure_s_detector_is_asked_by_whom_a_network_leads_outside():
             assert service["environment"]["AZURE_FACE_KEY_FILE"] == "/run/secrets/face-key"
 
 
+def test_the_image_is_built_on_the_base_that_is_given():
+    built = services(image={"base": "registry.example.org/debian:12"})["init"]["build"]
+    assert built["args"] == {"BASE_IMAGE": "registry.example.org/debian:12"}
+    assert "ARG BASE_IMAGE=" in (DOCKER / built["dockerfile"].removeprefix("docker/")).read_text()
+
+
 def test_an_image_that_is_given_is_not_built_and_a_scale_is_kept():
     found = services(image="registry.example.org/faces:1", scale={"ingest": 3})
     assert found["web"]["image"] == "registry.example.org/faces:1"

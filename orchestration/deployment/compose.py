@@ -111,7 +111,8 @@ def _services(
     if role.name == "init":
         service["restart"] = "no"
         if not description.image.product:
-            service["build"] = {"context": str(checkout), "dockerfile": "docker/Dockerfile"}
+            base = {"BASE_IMAGE": description.image.base}
+            service["build"] = {"context": str(checkout), "dockerfile": "docker/Dockerfile", "args": base}
         if description.data:
             service["volumes"].append(f"{checkout / description.data}:{TRAINING}:ro")
     if role.count > 1:

@@ -112,7 +112,7 @@ def test_podman_compose_serves_where_docker_has_no_compose(machine: Machine, con
 
 @pytest.mark.parametrize(("target", "more"), [("compose", {}), ("kubernetes", {"overlay": "minikube"})])
 def test_without_the_program_it_says_what_to_install(machine: Machine, config: Path, target: str, more: dict[str, str]):
-    with pytest.raises(CommandError, match="is not here. Install"):
+    with pytest.raises(CommandError, match=r"is not here\. Install"):
         deploy(target, config, **more)
     assert not (config.parent / "deployed").exists()
 
