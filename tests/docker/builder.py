@@ -113,14 +113,11 @@ class Builder:
         """A container of the image."""
         return self.do("from", "--pull-never", IMAGE)
 
-    def run_command(
-        self, container: str, command: Sequence[str], environment: Mapping[str, str], folders: Mapping[Path, str]
-    ) -> list[str]:
-        """What runs a command in a container, as the image's user. folders: of this machine, and where they appear."""
+    def run_command(self, container: str, command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+        """What runs a command in a container, as the image's user. Its volumes last from one command to the next."""
         variables = (word for name, value in environment.items() for word in ("--env", f"{name}={value}"))
-        volumes = (word for source, place in folders.items() for word in ("--volume", f"{source}:{place}"))
         running = [*self._command(self._driver), "run", "--isolation=chroot", "--network=host"]
-        return [*running, *variables, *volumes, container, "--", *command]
+        return [*running, *variables, container, "--", *command]
 
     def configuration(self) -> dict[str, Any]:
         """What the image says of itself (Docker's format)."""

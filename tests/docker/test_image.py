@@ -32,10 +32,10 @@ PIN = re.compile(r"(?m)^([A-Za-z0-9][\w.-]*)(?:\[\w+\])?==(\S+)")
 
 
 class Containers:
-    """The image, and an installation on SQLite that its roles share: /state is a folder of this machine."""
+    """A container of the image; its volume /state has an installation on SQLite, which the roles share."""
 
-    def __init__(self, builder: Builder, state: Path, redis: RedisServer) -> None:
-        self.builder, self.state = builder, state
+    def __init__(self, builder: Builder, redis: RedisServer) -> None:
+        self.builder = builder
         self.container = builder.container()
         self.environment = {
             "SECRET_KEY": "of-the-tests-" + "x" * 50,
@@ -52,8 +52,7 @@ class Containers:
 
     def shell(self, *words: str, **environment: str) -> list[str]:
         """Any program of the image."""
-        told = self.environment | environment
-        return self.builder.run_command(self.container, words, told, {self.state: "/state"})
+        return self.builder.run_command(self.container, words, self.environment | environment)
 
     def says(self, *words: str) -> str:
         """What a program of the image prints."""
@@ -76,16 +75,9 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
 
 
 @pytest.fixture(scope="module")
-def containers(
-    builder: Builder, tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer
-) -> Iterator[Containers]:
+def containers(builder: Builder, redis_server: RedisServer) -> Containers:
     """With the installation prepared by the role init, from the sample data in the image."""
-    state = tmp_path_factory.mktemp("state")
-    for folder in (state, *state.parents):  # pytest's folders are closed to others than their owner
-        if folder.name.startswith("pytest-") or folder == state:
-            folder.chmod(0o755)
-    state.chmod(0o777)
-    made = Containers(builder, state, redis_server)
+    made = Containers(builder, redis_server)
     prepared = subprocess.run(
         made.command("init", INIT_SOURCE="/app/sample_data", PROBE_PORT=str(free_port())),
         capture_output=True,
@@ -95,7 +87,7 @@ def containers(
     )
     assert prepared.returncode == 0, (prepared.stdout + prepared.stderr)[-4000:]
     assert "the installation is ready" in prepared.stdout + prepared.stderr
-    yield made
+    return made
 
 
 def answer(port: int, path: str) -> int:
@@ -131,8 +123,7 @@ def test_a_role_of_the_image_gets_ready(containers: Containers, tmp_path: Path, 
 
 
 def test_init_prepared_as_the_image_s_own_user(containers: Containers) -> None:
-    database = containers.state / "faceproject.sqlite3"
-    assert database.stat().st_uid == USER
+    assert containers.says("stat", "--format=%u", "/state/faceproject.sqlite3").strip() == str(USER)
     assert containers.says("id", "-u").strip() == str(USER)
 
 
