@@ -1,4 +1,7 @@
-"""Which state of which file uploads have completed, by ETag, with its MD5; in pages that are files of the share and are never rewritten."""
+"""Which state of which file uploads have completed, by ETag, with its MD5.
+
+Its pages are files of the share and are never rewritten.
+"""
 
 from __future__ import annotations
 
