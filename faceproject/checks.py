@@ -19,13 +19,17 @@ from ingest.web.networks import Networks
 
 STORES = ("sql", "cassandra")
 FLAVOURS = ("cassandra", "cosmos")
-DETECTORS = ("embedded",)
+DETECTORS = ("embedded", "azure")
+FALLBACKS = ("", "embedded")
+TIERS = ("S0", "F0")
 RUNTIMES = ("onnxruntime", "openvino")
+USERS = ("database", "postgresql", "bootstrap")
 CHOICES = (
     ("STATE_STORE", STORES, "faceproject.E001"),
     ("FACE_DETECTOR", DETECTORS, "faceproject.E002"),
     ("FACE_RUNTIME", RUNTIMES, "faceproject.E003"),
     ("LOG_FORMAT", tuple(FORMATTERS), "faceproject.E007"),
+    ("USERS", USERS, "faceproject.E021"),
 )
 
 #: How a User-Agent begins (RFC 9110, 10.1.5), and what robots.txt may call the crawler (RFC 9309, 2.2.1).
@@ -67,11 +71,82 @@ def check_cassandra(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
 
 
 @register()
+def check_users(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Users are in one place, and it is named. That the web has its ADMIN_PASSWORD, the web looks at itself."""
+    found: list[CheckMessage] = []
+    if settings.USERS == "postgresql" and settings.DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+        hint = "Set DATABASE_URL (or DATABASE_URL_FILE) to postgres://user:password@host/name."
+        found.append(Error("USERS=postgresql, but DATABASE_URL names no PostgreSQL.", hint=hint, id="faceproject.E022"))
+    if settings.USERS != "bootstrap":
+        return found
+    if settings.DATABASE_URL_IS_GIVEN:
+        hint = "Unset DATABASE_URL, or unset USERS to keep users in that database."
+        found.append(
+            Error("USERS=bootstrap shares no database, and DATABASE_URL names one.", hint=hint, id="faceproject.E023")
+        )
+    if settings.STATE_STORE != "cassandra":
+        hint = "Set STATE_STORE=cassandra, or USERS=database."
+        found.append(
+            Error(
+                "USERS=bootstrap has no database for what is known of pictures and people.",
+                hint=hint,
+                id="faceproject.E024",
+            )
+        )
+    return found
+
+
+@register(Tags.security, deploy=True)
+def check_administrator(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Without its password the one administrator of USERS=bootstrap cannot be."""
+    if settings.USERS == "bootstrap" and not settings.ADMIN_PASSWORD:
+        return [
+            checks.Warning(
+                "USERS=bootstrap, but ADMIN_PASSWORD is not set: the web does not start without it.",
+                hint="Set ADMIN_PASSWORD (or ADMIN_PASSWORD_FILE) where the web runs.",
+                id="faceproject.W003",
+            )
+        ]
+    return []
+
+
+@register()
 def check_runtime(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     if settings.FACE_RUNTIME == "openvino" and importlib.util.find_spec("openvino") is None:
         hint = "Run `pip install -r requirements-openvino.txt`, or unset FACE_RUNTIME."
         return [Error("FACE_RUNTIME=openvino, but OpenVINO is not installed.", hint=hint, id="faceproject.E004")]
     return []
+
+
+@register()
+def check_azure_face(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Azure Face needs a client, an address and a key, and the key travels by TLS only."""
+    if settings.FACE_DETECTOR != "azure":
+        return []
+    found: list[CheckMessage] = []
+
+    def say(check_id: str, what: str, hint: str) -> None:
+        found.append(Error(what, hint=hint, id=f"faceproject.{check_id}"))
+
+    if importlib.util.find_spec("msrest") is None:
+        hint = "Run `pip install -r requirements-azure.txt`, or unset FACE_DETECTOR."
+        say("E015", "FACE_DETECTOR=azure, but its client is not installed.", hint)
+    if not settings.AZURE_FACE_ENDPOINT.startswith("https://"):
+        hint = "Set it to the endpoint of the Face resource, such as https://NAME.cognitiveservices.azure.com/."
+        say("E016", f"AZURE_FACE_ENDPOINT={settings.AZURE_FACE_ENDPOINT!r} is no https address.", hint)
+    if not settings.AZURE_FACE_KEY.strip():
+        hint = "Set AZURE_FACE_KEY or AZURE_FACE_KEY_FILE to a key of the Face resource."
+        say("E017", "FACE_DETECTOR=azure, but AZURE_FACE_KEY is not set.", hint)
+    if settings.AZURE_FACE_TIER not in TIERS:
+        hint = f"Set it to the tier of the Face resource: {' or '.join(TIERS)}."
+        say("E018", f"AZURE_FACE_TIER={settings.AZURE_FACE_TIER!r} is not known.", hint)
+    if settings.FACE_DETECTOR_FALLBACK not in FALLBACKS:
+        hint = "Set it to embedded, or unset it: then work stops where the service is not approved."
+        say("E019", f"FACE_DETECTOR_FALLBACK={settings.FACE_DETECTOR_FALLBACK!r} is not known.", hint)
+    if settings.AZURE_CA_BUNDLE and not Path(settings.AZURE_CA_BUNDLE).is_file():
+        hint = "Name a PEM file, or unset it."
+        say("E020", f"AZURE_CA_BUNDLE={settings.AZURE_CA_BUNDLE!r} is no file.", hint)
+    return found
 
 
 @register()

@@ -15,7 +15,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from faceproject.logs import FORMATTERS, format_of, tells_news
-from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim, own_secret
+from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, USERS_DATABASE, claim, own_secret
 from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options, redis_tls
 from personas.version import VERSION
 
@@ -59,11 +59,20 @@ STATE_STORE = env.str("STATE_STORE", default="sql")
 STORES = env.list("STORES", default=[STATE_STORE])  # both, to copy from one to the other
 STORE_BUCKETS = env.int("STORE_BUCKETS", default=64)  # taken when the store is created, then fixed
 
+# Where users are: "database" (DATABASE_URL, or a file), "postgresql" (DATABASE_URL, which must be given), or
+# "bootstrap" (one administrator, in a file of this container alone: personas/bootstrap.py).
+USERS = env.str("USERS", default="database")
+ADMIN_PASSWORD = env.str("ADMIN_PASSWORD", default="").strip("\r\n")  # a file may end its line
 _database_url = env.str("DATABASE_URL", default="")
+_file = DATABASE
+DATABASE_URL_IS_GIVEN = bool(_database_url)
+if USERS == "bootstrap":
+    _database_url, _file = "", USERS_DATABASE
+    SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 DATABASES = {
     "default": env.db_url_config(_database_url)
     if _database_url
-    else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(FACEPROJECT_HOME / DATABASE)}
+    else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(FACEPROJECT_HOME / _file)}
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     if DATABASES["default"]["NAME"] != ":memory:":  # a relative path is one below the state folder, wherever we start
@@ -110,18 +119,29 @@ if "cassandra" in STORES:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- extraction ------------------------------------------------------------------------------------------------------
-FACE_DETECTOR = env.str("FACE_DETECTOR", default="embedded")
-FACE_EXTRACTOR = env.str("FACE_EXTRACTOR", default="ingest.extraction.embedded")  # dotted path of a factory
+FACE_DETECTOR = env.str("FACE_DETECTOR", default="embedded")  # or "azure" (requirements-azure.txt)
+FACE_DETECTOR_FALLBACK = env.str("FACE_DETECTOR_FALLBACK", default="")  # "embedded": where Azure Face is not approved
+FACE_EXTRACTOR = env.str("FACE_EXTRACTOR", default=f"ingest.extraction.{FACE_DETECTOR}")  # dotted path of a factory
 FACE_RUNTIME = env.str("FACE_RUNTIME", default="onnxruntime")  # or "openvino" (requirements-openvino.txt)
 FACE_PRECISION = env.str("FACE_PRECISION", default="bf16")  # of OpenVINO: "bf16" (AVX-512 BF16 or AMX) or "f32"
 FACE_DETECTOR_WEIGHTS = env.str("FACE_DETECTOR_WEIGHTS", default="")
 FACE_DETECTOR_WEIGHTS_SHA256 = env.str("FACE_DETECTOR_WEIGHTS_SHA256", default="")
 FACE_EMBEDDER_WEIGHTS = env.str("FACE_EMBEDDER_WEIGHTS", default="")
 FACE_EMBEDDER_WEIGHTS_SHA256 = env.str("FACE_EMBEDDER_WEIGHTS_SHA256", default="")
+AZURE_FACE_ENDPOINT = env.str("AZURE_FACE_ENDPOINT", default="")  # of the Face resource: https://NAME.…/
+try:
+    AZURE_FACE_KEY = env.str("AZURE_FACE_KEY", default="")
+except OSError as _error:
+    raise SystemExit(
+        f"AZURE_FACE_KEY_FILE cannot be read ({_error}). Point it at a file that this user may read."
+    ) from None
+AZURE_FACE_TIER = env.str("AZURE_FACE_TIER", default="S0")  # "F0": 20 requests a minute, "S0": 10 a second
+AZURE_CA_BUNDLE = env.str("AZURE_CA_BUNDLE", default="")  # PEM file of the authorities that vouch for Azure's hosts
 MAX_IMAGE_PIXELS = env.int("MAX_IMAGE_PIXELS", default=120_000_000)
 MAX_IMAGE_BYTES = env.int("MAX_IMAGE_BYTES", default=100 * 2**20)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=2 * 2**30)  # in one form; scripts send it in smaller parts
 SAMPLE_DATA = BASE_DIR / "sample_data"  # what an empty installation offers to begin with
+DELETED_KEPT_DAYS = env.float("FACEPROJECT_DELETED_KEPT_DAYS", default=30)  # then deleted pictures are erased for good
 INGEST_SHARE_PICTURES = env.int("INGEST_SHARE_PICTURES", default=500)  # of a queued ingest, at most
 # Extraction processes of one ingest-worker; 0: one a core. Served, workers are added instead.
 INGEST_PROCESSES = env.int("INGEST_PROCESSES", default=0 if EMBEDDED else 1)
@@ -152,6 +172,25 @@ SCORER_MAX_PICTURES = env.int("SCORER_MAX_PICTURES", default=64)  # in one reque
 SCORER_MAX_EMBEDDINGS = env.int("SCORER_MAX_EMBEDDINGS", default=10_000)  # in one request
 SCORER_CONCURRENCY = env.int("SCORER_CONCURRENCY", default=8)  # requests worked on at once; others get 429
 SCORER_EXTRACTORS = env.int("SCORER_EXTRACTORS", default=0)  # pictures looked at at once; 0: one a core
+
+# ---- Azure Machine Learning: a version in use is rolled out to an online endpoint ------------------------------------
+AZUREML_ENDPOINT = env.str("AZUREML_ENDPOINT", default="")  # its name; empty: the scorer follows, nothing is rolled out
+AZUREML_WORKSPACE = env.str("AZUREML_WORKSPACE", default="")  # its id
+AZUREML_DATASTORE = env.str("AZUREML_DATASTORE", default="faceproject")  # of kind AzureFile, on the share of MEDIA_ROOT
+AZUREML_DATASTORE_PATH = env.str("AZUREML_DATASTORE_PATH", default="media")  # of MEDIA_ROOT, on that share
+AZUREML_IMAGE = env.str("AZUREML_IMAGE", default="")  # the product's image
+AZUREML_INSTANCE = env.str("AZUREML_INSTANCE", default="Standard_DS2_v2")  # size of a machine
+AZUREML_INSTANCES = env.int("AZUREML_INSTANCES", default=1)
+# As the endpoint's containers get it: the token, or Azure ML's reference to a secret in a vault.
+AZUREML_SCORER_TOKEN = env.str("AZUREML_SCORER_TOKEN", default="") or SCORER_TOKEN
+AZUREML_PROBE_SECONDS = env.float("AZUREML_PROBE_SECONDS", default=1.5)  # between two requests of a watch, which has 20
+AZURE_CLOUD = env.str("AZURE_CLOUD", default="public")  # or "government"
+AZURE_ENVIRONMENT = {  # for tests, proxies and sovereign clouds
+    name: env.str(name, default="")
+    for name in (
+        *("AZURE_ARM_ENDPOINT", "AZURE_ARM_SCOPE", "AZURE_CA_BUNDLE", "AZURE_STATIC_TOKEN", "AZURE_POLL_SECONDS"),
+    )
+}
 
 # ---- training --------------------------------------------------------------------------------------------------------
 RESCORE_SPLIT_FACES = env.int("RESCORE_SPLIT_FACES", default=200_000)  # from so many faces on, trainer-workers share
@@ -339,7 +378,7 @@ LOGGING: dict[str, Any] = {
     },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
-        "azure": {"level": "WARNING"},  # tells of every request
+        "azure": {"level": "WARNING"},  # the SDKs tell of every request
         "cassandra": {"level": "WARNING"},  # the driver tells of every host it finds
         "django.request": {"filters": ["news"]},
         "celery.worker.strategy": {"level": "WARNING"},

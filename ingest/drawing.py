@@ -20,11 +20,11 @@ from personas.entities import (
     NewFace,
     Verdict,
 )
-from personas.errors import FaceProjectError
+from personas.errors import FaceProjectError, NotFoundError
 from personas.matching import SAME_FACE_IOU
 from personas.projection import FACE_DRAWN
 from personas.selectors.faces import shown_image
-from personas.services.labelling import label_faces, said_of
+from personas.services.labelling import DELETED_ALREADY, label_faces, said_of
 from personas.store.base import Store
 
 #: The shortest side of a face that is worth an embedding, in pixels of the picture.
@@ -119,4 +119,7 @@ def _add(
     )
     drawn = ExtractedImage(image=replace(image, detector=HUMAN), embedder=extractors.tags.embedder, faces=(new,))
     saved = store.save_extracted([drawn], actor=actor, at=at, command_id=command_id)
-    return max(saved.faces[image.image_id], key=lambda face: face.box.iou(box))
+    face = max(saved.faces.get(image.image_id, ()), key=lambda face: face.box.iou(box), default=None)
+    if face is None or face.box.iou(box) < SAME_FACE_IOU:  # nothing is added to a picture that is deleted or erased
+        raise NotFoundError(DELETED_ALREADY)
+    return face

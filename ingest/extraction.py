@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 from ingest.vision import ExtractorConfig, FaceExtractor, build_extractor, tag
+from ingest.vision.azure_errors import LimitedAccessError
+from ingest.vision.azure_face import AT_ONCE, AzureFace, AzureFaceDetector
 from ingest.vision.weights import SFACE, YUNET, find_weights
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +28,25 @@ class ExtractorSpec:
         """Raises WeightsError and the other named errors of `ingest.vision`."""
         module, _, name = self.factory.rpartition(".")
         return cast(FaceExtractor, getattr(import_module(module), name)(self.config))
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a picture may wait for a detector elsewhere, beside the time its extraction takes."""
+        return self.config.azure.patience if self.config.azure else 0.0
+
+    def impatient(self, seconds: float) -> ExtractorSpec:
+        """The same for a page that somebody waits for."""
+        azure = self.config.azure
+        return (
+            self
+            if azure is None
+            else replace(self, config=replace(self.config, azure=replace(azure, patience=seconds)))
+        )
+
+    @property
+    def pictures_under_way(self) -> int:
+        """Pictures that the detector looks at side by side."""
+        return AT_ONCE[self.config.azure.tier] if self.config.azure else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +70,23 @@ def embedded(config: ExtractorConfig) -> FaceExtractor:
     return build_extractor(config)
 
 
+def azure(config: ExtractorConfig) -> FaceExtractor:
+    """Azure Face, and SFace on this machine.
+
+    With a fallback the service is asked once whether it is ours to use: all pictures of a process have one detector.
+    Raises RuntimeUnavailableError, and with a fallback what `AzureFaceDetector.detect` raises.
+    """
+    assert config.azure is not None
+    detector = AzureFaceDetector(config.azure)
+    if config.azure.fallback:
+        try:
+            detector.require_access()
+        except LimitedAccessError as error:
+            logger.warning("The embedded detector finds the faces instead. %s", error)
+            return build_extractor(config)
+    return build_extractor(config, detector=detector)
+
+
 @cache
 def extractor_of_process(spec: ExtractorSpec) -> FaceExtractor:
     """Built once a process, for work without a pool."""
@@ -66,9 +107,27 @@ def extractor_spec() -> ExtractorSpec:
         runtime=settings.FACE_RUNTIME,
         precision=settings.FACE_PRECISION,
         max_pixels=settings.MAX_IMAGE_PIXELS,
+        azure=_azure_face() if settings.FACE_DETECTOR == "azure" else None,
         **weights,
     )
     return ExtractorSpec(config=config, factory=settings.FACE_EXTRACTOR)
+
+
+def _azure_face() -> AzureFace:
+    from django.conf import settings
+
+    redis_url = settings.CELERY_BROKER_URL if "redis" in settings.CELERY_BROKER_URL.partition(":")[0] else ""
+    return AzureFace(
+        endpoint=settings.AZURE_FACE_ENDPOINT,
+        key=settings.AZURE_FACE_KEY,
+        rate_folder=Path(settings.CACHE_ROOT),
+        tier=settings.AZURE_FACE_TIER,
+        fallback=settings.FACE_DETECTOR_FALLBACK == "embedded",
+        ca_bundle=settings.AZURE_CA_BUNDLE,
+        redis_url=redis_url,
+        redis_ca=getattr(settings, "CELERY_BROKER_USE_SSL", {}).get("ssl_ca_certs", ""),
+        key_prefix=settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("global_keyprefix", "faceproject:"),
+    )
 
 
 @cache

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 
 from ingest.extraction import ExtractorSpec, ExtractorTags, extractor_spec
 from ingest.vision import Extraction, FaceExtractor, PictureError
-from personas.errors import TransientError
+from personas.errors import FaceProjectError, TransientError
 
 logger = logging.getLogger(__name__)
 
-#: How long a page waits for the extractor of its web process, in seconds.
+#: How long a page waits for the extractor of its web process, and for a detector elsewhere, in seconds.
 WAIT_SECONDS = 20.0
 
 
@@ -55,7 +55,10 @@ class ExtractorPool:
     def extract_many(
         self, contents: Sequence[bytes], *, seconds: float | None = None
     ) -> list[Extraction | PictureError]:
-        """One outcome a picture, in order; waits for an extractor that is free. Raises ExtractorsBusyError."""
+        """One outcome a picture, in order; waits for an extractor that is free.
+
+        Raises ExtractorsBusyError, and FaceProjectError where a detector elsewhere is away or refuses us.
+        """
         if not contents:
             return []
         with self.borrowed(seconds=seconds) as extractor:
@@ -65,6 +68,8 @@ class ExtractorPool:
 def _outcomes(extractor: FaceExtractor, contents: Sequence[bytes]) -> list[Extraction | PictureError]:
     try:
         return extractor.extract_many(contents)
+    except FaceProjectError:  # of a detector elsewhere: no picture is to blame
+        raise
     except Exception as error:  # one of them is to blame, and has the same trouble alone
         if len(contents) > 1:
             return [_outcomes(extractor, [content])[0] for content in contents]
@@ -82,7 +87,7 @@ def web_extractors() -> ExtractorPool:
 
     Raises WeightsError, RuntimeUnavailableError.
     """
-    spec = extractor_spec()
+    spec = extractor_spec().impatient(WAIT_SECONDS)
     with _lock:
         if spec not in _of_web:
             _of_web[spec] = ExtractorPool(spec, size=1)

@@ -29,7 +29,8 @@ from ingest.rejections import (
 from ingest.sidecar import Sidecar, parse_sidecar
 from personas.entities import LABELS, STRANGER, Face, FaceKey, Image, Label, NewEvent, Truth, Verdict
 from personas.errors import AmbiguousError, NotFoundError
-from personas.services.labelling import as_said, labelling_events
+from personas.projection import as_said
+from personas.services.labelling import labelling_events
 from personas.services.personas import add_persona, persona_id_of_name
 from personas.store.base import Store
 from personas.which_face import face_meant

@@ -18,15 +18,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ingest.detector_pause import note_pause
 from ingest.known_paths import Known
 from ingest.labels import Applied, Spoken, apply_sidecars, category_of
 from ingest.pool import Finished, LookedAt, Pool
-from ingest.rejections import CRASHED_EXTRACTION, RejectedError, Rejection
+from ingest.rejections import CRASHED_EXTRACTION, ERASED, RejectedError, Rejection
 from ingest.sources.base import Source, SourcePicture
 from ingest.summary import IngestSummary, ProgressCallback, Tally
-from ingest.worker import Extracted, Seen, read_sidecars
+from ingest.worker import Extracted, Paused, Seen, read_sidecars
 from personas import metrics
-from personas.entities import ExtractedImage, Face, Image, ImagePath, ImageStatus
+from personas.crops import originals
+from personas.entities import ErasedImage, ExtractedImage, Face, Image, ImagePath, ImageStatus
 from personas.patience import patiently
 from personas.store.base import Store
 
@@ -34,6 +36,8 @@ from personas.store.base import Store
 BATCH_PICTURES = 64
 #: … or its first one has waited this long, so that a slow source shows up soon and a kill loses little.
 BATCH_SECONDS = 0.5
+#: Where nothing is written for long, progress is told, and whoever hears it may stop the run.
+TELL_SECONDS = 2.0
 #: Pictures that need no reading are looked up in the store in groups of this size.
 KNOWN_PICTURES = 500
 _COMMANDS = uuid.UUID("c3b6a4f2-55c0-5c1e-8f8e-4b1d6f0a9e57")
@@ -74,6 +78,14 @@ def _with_faces(image: Image, n_faces: int) -> Image:
     return replace(image, n_faces=n_faces, status=ImageStatus.FACES if n_faces else ImageStatus.NO_FACE)
 
 
+def _was_erased(erased: ErasedImage) -> RejectedError:
+    return RejectedError(
+        ERASED,
+        f"This picture was erased for good on {erased.erased_at:%-d %B %Y}, so it is not taken in. To allow it again: "
+        f"manage.py erase_deleted --forget {erased.image_id}",
+    )
+
+
 class IngestRun:
     """Everything a run remembers. Call `run` once.
 
@@ -109,6 +121,7 @@ class IngestRun:
         self._recognised: list[_Flight] = []
         self._batch: list[_Flight] = []
         self._batch_began = 0.0
+        self._told_at = time.monotonic()
         self._tally = Tally()
 
     def run(self) -> IngestSummary:
@@ -122,6 +135,8 @@ class IngestRun:
             if listed_all:
                 self._settle_recognised()
             self._hear(timeout=self._patience())
+            if time.monotonic() - self._told_at > TELL_SECONDS:
+                self._tell()  # a detector that has to wait is no reason not to be told to stop
             idle = listed_all and not self._flights and not self._recognised
             if self._batch and (idle or self._is_due()):
                 self._flush()
@@ -185,6 +200,8 @@ class IngestRun:
         for event in events:
             if isinstance(event, Finished):
                 self._land(event)
+            elif isinstance(event, Paused):
+                patiently(note_pause, self.store, event.seconds, at=self.clock())
 
     def _decide(self, looked: Sequence[LookedAt]) -> None:
         """Extract what nobody has extracted; the store is asked once for all."""
@@ -192,6 +209,7 @@ class IngestRun:
         keep: list[int] = []
         drop: list[int] = []
         stored = self._stored({event.seen.image_id for event in looked})
+        erased = patiently(self.store.erased_among, {event.seen.image_id for event in looked}) if looked else {}
         for event in looked:
             ticket, flight, image_id = event.ticket, self._flights[event.ticket], event.seen.image_id
             if flight.seen is not None and flight.seen.image_id != image_id:
@@ -200,6 +218,10 @@ class IngestRun:
             if image_id in self._crashed:
                 drop.append(ticket)
                 self._reject(ticket, self._crashed[image_id])
+            elif image_id in erased:
+                drop.append(ticket)
+                originals().drop(image_id)  # which an earlier look may have kept while it was being erased
+                self._reject(ticket, _was_erased(erased[image_id]))
             elif self._extracting.setdefault(image_id, ticket) != ticket:
                 drop.append(ticket)
                 self._repeats.setdefault(image_id, []).append(ticket)
@@ -211,14 +233,15 @@ class IngestRun:
             self.pool.decide(extract=extract, keep=keep, drop=drop)
 
     def _stored(self, image_ids: set[str]) -> set[str]:
-        """Those that the store has from the very extractor of this run."""
+        """Those that the store has from the very extractor of this run, and deleted ones, which are not looked at."""
         if not image_ids:
             return set()
         images = patiently(self.store.images_by_id, image_ids)
+        deleted = {key for key, image in images.items() if image.status is ImageStatus.DELETED}
         images = {key: image for key, image in images.items() if image.detector == self._tags.detector}
         faces = patiently(self.store.faces_of, [key for key, image in images.items() if image.n_faces])
         stale = {key for key, each in faces.items() if any(face.embedder != self._tags.embedder for face in each)}
-        return set(images) - stale
+        return (set(images) - stale) | deleted
 
     def _land(self, event: Finished) -> None:
         flight = self._flights.get(event.ticket)
@@ -271,7 +294,11 @@ class IngestRun:
         unread = self._spoken_of(flights) - set(faces)
         faces |= patiently(self.store.faces_of, unread) if unread else {}
         applied = self._apply_sidecars(flights, images, faces, at)
-        paths = [path for flight in flights if (path := self._path(flight, applied)) != self._path_saved(flight)]
+        paths = [
+            path
+            for flight in flights
+            if (path := self._path(flight, applied, images[flight.image_id])) != self._path_saved(flight)
+        ]
         if paths:
             patiently(self.store.add_paths, paths)
         for flight in flights:
@@ -280,6 +307,7 @@ class IngestRun:
         self._tell()
 
     def _tell(self) -> None:
+        self._told_at = time.monotonic()
         if self._report:
             self._report(self._tally.progress(self._total()))
 
@@ -362,7 +390,8 @@ class IngestRun:
         tally.kept += applied.kept
         return applied
 
-    def _path(self, flight: _Flight, applied: Applied) -> ImagePath:
+    def _path(self, flight: _Flight, applied: Applied, image: Image | None = None) -> ImagePath:
+        """The path as it is to be. image: as it is stored; one that is deleted is to be looked at when it is back."""
         file, seen = flight.picture.file, flight.seen
         return ImagePath(
             source=self.source.name,
@@ -371,7 +400,7 @@ class IngestRun:
             size=seen.size if seen else file.size,
             mtime_ns=seen.mtime_ns if seen else file.mtime_ns,
             sidecar=applied.shas.get(flight.path, flight.applied),
-            extractor=str(self._tags),
+            extractor="" if image is not None and image.status is ImageStatus.DELETED else str(self._tags),
         )
 
     def _path_saved(self, flight: _Flight) -> ImagePath | None:

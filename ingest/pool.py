@@ -30,6 +30,7 @@ from ingest.worker import (
     Look,
     Looked,
     LookedAll,
+    Paused,
     Ready,
     Seen,
     Turn,
@@ -37,7 +38,7 @@ from ingest.worker import (
     main,
     read_sidecar,
 )
-from personas.errors import FaceProjectError
+from personas.errors import FaceProjectError, TransientError
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,10 @@ class ExtractionError(FaceProjectError):
     """Extraction as a whole cannot work here."""
 
 
+class ExtractionAwayError(TransientError):
+    """Extraction as a whole cannot work now."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookedAt:
     """A picture was read; `decide` what becomes of it."""
@@ -78,7 +83,7 @@ class Finished:
     outcome: Extracted | RejectedError | None
 
 
-PoolEvent = LookedAt | Finished
+PoolEvent = LookedAt | Finished | Paused
 
 
 class Pool(Protocol):
@@ -342,14 +347,18 @@ class ProcessPool:
         if not worker.process.is_alive() and not worker.pipe.poll():
             self._bury(worker)
 
-    def _understand(self, worker: _Worker, message: Ready | Broken | LookedAll | Done) -> None:
+    def _understand(self, worker: _Worker, message: Ready | Broken | LookedAll | Done | Paused) -> None:
         match message:
             case Ready():
                 worker.ready = True
                 self._stillborn = 0
+                if self._tags not in (None, message.tags):  # a fallback began, or ended, in between
+                    raise ExtractionAwayError(f"Pictures are now looked at by {message.tags.detector}; begin anew.")
                 self._tags = message.tags
             case Broken():
-                raise ExtractionError(message.message)
+                raise (ExtractionAwayError if message.passing else ExtractionError)(message.message)
+            case Paused():
+                self._out.append(message)
             case LookedAll():
                 for looked in message.looked:
                     self._understand_look(worker, looked)
@@ -387,7 +396,7 @@ class ProcessPool:
             self._start_worker()
             return
         # events of theirs that nobody has seen yet belong to a reading that is lost
-        self._out = [event for event in self._out if event.ticket not in worker.in_hand]
+        self._out = [each for each in self._out if isinstance(each, Paused) or each.ticket not in worker.in_hand]
         for ticket, picture in worker.in_hand.items():
             self._deaths_alone[ticket] += worker.alone
             if self._deaths_alone[ticket] < (1 if worker.overdue else MAX_DEATHS_ALONE):

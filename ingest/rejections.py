@@ -32,6 +32,8 @@ REFUSED_BY_SERVER: Final = "refused_by_server"
 NO_PICTURES: Final = "no_pictures"
 TOO_MANY_PICTURES: Final = "too_many_pictures"
 TOO_MANY_BYTES: Final = "too_many_bytes"
+#: Somebody erased it for good; it does not come back by itself.
+ERASED: Final = "erased"
 OUT_OF_MEMORY: Final = "out_of_memory"
 FAILED_EXTRACTION: Final = "failed_extraction"
 CRASHED_EXTRACTION: Final = "crashed_extraction"

@@ -46,7 +46,7 @@ KIND: Final = "ingest"
 LISTING: Final = 0
 #: Files are refused for these also where the whole source went away.
 AWAY: Final = frozenset({READ_FAILED, SIDECAR_UNREADABLE, UNREADABLE, VANISHED})
-#: Part of the time limit after which a listing lets go, and goes on in another task.
+#: Part of the time limit after which a listing, or a part, lets go, and goes on in another task.
 TURN: Final = 0.5
 
 
@@ -221,14 +221,18 @@ def _require(source: WalkedSource, reasons: Iterable[str]) -> None:
 def _take_in(
     store: Store, job: Job, share: Share, source: WalkedSource, lease: Lease, clock: Callable[[], datetime]
 ) -> Mapping[str, Any]:
+    until = time.monotonic() + settings.TASK_LIMIT_SECONDS["ingest"] * TURN
     listed = tuple(unpack(manifests().read(str(share.work["manifest"]))))
     known = KnownPaths(store, source.name, after=str(share.work["after"]), at_once=len(listed) + 1)
 
     def go_on(progress: Progress) -> None:
-        """A part that cannot be finished is handed back before the stop's grace ends, so that no attempt is counted."""
+        """A part that cannot be finished is handed back before the stop's grace ends, so that no attempt is counted;
+        and one that takes long, before its time limit: what is done is known to whoever goes on."""
         lease.require()
         if WATCHDOG.stopping:
             raise TransientError("This worker was told to end; another one goes on with what it had in hand.")
+        if time.monotonic() >= until:
+            raise TransientError("This part goes on in another turn.")
 
     with warm_pool(work_order(source)) as pool:
         summary = IngestRun(

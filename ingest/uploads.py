@@ -57,6 +57,8 @@ MAX_PATH_BYTES = 1000
 SILENT_SECONDS = 30.0
 #: Between two writes of a job's progress.
 PROGRESS_SECONDS = 0.5
+#: Part of the time limit after which an upload lets go, and goes on in another task.
+TURN: Final = 0.5
 #: A folder without a job, this old, is what is left of a web process that was killed while it received.
 ABANDONED_SECONDS = 24 * 3600.0
 _LEFT_OUT: Final = ".left-out"
@@ -318,6 +320,8 @@ class _Upload:
         if WATCHDOG.stopping:
             raise TransientError("This worker was told to end; another one goes on with what it had in hand.")
         now = time.monotonic()
+        if now - self._began >= settings.TASK_LIMIT_SECONDS["ingest"] * TURN:
+            raise TransientError("This upload goes on in another turn.")
         if now - self._told_at >= PROGRESS_SECONDS:
             self._told_at = now
             self.lease.require()

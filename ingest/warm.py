@@ -34,7 +34,7 @@ def warm_pool(order: WorkOrder, *, workers: int | None = None) -> Iterator[Pool]
     pool = _kept.pop(made_for, None)
     end_warm_pools()  # made for something else: its memory is wanted now
     if pool is None:
-        pool = ProcessPool(order, workers=workers, seconds_per_picture=SECONDS_PER_PICTURE)
+        pool = ProcessPool(order, workers=workers, seconds_per_picture=SECONDS_PER_PICTURE + order.spec.patience)
     try:
         pool.turn_to(order.source)
         yield pool

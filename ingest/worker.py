@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,8 +35,9 @@ from ingest.sidecar import MAX_SIDECAR_BYTES
 from ingest.sources.base import Content, Source, SourceFile, SourcePicture
 from ingest.vision import Extraction, FaceExtractor, PictureError
 from ingest.vision.pictures import sniff
+from ingest.vision.protocols import RemoteDetector
 from personas.entities import Box, NewFace
-from personas.errors import FaceProjectError
+from personas.errors import FaceProjectError, TransientError
 from personas.media import MediaFolder
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,8 @@ _SNIFFED_BYTES = 64
 PICTURES_TOGETHER = 4
 #: … as long as they are small.
 BYTES_TOGETHER = 2 * 2**20
+#: … or, where a detector elsewhere looks at several side by side, not huge.
+BYTES_UNDER_WAY = 32 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,19 +134,26 @@ class Bench:
         """Find and embed the faces of pictures, image_id and content each.
 
         Faces of all are embedded together, which is faster by a tenth; what comes out does not depend on neighbours.
+        Raises FaceProjectError where a detector elsewhere is away, or refuses us: that is no picture's fault.
         """
         if len(pictures) > 1:
-            with contextlib.suppress(Exception):  # one of them is to blame, and has the same trouble alone
+            try:
                 outcomes = self.extractor.extract_many(content for _, content in pictures)
                 return [_refused(each) if isinstance(each, PictureError) else _extracted(each) for each in outcomes]
+            except FaceProjectError:
+                raise
+            except Exception as error:  # noqa: BLE001  one of them is to blame, and has the same trouble alone
+                logger.debug("several pictures together failed: %r", error)
         return [self.find_faces(*picture) for picture in pictures]
 
     def find_faces(self, image_id: str, content: bytes) -> Extracted | RejectedError:
-        """Find and embed the faces of one picture."""
+        """Find and embed the faces of one picture. Raises as `find_faces_in_all`."""
         try:
             return _extracted(self.extractor.extract(content))
         except PictureError as error:
             return _refused(error)
+        except FaceProjectError:
+            raise
         except MemoryError:
             return RejectedError(OUT_OF_MEMORY, "The picture does not fit into memory. Use fewer workers.")
         except Exception as error:
@@ -235,9 +246,24 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
-    """Worker: it cannot go on, and no other could (models that do not load, a full disk); the message is for people."""
+    """Worker: it cannot go on, and no other could (models that do not load, a full disk); the message is for people.
+
+    passing: another try, later, may work.
+    """
 
     message: str
+    passing: bool = False
+
+    @classmethod
+    def by(cls, error: FaceProjectError) -> Broken:
+        return cls(message=str(error), passing=isinstance(error, TransientError))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused:
+    """Worker: a detector elsewhere wants so many seconds of silence, of everybody."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,20 +298,36 @@ def main(pipe: Connection, parent: int, order: WorkOrder) -> None:
         try:
             extractor = order.spec.build()
         except FaceProjectError as error:
-            pipe.send(Broken(message=str(error)))
+            pipe.send(Broken.by(error))
             return
         except Exception as error:
             logger.exception("models cannot be loaded")
             pipe.send(Broken(message=f"The face models cannot be loaded ({error!r})."))
             return
-        pipe.send(Ready(tags=ExtractorTags.of(extractor)))
+        line = _Line(pipe)
+        line.send(Ready(tags=ExtractorTags.of(extractor)))
+        if isinstance(extractor.detector, RemoteDetector):
+            extractor.detector.on_pause = lambda seconds: line.send(Paused(seconds=seconds))
         try:
-            _serve(pipe, Bench(order, extractor))
-        except OriginalsError as error:
-            pipe.send(Broken(message=str(error)))
+            _serve(line, Bench(order, extractor))
+        except FaceProjectError as error:
+            line.send(Broken.by(error))
 
 
-def _serve(pipe: Connection, bench: Bench) -> None:
+class _Line:
+    """The pipe to the parent, for several threads that send."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._sending = threading.Lock()
+        self.poll, self.recv = pipe.poll, pipe.recv
+
+    def send(self, message: object) -> None:
+        with self._sending:
+            self._pipe.send(message)
+
+
+def _serve(pipe: _Line, bench: Bench) -> None:
     """Reading goes before extracting, so that the parent's decision is there when the models fall idle.
 
     Originals are flushed to disk while the next pictures are extracted; a picture is done when its original is there.
@@ -309,7 +351,7 @@ def _serve(pipe: Connection, bench: Bench) -> None:
                     queue.extend((ticket, False) for ticket in message.keep)
                     for ticket in message.drop:
                         held.pop(ticket, None)
-            latest = _finish(bench, _together(queue, held), disk)
+            latest = _finish(bench, _together(queue, held, bench.order.spec), disk)
             _send(pipe, finished)
             finished = latest
 
@@ -344,15 +386,17 @@ class _Task:
 _Finished = tuple[Done, Future[None] | None]
 
 
-def _together(queue: deque[tuple[int, bool]], held: dict[int, tuple[str, bytes]]) -> list[_Task]:
+def _together(queue: deque[tuple[int, bool]], held: dict[int, tuple[str, bytes]], spec: ExtractorSpec) -> list[_Task]:
     """The next few pictures, or one that is large."""
+    pictures = max(PICTURES_TOGETHER, spec.pictures_under_way)
+    most = BYTES_UNDER_WAY if spec.pictures_under_way > 1 else BYTES_TOGETHER
     tasks: list[_Task] = []
     n_bytes = 0
-    while queue and len(tasks) < PICTURES_TOGETHER:
+    while queue and len(tasks) < pictures:
         ticket, extract = queue[0]
         if ticket in held:  # not, when the parent decided again after another worker died over it
             n_bytes += len(held[ticket][1])
-            if tasks and n_bytes > BYTES_TOGETHER:
+            if tasks and n_bytes > most:
                 break
             image_id, content = held.pop(ticket)
             tasks.append(_Task(ticket=ticket, extract=extract, image_id=image_id, content=content))
@@ -373,7 +417,7 @@ def _finish(bench: Bench, tasks: Sequence[_Task], disk: ThreadPoolExecutor) -> l
     return finished
 
 
-def _send(pipe: Connection, finished: Sequence[_Finished]) -> None:
+def _send(pipe: _Line, finished: Sequence[_Finished]) -> None:
     """Waits for originals. Raises OriginalsError."""
     for done, original in finished:
         if original is not None:

@@ -9,16 +9,19 @@ after a while, ever more rarely. Tasks are safe to run twice, and end at once wh
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from orchestration.jobs import LONGEST_RESEND_SECONDS, RESEND_SECONDS, Send, ShareSweep
+from orchestration.model_rollout import ModelRollout, product_rollout
 from orchestration.queues import away
 from personas.entities import INGEST, LABELS, Job, JobStatus
 from personas.errors import TransientError
 from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
+from personas.selectors.erasing import erasing_is_due
 from personas.selectors.groups import GROUPS_JOB, grouping_is_due
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
 from personas.store.base import Store
@@ -36,16 +39,21 @@ JOBS_SECONDS, JOBS_SHARE = 0.25, 0.1
 UPLOADS_SECONDS, UPLOADS_SHARE = 1.0, 0.05
 #: Between two looks for projections a killed process left half done.
 REPAIR_SECONDS = 60.0
+#: Between two looks whether the endpoint serves the version in use.
+ROLLOUT_SECONDS = 5.0
 
 #: Between two looks whether unknown faces should be grouped.
 GROUPS_SECONDS = 1.0
 #: Grouping lets learning go first until learning has not moved for about this long.
 LONGEST_WAIT_FOR_LEARNING = 60.0
 
+#: Between two looks for deleted pictures that are to be erased.
+ERASING_SECONDS = 5.0
+
 TRAIN, SCORE, UPLOAD = "training.train", "training.score_new_faces", "ingest.process_upload"
-GROUP = "training.group_unknown_faces"
+GROUP, ERASE = "training.group_unknown_faces", "ingest.erase_pictures"
 #: Tasks that are sent without arguments, by the key under which they are outstanding.
-FOLLOWED = frozenset({(TRAIN,), (SCORE,), (GROUP,)})
+FOLLOWED = frozenset({(TRAIN,), (SCORE,), (GROUP,), (ERASE,)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +75,16 @@ class Dispatcher:
     pending_uploads: Callable[[Store], list[str]]
     monotonic: Callable[[], float] = time.monotonic
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    deleted_kept: timedelta = timedelta(days=30)  #: how long a deleted picture can be restored
+    rollout: ModelRollout | None = None  #: None: nothing is rolled out
     _outstanding: dict[tuple[str, ...], _Outstanding] = field(default_factory=dict)
     _uploads_at: float = float("-inf")
     _jobs_at: float = float("-inf")
     _groups_at: float = float("-inf")
+    _erasing_at: float = float("-inf")
     _repaired_at: float = float("-inf")
+    _rollout_at: float = float("-inf")
+    _rolling_out: threading.Thread | None = None
     _asked_again_at: datetime | None = None
     _refused: TransientError | None = None  #: by the broker, during this look
     _shares: ShareSweep = field(init=False)
@@ -92,7 +105,9 @@ class Dispatcher:
             self._look_at_groups,
             self._look_at_uploads,
             self._look_at_jobs,
+            self._look_at_deleted,
             self._look_at_projections,
+            self._look_at_rollout,
         ):
             try:
                 part()
@@ -157,11 +172,35 @@ class Dispatcher:
         took = self.monotonic() - began
         self._jobs_at = self.monotonic() + max(LOOK_SECONDS if at_work else JOBS_SECONDS, took / JOBS_SHARE)
 
+    def _look_at_deleted(self) -> None:
+        if self.monotonic() < self._erasing_at:
+            return
+        self._erasing_at = self.monotonic() + ERASING_SECONDS
+        if erasing_is_due(self.store, now=self.clock(), kept=self.deleted_kept):
+            self._offer(ERASE, gap=None, follower=None)
+        else:
+            self._outstanding.pop((ERASE,), None)
+
     def _look_at_projections(self) -> None:
         if self.monotonic() - self._repaired_at > REPAIR_SECONDS:
             self._repaired_at = self.monotonic()
             if repaired := self.store.repair():
                 logger.warning("projections completed", extra={"events": repaired})
+
+    def _look_at_rollout(self) -> None:
+        """In a thread of its own: it waits for Azure, and nothing else shall."""
+        if self.rollout is None or self.monotonic() < self._rollout_at:
+            return
+        self._rollout_at = self.monotonic() + ROLLOUT_SECONDS
+        if (self._rolling_out is None or not self._rolling_out.is_alive()) and self.rollout.is_due():
+            self._rolling_out = threading.Thread(target=self._roll_out, args=(self.rollout,), daemon=True)
+            self._rolling_out.start()
+
+    def _roll_out(self, rollout: ModelRollout) -> None:
+        try:
+            rollout.run()
+        finally:
+            self.store.close()  # this thread's connection
 
     def _train_again(self, job: Job) -> None:
         """Somebody asked for a failed training once more: it need not wait as long as the failures would have it."""
@@ -233,9 +272,17 @@ def send_by_celery(task: str, arguments: tuple[str | int, ...]) -> None:
     TASKS_SENT.labels(task).inc()
 
 
-def product_dispatcher() -> Dispatcher:
-    """The dispatcher of this installation."""
+def product_dispatcher(ending: threading.Event) -> Dispatcher:
+    """The dispatcher of this installation. ending: set when the process is to end."""
+    from django.conf import settings
+
     from ingest.uploads import pending_uploads
     from personas.store import get_store
 
-    return Dispatcher(get_store(), send_by_celery, pending_uploads)
+    return Dispatcher(
+        get_store(),
+        send_by_celery,
+        pending_uploads,
+        deleted_kept=timedelta(days=settings.DELETED_KEPT_DAYS),
+        rollout=product_rollout(ending.wait),
+    )

@@ -10,6 +10,7 @@ from typing import Final
 from django.conf import settings
 from django.db import connection
 
+from personas.bootstrap import is_bootstrap
 from personas.entities import INGEST, Champion
 from personas.management.schema import store_schema
 from personas.store.base import Store
@@ -28,11 +29,12 @@ def versions_in_use(store: Store, champion: Champion | None) -> Versions:
     in_use = store.model_version(champion.version) if champion else None
     found = (
         ("Product", VERSION),
+        ("Detector of new pictures", _detector()),
         ("Detector of the newest pictures", detector),
         ("Embedder of the newest pictures", embedder),
         ("Version of the classifier", f"{in_use.version}, on {in_use.embedder}" if in_use else "none yet"),
         ("State repository", f"{_store_kind()}, schema {store_schema()}"),
-        ("Users and sessions", connection.vendor),
+        ("Users and sessions", "one administrator, sessions in cookies" if is_bootstrap() else connection.vendor),
     )
     return tuple((title, text) for title, text in found if text)
 
@@ -46,6 +48,14 @@ def _extractor(store: Store) -> tuple[str, str]:
     ids = list(events[-1].payload.get("images", ()))[:NEWEST]
     detector = next((image.detector for image in store.images_by_id(ids).values()), "")
     return detector, str(events[-1].payload.get("embedder", ""))
+
+
+def _detector() -> str:
+    """What the settings of the web say; those of the workers are the same in one installation."""
+    if settings.FACE_DETECTOR != "azure":
+        return str(settings.FACE_DETECTOR)
+    fallback = ", or the embedded one" if settings.FACE_DETECTOR_FALLBACK else ""
+    return f"Azure Face, tier {settings.AZURE_FACE_TIER}{fallback}"
 
 
 def _store_kind() -> str:

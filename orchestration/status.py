@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from ingest.detector_pause import paused_until
 from orchestration.disk import Place, places
 from orchestration.installed import Versions, libraries, versions_in_use
 from orchestration.roles import DISPATCHER, INGEST_WORKER, TRAINER_WORKER
@@ -52,6 +53,7 @@ class SystemStatus:
     places: tuple[Place, ...]
     versions: Versions
     libraries: Versions
+    detector_paused_until: datetime | None  #: as the service that finds faces asked for; None: it did not
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -69,7 +71,7 @@ class SystemStatus:
         roles = [(role.name, role.n_alive, role.last_heard) for role in self.roles]
         failures = [view.tag for view in self.failures]
         learning = (self.learning.tag, self.learning_sentence, self.waiting)
-        return tag_of((*learning, roles, failures, rooms, self.versions, self.checks))
+        return tag_of((*learning, roles, failures, rooms, self.versions, self.checks, self.detector_paused_until))
 
 
 def system_status(store: Store, *, now: datetime) -> SystemStatus:
@@ -90,6 +92,7 @@ def system_status(store: Store, *, now: datetime) -> SystemStatus:
         places=places(),
         versions=versions_in_use(store, store.champion()),
         libraries=libraries(),
+        detector_paused_until=paused_until(store, at=now),
     )
 
 

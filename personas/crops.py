@@ -1,7 +1,7 @@
 """Face crops and picture previews, cut on demand from the originals and cached as files.
 
 A cached file is named by the hash of everything that shapes it, so it is never stale and may be deleted at any time.
-`CACHE_ROOT/crops/ab/abcd….jpg`, `CACHE_ROOT/previews/ab/abcd….jpg`.
+Those of a picture lie in a folder of its own, `CACHE_ROOT/pictures/ab/abcd…/`, which goes when the picture is erased.
 
 A large picture costs its decoded pixels (up to four bytes each) and nothing of that size beside them, for parts are cut
 out before they are converted or turned. Two large pictures are held at once, however many threads ask.
@@ -13,8 +13,9 @@ import contextlib
 import hashlib
 import io
 import math
+import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,8 @@ CROP_SIZES = (96, 192, 384)
 #: Longest side of a picture's preview: a thumbnail, a page, a page that is zoomed into.
 PREVIEW_SIZES = (320, 1600, 4096)
 
+#: Where crops and previews lay before each picture had a folder of its own.
+_OLD_CACHES = ("crops", "previews")
 _CUT_VERSION = "1"  # raise it when the way crops are cut changes, so that old cache files are not used
 _MARGIN = 0.3  # of the longer side of the box, on each side: hair and chin belong to a face that people look at
 _JPEG_QUALITY = 86
@@ -91,7 +94,7 @@ def _cut(faces: Sequence[Face], size: int) -> None:
 def shrink_picture(image: Image, *, size: int) -> CachedJpeg:
     """The whole picture, its longest side at most `size` pixels; any format becomes a JPEG browsers can show."""
     digest = _digest("preview", image.image_id, str(size))
-    wanted = CachedJpeg(_cache_path("previews", digest), digest)
+    wanted = CachedJpeg(_cache_path(image.image_id, digest), digest)
     if not _is_cached(wanted):
         with _lock_of(image.image_id):
             if not _is_cached(wanted):
@@ -102,7 +105,16 @@ def shrink_picture(image: Image, *, size: int) -> CachedJpeg:
 
 def _crop_file(face: Face, size: int) -> CachedJpeg:
     digest = _digest(crop_digest(face), str(size))
-    return CachedJpeg(_cache_path("crops", digest), digest)
+    return CachedJpeg(_cache_path(face.image_id, digest), digest)
+
+
+def drop_pictures(image_ids: Collection[str]) -> None:
+    """Originals, and all that was cut from them and is cached on this machine, go. Safe to repeat."""
+    for image_id in image_ids:
+        originals().drop(image_id)
+        shutil.rmtree(_cache_folder(image_id), ignore_errors=True)
+    for name in _OLD_CACHES:
+        shutil.rmtree(Path(settings.CACHE_ROOT) / name, ignore_errors=True)
 
 
 def _is_cached(file: CachedJpeg) -> bool:
@@ -124,8 +136,13 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join((_CUT_VERSION, *parts)).encode()).hexdigest()
 
 
-def _cache_path(kind: str, digest: str) -> Path:
-    return Path(settings.CACHE_ROOT) / kind / digest[:2] / f"{digest}.jpg"
+def _cache_folder(image_id: str) -> Path:
+    """A folder a picture, so that all of it can be dropped without knowing what was asked for."""
+    return Path(settings.CACHE_ROOT) / "pictures" / image_id[:2] / image_id
+
+
+def _cache_path(image_id: str, digest: str) -> Path:
+    return _cache_folder(image_id) / f"{digest}.jpg"
 
 
 def _side(box: Box) -> float:

@@ -114,6 +114,24 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedImage:
+    """The mark beside a picture that a human deleted: it can be taken back until the picture is erased."""
+
+    image_id: str
+    deleted_at: datetime
+    command_id: str  #: of the command that deleted it, which an undo takes back; "": made before it was kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasedImage:
+    """What is left of a picture that was erased for good, so that the same bytes do not come back by themselves."""
+
+    image_id: str
+    erased_at: datetime
+    command_id: str  #: of the command that erased it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePath:
     """One place where a picture's bytes were found. `size` and `mtime_ns` let a second run skip reading the file."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
 
-from personas.entities import Event, FaceKey, Persona, Verdict
+from personas.entities import Event, FaceKey, Label, Persona, Verdict
 
 PERSONA_ADDED = "persona_added"
 PERSONA_RENAMED = "persona_renamed"
@@ -24,6 +24,12 @@ FACES_LABELLED = "faces_labelled"
 FACE_DRAWN = "face_drawn"
 IMAGES_DELETED = "images_deleted"
 IMAGES_RESTORED = "images_restored"
+#: Pictures are about to be erased: from here on nothing brings them back, and nobody takes the same bytes in again.
+IMAGES_ERASING = "images_erasing"
+#: Closes a command that erased pictures: their rows and files are gone, and now their labels and marks.
+IMAGES_ERASED = "images_erased"
+#: The bytes of erased pictures may be taken in again.
+IMAGES_ALLOWED = "images_allowed"
 #: Closes a command that took another one back; changes nothing by itself.
 COMMAND_UNDONE = "command_undone"
 
@@ -34,7 +40,7 @@ Said = Mapping[FaceKey, Mapping[str, bool]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutPersona:
-    """Insert the persona if its id is new."""
+    """Insert the persona if its id is new; one that was gone is there again."""
 
     persona: Persona
 
@@ -59,17 +65,46 @@ class HidePersona:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemovePersona:
-    """The row of the persona goes; its labels are taken back by events of their own, before this one."""
+    """The row of the persona goes; its labels are moved or taken back by events of their own.
+
+    heir: whom it was merged into, who gets what is recorded of it from now on; "": it was deleted, and nobody does.
+    """
 
     persona_id: str
+    heir: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteImages:
-    """The pictures are shown no more (deleted), or again. Nothing of them is erased."""
+    """The pictures are shown no more (deleted), or again, unless they are to be erased."""
 
     image_ids: tuple[str, ...]
     deleted: bool
+    at: datetime
+    command_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EraseImages:
+    """The pictures may not be stored (again)."""
+
+    image_ids: tuple[str, ...]
+    at: datetime
+    command_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetImages:
+    """What was said of the faces of these pictures goes, and the marks that they were deleted."""
+
+    image_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowImages:
+    """The pictures may be stored again, as new ones."""
+
+    image_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +121,18 @@ class SetVerdict:
     seq: int
 
 
-Change = PutPersona | RenamePersona | ChooseCover | HidePersona | RemovePersona | DeleteImages | SetVerdict
+Change = (
+    PutPersona
+    | RenamePersona
+    | ChooseCover
+    | HidePersona
+    | RemovePersona
+    | DeleteImages
+    | EraseImages
+    | ForgetImages
+    | AllowImages
+    | SetVerdict
+)
 
 
 def labelled_payload(
@@ -126,6 +172,11 @@ def said_before(payload: Mapping[str, Any]) -> dict[FaceKey, dict[str, bool]] | 
         for place in places:
             before[faces[place]] = dict(said)
     return before
+
+
+def as_said(labels: Mapping[FaceKey, Sequence[Label]]) -> dict[FaceKey, dict[str, bool]]:
+    """Labels as the events tell them."""
+    return {key: {label.persona_id: label.belongs for label in said} for key, said in labels.items()}
 
 
 def said_after(before: Mapping[str, bool], persona_id: str, verdict: Verdict) -> dict[str, bool]:
@@ -178,9 +229,20 @@ def project(event: Event) -> Iterator[Change]:
         case "persona_hidden":
             yield HidePersona(persona_id=payload["persona_id"], hidden=payload["hidden"])
         case "persona_merged" | "persona_deleted":
-            yield RemovePersona(persona_id=payload["persona"]["persona_id"])
+            yield RemovePersona(persona_id=payload["persona"]["persona_id"], heir=payload.get("into", ""))
         case "images_deleted" | "images_restored":
-            yield DeleteImages(image_ids=tuple(payload["images"]), deleted=event.kind == IMAGES_DELETED)
+            yield DeleteImages(
+                image_ids=tuple(payload["images"]),
+                deleted=event.kind == IMAGES_DELETED,
+                at=event.at,
+                command_id=event.command_id,
+            )
+        case "images_erasing":
+            yield EraseImages(image_ids=tuple(payload["images"]), at=event.at, command_id=event.command_id)
+        case "images_erased":
+            yield ForgetImages(image_ids=tuple(payload["images"]))
+        case "images_allowed":
+            yield AllowImages(image_ids=tuple(payload["images"]))
         case "faces_labelled":
             yield SetVerdict(
                 persona_id=payload["persona_id"],

@@ -1,8 +1,8 @@
 """One number for what the product knows: two stores of the same state hash hold the same pictures and labels.
 
-Covered: images, faces, boxes, personas, labels, rejections, covers. Left out, because they depend on when and in what
-order things happened, or on which machine: sequence numbers, times, paths, model versions, audit, and the tags of the
-detector and embedder. Pure over the store port.
+Covered: images, those erased, faces, boxes, personas, labels, rejections, covers. Left out, because they depend on when
+and in what order things happened, or on which machine: sequence numbers, times, paths, model versions, audit, and the
+tags of the detector and embedder. Pure over the store port.
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ def _images(store: Store) -> Iterator[str]:
     for image in every(lambda cursor: store.images(cursor=cursor, limit=PAGE)):
         size = f"{image.width}x{image.height} {image.n_bytes}"
         yield f"{image.image_id} {size} {image.format} {image.status.value} {image.n_faces}"
+    for erased in every(lambda cursor: store.erased_images(cursor=cursor, limit=PAGE)):
+        yield f"{erased.image_id} erased"
 
 
 def _faces(store: Store) -> Iterator[str]:

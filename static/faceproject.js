@@ -28,11 +28,19 @@
     toasts().append(toast);
   }
 
+  // The same failure again is shown once: it was tried again, and failed again.
+  function arrive(toast) {
+    for (const other of toasts().querySelectorAll(".toast-failed")) {
+      if (other !== toast && other.textContent.trim() === toast.textContent.trim()) other.remove();
+    }
+    dismissLater(toast);
+  }
+
   function watchToasts() {
     for (const toast of toasts().children) dismissLater(toast);
     new MutationObserver((changes) => {
       for (const change of changes) {
-        for (const node of change.addedNodes) if (node.nodeType === Node.ELEMENT_NODE) dismissLater(node);
+        for (const node of change.addedNodes) if (node.nodeType === Node.ELEMENT_NODE) arrive(node);
       }
       while (toasts().children.length > 3) toasts().firstElementChild.remove();
     }).observe(toasts(), { childList: true });
@@ -89,43 +97,21 @@
   const BUSY_MS = 1000;
   const IDLE_MS = 4000;
   let fastUntil = 0;
-  let timer = 0;
   let shown = null;
   let waiting = false;
 
   const line = () => document.getElementById("learning");
 
-  function schedule() {
-    clearTimeout(timer);
-    if (document.hidden || !line()) return;
-    const now = performance.now();
-    const busy = line().hasAttribute("data-busy");
-    timer = setTimeout(poll, now < fastUntil ? FAST_MS : busy ? BUSY_MS : IDLE_MS);
-  }
-
-  async function poll() {
-    const current = line();
-    try {
-      const answer = await fetch(current.dataset.url, {
-        headers: { "If-None-Match": `"${current.dataset.tag}"` },
-        cache: "no-store",
-        redirect: "error",
-      });
-      if (answer.status === 200) {
-        const box = document.createElement("template");
-        box.innerHTML = await answer.text();
-        const fresh = box.content.getElementById("learning");
-        if (fresh && line()) {
-          line().replaceWith(fresh);
-          countJobs(fresh.dataset.jobs);
-          if (fresh.dataset.predictions !== shown) refresh(fresh.dataset.predictions);
-        }
-      }
-    } catch {
-      // Away or signed out: the next poll, or the next click, says so.
-    }
-    schedule();
-  }
+  const learning = window.followLine("learning", {
+    pause: (here) => {
+      if (performance.now() < fastUntil) return FAST_MS;
+      return here.hasAttribute("data-busy") ? BUSY_MS : IDLE_MS;
+    },
+    arrived: (fresh) => {
+      countJobs(fresh.dataset.jobs);
+      if (fresh.dataset.predictions !== shown) refresh(fresh.dataset.predictions);
+    },
+  });
 
   function countJobs(number) {
     const count = document.getElementById("jobs-running");
@@ -176,20 +162,15 @@
 
   document.addEventListener("labelled", () => {
     fastUntil = performance.now() + 15000;
-    clearTimeout(timer);
-    timer = setTimeout(poll, 50);
+    learning.look(50);
   });
   document.addEventListener("queued", () => { // work was begun that may soon be of interest
     fastUntil = performance.now() + 15000;
-    schedule();
+    learning.look();
   });
   document.addEventListener("undone", () => refresh());
   document.addEventListener("stale", () => refresh()); // from scripts of single pages
   window.addEventListener("pageshow", (event) => event.persisted && refresh()); // back: what was labelled since is gone
-  document.addEventListener("visibilitychange", () => {
-    clearTimeout(timer);
-    if (!document.hidden && line()) poll();
-  });
 
   // ---- a face and its box light up together -----------------------------------------------------------------------------
   function light(event, on) {
@@ -230,6 +211,6 @@
     if (!line()) return;
     shown = line().dataset.predictions;
     if (toasts().children.length) fastUntil = performance.now() + 15000; // something was just changed without a partial
-    schedule();
+    learning.look();
   });
 })();

@@ -14,6 +14,7 @@ from django.urls import resolve, reverse
 from personas.entities import JobStatus, Verdict
 from personas.roles import Role
 from personas.services.accounts import add_user
+from personas.services.curation import delete_images
 from personas.store import get_store
 from tests import factories
 from tests.routes import NO_METHOD, Offers, Rights, Route, all_routes, table
@@ -37,7 +38,13 @@ def values() -> Iterator[dict[str, str]]:
             publish(store, {keys[1]: ("ada", 0.9)})
         store.put_job(factories.job("a-job", status=JobStatus.RUNNING, detail={"folder": "/nowhere"}))
         add_user(name="somebody", role=Role.VIEWER)
+        deleted, *going = (key.image_id for key in add_pictures(store, 3, prefix="deleted"))
+        by = {"actor": "a", "at": factories.NOW, "command_id": factories.command_id()}
+        delete_images(store=store, image_ids=[deleted, *going], **by)
         yield {
+            "deleted": deleted,
+            "going": going[0],
+            "going_by_program": going[1],
             "persona_id": "ada",
             "image_id": keys[0].image_id,
             "face_no": "0",

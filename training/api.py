@@ -63,7 +63,9 @@ def read_model(request: ApiRequest, version: Number) -> Model:
 
 
 def _model(row: VersionRow) -> Model:
-    summary = version_summary(row.version, champion=row.version.version if row.is_champion else None)
+    summary = version_summary(
+        row.version, champion=row.version.version if row.is_champion else None, deployment=row.deployment
+    )
     return Model.model_validate({**summary, "reasons": list(row.reasons)})
 
 

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
 from personas.entities import FaceKey, FloatArray, ModelVersion, Prediction
-from personas.errors import NotFoundError
+from personas.errors import FaceProjectError, NotFoundError
 from personas.media import MediaFolder
 from personas.recogniser import Recogniser
 from personas.store.base import Store
 from training.artefact import load_classifier
 from training.classifier import PersonaClassifier
+
+#: In a version's metrics: when its artefact was withdrawn, because it learnt from pictures that were erased.
+WITHDRAWN = "withdrawn"
+
+
+class ArtefactWithdrawnError(FaceProjectError):
+    """The artefact of a version is gone for good, on purpose."""
+
+
+def require_artefact(version: ModelVersion) -> None:
+    """Raises ArtefactWithdrawnError."""
+    if WITHDRAWN in version.metrics:
+        on = datetime.fromisoformat(version.metrics[WITHDRAWN])
+        raise ArtefactWithdrawnError(
+            f"Version {version.version} learnt from pictures that were erased for good, so its artefact was withdrawn"
+            f" on {on:%-d %B %Y}. Use another version; `manage.py train` makes one."
+        )
 
 
 def artefacts(media_root: str | Path) -> MediaFolder:
@@ -80,6 +98,7 @@ def load_recogniser(store: Store, number: int, media_root: str | Path) -> Versio
 
 
 def recogniser_of(version: ModelVersion, media_root: str | Path) -> VersionRecogniser:
+    require_artefact(version)
     return recogniser_from(version.version, version.embedder, version.artefact, media_root)
 
 

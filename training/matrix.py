@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ import numpy.typing as npt
 from personas.entities import INGEST, EmbeddingBlock, FaceKey, FloatArray
 from personas.face_arrays import KEY_BYTES, FaceKeys
 from personas.media import write_atomically
-from personas.store.base import Store
+from personas.store.base import PICTURES_ERASED, Store
 
 DIM = 128
 #: One row of the key file: the picture's SHA-256, the number of the face, the ingest event that brought it.
@@ -109,6 +109,7 @@ class MatrixFolder:
                 n_rows = through = 0
             if head > through:
                 n_rows = self._append(store, n_rows, after=through, through=head)
+                n_rows = self._drop(_erased_since(store, through, head) if through else {}, n_rows)
                 through = head
                 meta = {"format": FORMAT_VERSION, "n_rows": n_rows, "through_seq": through}
                 write_atomically(self.folder / "meta.json", json.dumps(meta).encode())
@@ -134,6 +135,8 @@ class MatrixFolder:
         n_before = n_rows
         keys_path, vectors_path = self.folder / "keys.bin", self.folder / "vectors.bin"
         for path, row_bytes in ((keys_path, KEY_DTYPE.itemsize), (vectors_path, DIM * 4)):
+            if not n_before:
+                path.unlink(missing_ok=True)  # whoever has mapped the old file keeps it
             path.touch()
             with path.open("r+b") as file:
                 file.truncate(n_before * row_bytes)
@@ -148,12 +151,60 @@ class MatrixFolder:
         vectors = np.memmap(vectors_path, np.float32, mode="r+", shape=(n_rows, DIM))
         return _once_each(keys, vectors, n_before)
 
+    def _drop(self, erased: Mapping[str, int], n_rows: int) -> int:
+        """Leave out the rows of erased pictures; returns how many rows there are then.
+
+        erased: pictures, with the event that says so; what came back behind it stays. The files are written anew
+        beside their places, for others have mapped them. A kill in between finds no `meta.json`, and so starts again
+        from the store, where the vectors are gone.
+        """
+        if not erased or not n_rows:
+            return n_rows
+        matrix = self._map(n_rows, 0)
+        rows = _rows_of_pictures(matrix, erased)
+        if not len(rows):
+            return n_rows
+        kept = np.ones(n_rows, np.bool_)
+        kept[rows] = False
+        (self.folder / "meta.json").unlink(missing_ok=True)
+        for name, array in (("keys.bin", matrix.keys), ("vectors.bin", matrix.vectors)):
+            part = self.folder / f"{name}.part"
+            with part.open("wb") as file:
+                for start in range(0, n_rows, ROWS_AT_ONCE):
+                    some = slice(start, start + ROWS_AT_ONCE)
+                    file.write(array[some][kept[some]].tobytes())
+            part.replace(self.folder / name)
+        return int(kept.sum())
+
     def _map(self, n_rows: int, through: int) -> EmbeddingMatrix:
         if not n_rows:
             return EmbeddingMatrix(np.zeros(0, KEY_DTYPE), np.zeros((0, DIM), np.float32), through, self.embedder)
         keys = np.memmap(self.folder / "keys.bin", KEY_DTYPE, mode="r", shape=(n_rows,))
         vectors = np.memmap(self.folder / "vectors.bin", np.float32, mode="r", shape=(n_rows, DIM))
         return EmbeddingMatrix(keys, vectors, through, self.embedder)
+
+
+def _erased_since(store: Store, after: int, through: int) -> dict[str, int]:
+    """Pictures that these ingest events say were erased, with the number of the event."""
+    erased: dict[str, int] = {}
+    while after < through and (events := store.events(INGEST, after=after)):
+        for event in events:
+            if event.kind == PICTURES_ERASED:
+                erased |= dict.fromkeys(event.payload["images"], event.seq)
+        after = events[-1].seq
+    return erased
+
+
+def _rows_of_pictures(matrix: EmbeddingMatrix, erased: Mapping[str, int]) -> Rows:
+    """Rows that were brought before their picture was erased."""
+    words = np.array(sorted({int(image_id[:16], 16) for image_id in erased}), np.uint64)
+    rows = np.flatnonzero(_is_among(matrix.words(), words))
+    sequences = matrix.keys["ingest_seq"][rows]
+    gone = [
+        sequence < erased.get(key.image_id, 0)
+        for key, sequence in zip(matrix.face_keys(rows), sequences.tolist(), strict=True)
+    ]
+    return rows[np.array(gone, np.bool_)]
 
 
 def _once_each(keys: npt.NDArray[np.void], vectors: FloatArray, n_before: int) -> int:

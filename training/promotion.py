@@ -14,12 +14,13 @@ from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease, held_lease
 from personas.media import MediaFolder
 from personas.store.base import Store
-from training.champion import recogniser_from, recogniser_of
+from training.champion import recogniser_from, recogniser_of, require_artefact
 from training.matrix import EmbeddingMatrix, MatrixFolder
 from training.publication import Inputs, score_gap, write_pages
 from training.rescoring import Rescoring
 from training.scoring import Scores, score_matrix
 from training.settled import Settled
+from training.withdrawal import holds_erased, withdraw_artefacts
 
 logger = logging.getLogger(__name__)
 
@@ -278,6 +279,12 @@ class Publisher:
             raise NotFoundError(f"There is no version {number}; `manage.py models` lists them.")
         if champion and champion.version == number:
             raise UnableToPromoteError(f"Version {number} is the champion already.")
+        require_artefact(version)
+        if holds_erased(self.store, version, self.media_root):
+            raise UnableToPromoteError(
+                f"Version {number} learnt from pictures that were erased for good, so it cannot be used again. "
+                "`manage.py train` makes a new one."
+            )
         matrix = self.open_matrix(version.embedder)
         published = self.publish(version, matrix, lease, replaced=replaced, actor=actor)
         lease.require()
@@ -285,6 +292,7 @@ class Publisher:
         if switched is None:
             raise TransientError("Somebody else switched the champion meanwhile; look again, and try again.")
         self.mark_ready(published, replaced=replaced)
+        withdraw_artefacts(self.store, self.media_root, lease, clock=self.clock)
         return switched
 
     def drop_old_pages(self, lease: Lease) -> int:

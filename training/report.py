@@ -12,6 +12,7 @@ from personas.errors import NotFoundError
 from personas.selectors.faces import faces_by_key
 from personas.selectors.gallery import persona_name
 from personas.store.base import Store
+from training.deployment import deployments, told
 from training.recorded import PersonaQuality, Recorded, recorded
 
 #: Contradicted labels that a page shows, the surest first.
@@ -26,6 +27,7 @@ class VersionRow:
     version: ModelVersion
     is_champion: bool
     reasons: tuple[str, ...]
+    deployment: str  #: where it is deployed, in words; "" where it never was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +99,13 @@ def version_rows(store: Store, versions: Sequence[ModelVersion]) -> list[Version
     champion: Champion | None = store.champion()
     ids = {found for version in versions for reason in version.reasons for found in _UUID.findall(reason)}
     personas = store.personas_by_id(ids) if ids else {}
+    deployed = deployments(store)
+    in_use = champion.version if champion else None
     return [
         VersionRow(
             version=version,
-            is_champion=champion is not None and champion.version == version.version,
+            is_champion=version.version == in_use,
+            deployment=told(version.version, deployed, is_champion=version.version == in_use),
             reasons=tuple(_with_names(reason, personas) for reason in version.reasons),
         )
         for version in versions

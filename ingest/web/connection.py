@@ -147,15 +147,8 @@ class _HeldConnection(HTTPConnection):
         return connected
 
 
-class _HeldSecureConnection(HTTPSConnection):
-    def __init__(self, *args: Any, line: _Line, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._line = line
-
-    def _new_conn(self) -> socket.socket:
-        connected = super()._new_conn()
-        self._line.hold(connected)
-        return connected
+class _HeldSecureConnection(_HeldConnection, HTTPSConnection):
+    """The same over TLS: the base class's `super()` is HTTPSConnection here."""
 
 
 class _Pool(HTTPConnectionPool):

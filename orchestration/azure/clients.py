@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from orchestration.azure.api import version_of_client
-from orchestration.azure.errors import PASSING, RefusedError, UnreachableError, refused
+from orchestration.azure.errors import RefusedError, UnreachableError, passes, refused
 from orchestration.deployment.errors import DeploymentError
 
 try:
@@ -174,7 +174,7 @@ class Azure:
                 ) from error
             except HttpResponseError as error:
                 problem = refused(error, doing)
-                if not (patient and problem.code in PASSING and time.monotonic() < deadline):
+                if not (patient and passes(problem.code) and time.monotonic() < deadline):
                     raise problem from error
             except (ServiceRequestError, ServiceResponseError) as error:
                 if not (patient and time.monotonic() < deadline):

@@ -48,6 +48,11 @@ PASSING: Final = frozenset(
 )
 
 
+def passes(code: str) -> bool:
+    """Whether what an error code tells of passes by itself."""
+    return code in PASSING or code.endswith("InProgress")
+
+
 class RefusedError(DeploymentError):
     """Azure refused a request, or an operation of it ended as failed. `code` is Azure's own."""
 

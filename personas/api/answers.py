@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from personas import entities
 from personas.entities import ImageStatus, JobStatus, JobWish, Verdict, VersionStatus
+from personas.selectors import erasing
 from personas.selectors.faces import FaceStatus, FaceView, ImageView, status_of
 from personas.selectors.gallery import LabelledFace, PredictedFace, persona_name
 from personas.selectors.jobs import JobView
@@ -75,6 +76,30 @@ class PersonaDeleted(Answer):
 
 class ImageDeleted(Answer):
     command_id: str
+
+
+class ImageErased(Answer):
+    command_id: str
+
+
+class DeletedImage(Answer):
+    """A deleted picture that can still be restored."""
+
+    image_id: str
+    n_faces: int
+    deleted_at: datetime
+    erased_from: datetime = Field(description="From then on it is erased for good, and cannot be restored.")
+    command_id: str = Field(description="`POST /commands/{command_id}/undo` restores it; empty: not known.")
+
+    @classmethod
+    def of(cls, picture: erasing.DeletedPicture) -> DeletedImage:
+        return cls(
+            image_id=picture.image.image_id,
+            n_faces=picture.image.n_faces,
+            deleted_at=picture.deleted.deleted_at,
+            erased_from=picture.erased_from,
+            command_id=picture.deleted.command_id,
+        )
 
 
 class Face(Answer):
@@ -303,6 +328,7 @@ class Model(Answer):
     version: int
     champion: bool = Field(description="Whether it is the one in use.")
     status: VersionStatus
+    deployment: str = Field(description="Where it is deployed, in words; empty where it never was.")
     created_at: datetime
     n_labels: int
     n_personas: int

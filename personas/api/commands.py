@@ -75,6 +75,7 @@ class Undone(Answer):
     command_id: str = Field(description="Of the undo; it can be undone too.")
     n_restored: int
     n_kept: int = Field(description="Left as somebody changed them since.")
+    n_erased: int = Field(description="Pictures that do not come back, because they were erased for good.")
 
 
 @router.get("", response=Page[Command])
@@ -106,4 +107,4 @@ def undo_command(request: ApiRequest, command_id: CommandId) -> Undone:
         )
     except UnableToUndoError as error:
         raise ProblemError(HTTPStatus.CONFLICT, "not_undone", str(error)) from error
-    return Undone(command_id=undone.command_id, n_restored=undone.n_restored, n_kept=undone.n_kept)
+    return Undone(**{name: getattr(undone, name) for name in Undone.model_fields})

@@ -10,7 +10,9 @@ from personas.entities import LABELS, NOBODY, Event, Slice, Verdict
 from personas.errors import NotFoundError
 from personas.projection import (
     FACES_LABELLED,
+    IMAGES_ALLOWED,
     IMAGES_DELETED,
+    IMAGES_ERASED,
     PERSONA_ADDED,
     PERSONA_DELETED,
     PERSONA_MERGED,
@@ -24,7 +26,9 @@ from personas.store.base import Store
 EVENTS_AT_ONCE = 100
 LOOKED_THROUGH = 2000
 #: Kinds of events that only a curator may cause, and so only a curator may take back.
-CURATED = frozenset({PERSONA_MERGED, PERSONA_DELETED, IMAGES_DELETED})
+CURATED = frozenset({PERSONA_MERGED, PERSONA_DELETED, IMAGES_DELETED, IMAGES_ERASED, IMAGES_ALLOWED})
+#: Kinds that nobody can take back.
+FINAL = frozenset({IMAGES_ERASED, IMAGES_ALLOWED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,10 @@ class Entry:
     stands: bool = True  #: whether it is in force, after all undos and undos of undos
     toggle: str = ""  #: the command to take back in order to undo this one, or to do it again
     curated: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        return self.kind in FINAL
 
 
 def history(store: Store, *, cursor: str | None = None, limit: int = 50) -> Slice[Entry]:

@@ -22,6 +22,7 @@ TITLES: Final[Mapping[str, str]] = {
     "train": "Training",
     "rescore": "Naming all faces anew",
     "group": "Grouping unknown faces",
+    "deploy": "Rolling out the version in use",
 }
 #: An ingest of a list of addresses is one of no folder.
 WEB_TITLE: Final = "Pictures of the web"

@@ -284,9 +284,9 @@ def _listed(store: Store, version: int) -> list[RankedFace]:
     )
     read = by_lot[:PERSONAS_READ]
     limit = max(FACES_READ // max(len(read), 1), 20)
-    lists = (store.ranked(version, persona_id, RankedKind.REVIEW, limit=limit) for persona_id in read)
+    lists = store.ranked_of_each(version, read, RankedKind.REVIEW, limit=limit)
     merged = sorted(
-        (ranked for listed in lists for ranked in listed),
+        (ranked for listed in lists.values() for ranked in listed),
         key=lambda ranked: (rank_of(RankedKind.REVIEW, ranked.probability), ranked.key),
     )
     return merged[:FACES_READ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from personas.entities import DELETED, NOBODY, Event, FaceKey, ImageStatus, Label, Persona, Verdict
@@ -44,13 +45,15 @@ def merge_personas(*, store: Store, persona_id: str, into: str, actor: str, at: 
     if persona_id == into:
         raise UnableToMergeError(f"{remaining.name} cannot be merged with itself; pick somebody else.")
     known = events_of_command(store, command_id)
-    if closed(known, PERSONA_MERGED, lambda said: _is_of(said, persona_id) and said["into"] == into):
-        return remaining
-    leaving = require_persona(store, persona_id)
-    facts, n_faces = _merge(store, persona_id, into)
-    n_faces += sum(len(event.payload["faces"]) for event in known.values() if _is_belonging(event, into))
-    payload = {"persona": persona_payload(leaving), "into": into, "n_faces": n_faces}
-    closing = Fact(PERSONA_MERGED, payload)
+    done = closed(known, PERSONA_MERGED, lambda said: _is_of(said, persona_id) and said["into"] == into)
+    facts: Sequence[Fact] = ()
+    if done:
+        closing = Fact(done.kind, done.payload)
+    else:
+        leaving = require_persona(store, persona_id)
+        facts, n_faces = _merge(store, persona_id, into)
+        n_faces += sum(len(event.payload["faces"]) for event in known.values() if _is_belonging(event, into))
+        closing = Fact(PERSONA_MERGED, {"persona": persona_payload(leaving), "into": into, "n_faces": n_faces})
     _record(store, known, facts, closing, lambda: _merge(store, persona_id, into)[0], actor, at, command_id)
     return remaining
 
@@ -80,14 +83,17 @@ def delete_persona(*, store: Store, persona_id: str, actor: str, at: datetime, c
     """
     store.repair()
     known = events_of_command(store, command_id)
-    if done := closed(known, PERSONA_DELETED, lambda said: _is_of(said, persona_id)):
-        return int(done.payload["n_faces"])
-    persona = require_persona(store, persona_id)
-    facts, n_faces = _free(store, persona_id)
-    n_faces += sum(len(event.payload["faces"]) for event in known.values())
-    closing = Fact(PERSONA_DELETED, {"persona": persona_payload(persona), "n_faces": n_faces})
+    done = closed(known, PERSONA_DELETED, lambda said: _is_of(said, persona_id))
+    facts: Sequence[Fact] = ()
+    if done:
+        closing = Fact(done.kind, done.payload)
+    else:
+        persona = require_persona(store, persona_id)
+        facts, n_faces = _free(store, persona_id)
+        n_faces += sum(len(event.payload["faces"]) for event in known.values())
+        closing = Fact(PERSONA_DELETED, {"persona": persona_payload(persona), "n_faces": n_faces})
     _record(store, known, facts, closing, lambda: _free(store, persona_id)[0], actor, at, command_id)
-    return n_faces
+    return int(closing.payload["n_faces"])
 
 
 def _free(store: Store, persona_id: str) -> tuple[list[Fact], int]:
@@ -107,16 +113,17 @@ def _record(
     at: datetime,
     command_id: str,
 ) -> None:
-    """Record a command that removes a persona, and then what others said of it while that was being worked out."""
+    """Record a command that removes a persona, and then what others said of it while that was being worked out.
+
+    One look is enough: what is recorded once the persona is gone is said of its heir (`personas.store.inheriting`).
+    A command that is closed already is looked after as well, for a kill may have come before the look.
+    """
+    record = partial(record_by_state, store=store, command_id=command_id, actor=actor, at=at, closing=closing)
     following = max(known, default=0) + 1
-    while True:
-        record_by_state(
-            store=store, command_id=command_id, actor=actor, at=at, facts=facts, closing=closing, known=following
-        )
-        following += len(facts)
-        facts = left()
-        if not facts:
-            return
+    record(facts=facts, known=following)
+    taken_back = store.personas_by_id([closing.payload["persona"]["persona_id"]])
+    if not taken_back and (late := left()):
+        record(facts=late, known=following + len(facts))
 
 
 def delete_images(*, store: Store, image_ids: Collection[str], actor: str, at: datetime, command_id: str) -> int:
@@ -137,16 +144,20 @@ def delete_images(*, store: Store, image_ids: Collection[str], actor: str, at: d
         raise NotFoundError(DELETED_ALREADY)
     faces = [face.key for found in store.faces_of(deleted).values() for face in found]
     before = said_of(store, faces)
-    record_by_state(
-        store=store,
-        command_id=command_id,
-        actor=actor,
-        at=at,
-        facts=[*labelling_facts(DELETED, faces, Verdict.BELONGS, before), *_covers_gone(store, set(faces), before)],
-        closing=Fact(IMAGES_DELETED, {"images": deleted}),
-        known=max(known, default=0) + 1,
-    )
+    facts = [*labelling_facts(DELETED, faces, Verdict.BELONGS, before), *_covers_gone(store, set(faces), before)]
+    following = max(known, default=0) + 1
+    closing = Fact(IMAGES_DELETED, {"images": deleted})
+    record = partial(record_by_state, store=store, command_id=command_id, actor=actor, at=at, closing=closing)
+    record(facts=facts, known=following)
+    if found := _found_since(store, deleted, faces):  # from now on nothing is added to the pictures
+        late = list(labelling_facts(DELETED, found, Verdict.BELONGS, said_of(store, found)))
+        record(facts=late, known=following + len(facts))
     return len(deleted)
+
+
+def _found_since(store: Store, image_ids: Collection[str], faces: Collection[FaceKey]) -> list[FaceKey]:
+    """Faces that an extraction added to these pictures while they were being deleted."""
+    return sorted({face.key for found in store.faces_of(image_ids).values() for face in found} - set(faces))
 
 
 def _is_belonging(event: Event, persona_id: str) -> bool:

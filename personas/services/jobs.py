@@ -15,7 +15,7 @@ from personas.store.base import Store
 #: Kinds of jobs that can stop between two shares and go on.
 PAUSABLE: Final = frozenset({"ingest"})
 #: Kinds of jobs whose failed parts, or that as a whole, can be done again.
-RETRIABLE: Final = frozenset({"ingest", "upload", "train", "group"})
+RETRIABLE: Final = frozenset({"ingest", "upload", "train", "group", "deploy"})
 #: Where an upload counts how often it was begun, in its job's detail.
 ATTEMPTS: Final = "attempts"
 #: What can be asked for.

@@ -6,14 +6,14 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from personas.entities import DELETED, NOBODY, Event, FaceKey, ImageStatus, Label, NewEvent, Verdict
+from personas.entities import DELETED, NOBODY, Event, FaceKey, ImageStatus, NewEvent, Verdict
 from personas.errors import NotFoundError, UnableToLabelError
-from personas.projection import FACES_LABELLED, Said, labelled_payload
+from personas.projection import FACES_LABELLED, Said, as_said, labelled_payload
 from personas.services.commands import Fact, record_once
 from personas.store.base import MAX_FACES_PER_EVENT, Store
 
 #: What somebody is told who speaks of a picture, or of its faces, that was deleted.
-DELETED_ALREADY = "This picture was deleted. A curator can bring it back from the history."
+DELETED_ALREADY = "This picture was deleted. A curator can bring it back from the deleted pictures."
 
 
 def new_command_id() -> str:
@@ -102,11 +102,6 @@ def said_of(store: Store, faces: Collection[FaceKey]) -> dict[FaceKey, dict[str,
     wanted = set(faces)
     labels = store.labels_of_images({key.image_id for key in wanted})
     return as_said({key: said for key, said in labels.items() if key in wanted})
-
-
-def as_said(labels: Mapping[FaceKey, Sequence[Label]]) -> dict[FaceKey, dict[str, bool]]:
-    """Labels as the events tell them."""
-    return {key: {label.persona_id: label.belongs for label in said} for key, said in labels.items()}
 
 
 def require_shown(store: Store, said: Said) -> None:

@@ -12,12 +12,14 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from personas.entities import LABELS, NOBODY, NOT_A_FACE, Event, FaceKey, Verdict
+from personas.entities import LABELS, NOBODY, NOT_A_FACE, ErasedImage, Event, FaceKey, Verdict
 from personas.errors import FaceProjectError, NotFoundError
 from personas.projection import (
     COMMAND_UNDONE,
     COVER_CHOSEN,
+    FACE_DRAWN,
     FACES_LABELLED,
     IMAGES_DELETED,
     IMAGES_RESTORED,
@@ -32,9 +34,14 @@ from personas.projection import (
     said_after,
     said_before,
 )
+from personas.selectors.erasing import erased_words
 from personas.services.commands import Fact, closed, event_id, events_of_command, record_by_state
 from personas.services.labelling import labelling_facts, said_of
+from personas.services.late_labels import late_labels, written_by
 from personas.store.base import Store
+
+#: In an event that adds a merged persona again: whom it was merged into, so that taking that back merges it again.
+PARTED_FROM = "parted_from"
 
 # Clearing first and belonging last: to belong to one persona takes the face from any other.
 _ORDER = (Verdict.CLEARED, Verdict.REJECTED, Verdict.BELONGS)
@@ -51,6 +58,8 @@ class Undone:
     command_id: str  #: of the undo; it can be undone too
     n_restored: int
     n_kept: int  #: left as somebody changed them since
+    n_erased: int = 0  #: pictures that do not come back, because they were erased for good …
+    erased_on: str = ""  #: … the last of them on this day
 
 
 @dataclass(slots=True)
@@ -61,6 +70,7 @@ class _Plan:
     removals: list[Fact] = field(default_factory=list)
     n_restored: int = 0
     n_kept: int = 0
+    gone: frozenset[str] = frozenset()  #: pictures that there are no more
 
     def add(self, fact: Fact | None) -> None:
         if fact is None:
@@ -120,11 +130,14 @@ def undo_command(*, store: Store, command_id: str, actor: str, at: datetime) -> 
     undo = undo_id(command_id, standing.n_undos + standing.stands)
     known = events_of_command(store, undo)
     if done := closed(known, COMMAND_UNDONE, lambda said: said["command_id"] == command_id):
-        return Undone(command_id=undo, n_restored=done.payload["n_restored"], n_kept=done.payload["n_kept"])
+        said = done.payload
+        erased = {"n_erased": said.get("n_erased", 0), "erased_on": said.get("erased_on", "")}
+        return Undone(command_id=undo, n_restored=said["n_restored"], n_kept=said["n_kept"], **erased)
     plan = _plan(store, list(events.values()), list(known.values()))
-    if plan.n_kept and not plan.n_restored and not known:
-        raise UnableToUndoError("Something else was said of this meanwhile, so it was not undone. It stays as it is.")
-    counts = {"n_restored": plan.n_restored, "n_kept": plan.n_kept}
+    erased = _erased(store, plan.gone)
+    if not plan.n_restored and not known:
+        _require_something(store, plan)
+    counts: dict[str, Any] = {"n_restored": plan.n_restored, "n_kept": plan.n_kept, **erased}
     kind = events[0].payload["kind"] if events[0].kind == COMMAND_UNDONE else events[0].kind
     closing = Fact(COMMAND_UNDONE, {"command_id": command_id, "kind": kind, **counts})
     record_by_state(
@@ -139,15 +152,38 @@ def undo_command(*, store: Store, command_id: str, actor: str, at: datetime) -> 
     return Undone(command_id=undo, **counts)
 
 
+def _erased(store: Store, gone: Collection[str]) -> dict[str, Any]:
+    """What an undo says of pictures that do not come back; nothing where there is none."""
+    if not gone:
+        return {}
+    on = [f"{erased.erased_at:%-d %B %Y}" for erased in _by_time(store, gone)]
+    return {"n_erased": len(gone), "erased_on": on[-1] if on else ""}
+
+
+def _by_time(store: Store, image_ids: Collection[str]) -> list[ErasedImage]:
+    return sorted(store.erased_among(image_ids).values(), key=lambda erased: erased.erased_at)
+
+
+def _require_something(store: Store, plan: _Plan) -> None:
+    """Raises UnableToUndoError where an undo would give nothing back."""
+    if plan.n_kept:
+        raise UnableToUndoError("Something else was said of this meanwhile, so it was not undone. It stays as it is.")
+    if plan.gone:
+        erased = _by_time(store, plan.gone)
+        what = erased_words(erased) if erased else "The picture was erased for good."
+        raise UnableToUndoError(f"{what} That cannot be undone.")
+
+
 def _plan(store: Store, events: Sequence[Event], begun: Sequence[Event]) -> _Plan:
     """begun: what an earlier try of the undo has recorded, which was cut short."""
-    plan = _Plan()
+    plan = _Plan(gone=_gone(store, events))
     for event in events:
         if event.kind in (PERSONA_MERGED, PERSONA_DELETED):
-            persona = event.payload["persona"]
+            persona = _with_cover(event.payload["persona"], plan.gone)
             standing = store.personas_by_id([persona["persona_id"]])
-            plan.add(None if standing else Fact(PERSONA_ADDED, persona))
-    cleared = _restore_labels(store, _labellings(events), _labellings(begun), plan)
+            again = {**persona, **({PARTED_FROM: event.payload["into"]} if event.kind == PERSONA_MERGED else {})}
+            plan.add(None if standing else Fact(PERSONA_ADDED, again))
+    cleared = _restore_labels(store, _labellings(events), _labellings(begun), late_labels(store, events), plan)
     for event in events:
         match event.kind:
             case "persona_added":
@@ -155,16 +191,40 @@ def _plan(store: Store, events: Sequence[Event], begun: Sequence[Event]) -> _Pla
             case "persona_renamed":
                 plan.add(_back(store, event, PERSONA_RENAMED, "name"))
             case "cover_chosen":
+                if event.payload.get("before") and event.payload["before"][0] in plan.gone:
+                    continue  # the product has picked a cover since
                 plan.add(_back(store, event, COVER_CHOSEN, "cover"))
             case "persona_hidden":
                 plan.add(_back(store, event, PERSONA_HIDDEN, "hidden"))
-            case "images_deleted":
-                plan.add(Fact(IMAGES_RESTORED, event.payload))
-            case "images_restored":
-                plan.add(Fact(IMAGES_DELETED, event.payload))
+            case "images_deleted" | "images_restored":
+                if left := [image_id for image_id in event.payload["images"] if image_id not in plan.gone]:
+                    back = IMAGES_RESTORED if event.kind == IMAGES_DELETED else IMAGES_DELETED
+                    plan.add(Fact(back, {"images": left}))
             case "face_drawn":
-                plan.add(_no_face(store, FaceKey(*event.payload["face"])))
+                if event.payload["face"][0] not in plan.gone:
+                    plan.add(_no_face(store, FaceKey(*event.payload["face"])))
+            case "images_erased" | "images_allowed":
+                raise UnableToUndoError("Pictures that were erased for good cannot be brought back.")
     return plan
+
+
+def _gone(store: Store, events: Sequence[Event]) -> frozenset[str]:
+    """Pictures among those that the events speak of that were, or are being, erased."""
+    spoken_of = {key.image_id for event in _labellings(events) for key in labelled_faces(event.payload)}
+    for event in events:
+        if event.kind in (IMAGES_DELETED, IMAGES_RESTORED):
+            spoken_of.update(event.payload["images"])
+        elif event.kind == FACE_DRAWN:
+            spoken_of.add(event.payload["face"][0])
+    if not spoken_of:
+        return frozenset()
+    return frozenset(spoken_of - store.images_by_id(spoken_of).keys() | store.erased_among(spoken_of).keys())
+
+
+def _with_cover(persona: Mapping[str, Any], gone: Collection[str]) -> Mapping[str, Any]:
+    """A persona as it was, but for a cover that was erased."""
+    cover = persona.get("cover")
+    return {**persona, "cover": None} if cover and cover[0] in gone else persona
 
 
 # ---- labels ----------------------------------------------------------------------------------------------------------
@@ -174,15 +234,25 @@ def _labellings(events: Sequence[Event]) -> list[Event]:
     return [event for event in events if event.kind == FACES_LABELLED]
 
 
-def _restore_labels(store: Store, events: Sequence[Event], begun: Sequence[Event], plan: _Plan) -> Mapping[str, int]:
-    """Faces that still stand as the command left them go back. Returns how many labels each persona loses by it."""
-    before, after = _told(events)
+def _restore_labels(
+    store: Store, events: Sequence[Event], begun: Sequence[Event], late: Sequence[Event], plan: _Plan
+) -> Mapping[str, int]:
+    """Faces that still stand as the command left them go back. Returns how many labels each persona loses by it.
+
+    late: what was recorded of a persona when the command had just merged it, and is said of its heir.
+    """
+    written = written_by(store, [*events, *late])
+    before, after = _told(events, written)
+    _add_late(late, written, before, after)
     touched = set()
     for event in begun:  # what an earlier try has said already is not somebody else's change
         for key in labelled_faces(event.payload):
+            if key.image_id in plan.gone:
+                continue
             touched.add(key)
             after[key] = said_after(after[key], event.payload["persona_id"], Verdict(event.payload["verdict"]))
     plan.n_restored += len(touched)
+    before = {key: wanted for key, wanted in before.items() if key.image_id not in plan.gone}
     before = _of_people_there_are(store, before, plan)
     now = said_of(store, before)
     changes: dict[tuple[Verdict, str], list[FaceKey]] = defaultdict(list)
@@ -208,7 +278,9 @@ def _restore_labels(store: Store, events: Sequence[Event], begun: Sequence[Event
     return cleared
 
 
-def _told(events: Sequence[Event]) -> tuple[dict[FaceKey, Mapping[str, bool]], dict[FaceKey, Mapping[str, bool]]]:
+def _told(
+    events: Sequence[Event], written: Mapping[tuple[FaceKey, int], str]
+) -> tuple[dict[FaceKey, Mapping[str, bool]], dict[FaceKey, Mapping[str, bool]]]:
     """What was said of each face before and after a command. Raises UnableToUndoError."""
     before: dict[FaceKey, Mapping[str, bool]] = {}
     after: dict[FaceKey, Mapping[str, bool]] = {}
@@ -221,8 +293,26 @@ def _told(events: Sequence[Event]) -> tuple[dict[FaceKey, Mapping[str, bool]], d
         verdict = Verdict(event.payload["verdict"])
         for key in labelled_faces(event.payload):
             before.setdefault(key, said[key])
-            after[key] = said_after(after.get(key, said[key]), event.payload["persona_id"], verdict)
+            persona_id = written.get((key, event.seq), event.payload["persona_id"])
+            after[key] = said_after(after.get(key, said[key]), persona_id, verdict)
     return before, after
+
+
+def _add_late(
+    late: Sequence[Event],
+    written: Mapping[tuple[FaceKey, int], str],
+    before: dict[FaceKey, Mapping[str, bool]],
+    after: dict[FaceKey, Mapping[str, bool]],
+) -> None:
+    """What is said of the heir goes to the persona it was recorded of, as far as it stands."""
+    for event in late:
+        persona_id, verdict = event.payload["persona_id"], Verdict(event.payload["verdict"])
+        said = said_before(event.payload) or {}
+        for key in labelled_faces(event.payload):
+            if heir := written.get((key, event.seq)):
+                stood = said.get(key, {})
+                before[key] = said_after(before.get(key, stood), persona_id, verdict)
+                after[key] = said_after(after.get(key, stood), heir, verdict)
 
 
 def _of_people_there_are(
@@ -262,7 +352,10 @@ def _remove(store: Store, event: Event, plan: _Plan, *, n_cleared: int) -> None:
             " or delete the person."
         )
     plan.n_restored += not n_cleared
-    plan.removals.append(Fact(PERSONA_DELETED, {"persona": persona_payload(persona), "n_faces": 0}))
+    gone = {"persona": persona_payload(persona), "n_faces": 0}
+    heir = event.payload.get(PARTED_FROM)
+    merged_again = heir is not None and heir in store.personas_by_id([heir])
+    plan.removals.append(Fact(PERSONA_MERGED, gone | {"into": heir}) if merged_again else Fact(PERSONA_DELETED, gone))
 
 
 def _back(store: Store, event: Event, kind: str, field_name: str) -> Fact | None:

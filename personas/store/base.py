@@ -20,7 +20,9 @@ from typing import Protocol, runtime_checkable
 from personas.entities import (
     AuditEntry,
     Champion,
+    DeletedImage,
     EmbeddingBlock,
+    ErasedImage,
     Event,
     ExtractedImage,
     Face,
@@ -48,6 +50,8 @@ from personas.errors import FaceProjectError, TransientError
 MAX_FACES_PER_EVENT = 10_000
 #: Kind of the event that `save_extracted` appends to the ingest stream.
 PICTURES_INGESTED = "pictures_ingested"
+#: Kind of the event that `erase_images` appends to the ingest stream: whoever keeps embeddings drops those of `images`.
+PICTURES_ERASED = "pictures_erased"
 #: Faces in one ranked page.
 RANKED_PAGE_SIZE = 1000
 
@@ -73,7 +77,7 @@ class SavedBatch:
 
     ingest_seq: int | None  #: of the ingest event; None when the batch held nothing new
     new_images: tuple[str, ...]
-    faces: Mapping[str, tuple[Face, ...]]  #: every face now known, by image_id
+    faces: Mapping[str, tuple[Face, ...]]  #: every face now known, by image_id; pictures that were erased are left out
 
 
 def marked(image: Image, deleted: Collection[str]) -> Image:
@@ -113,7 +117,17 @@ class PictureStore(Protocol):
         detector or embedder keeps every face and its number: new detections that overlap an old box (IoU >= 0.5, see
         `personas.matching`) are that face (they bring their embedding when the embedder differs), the rest are
         appended. Faces of the detector `HUMAN` are added to what the last extraction found, which stays the last.
-        Two processes may save the same picture at once.
+        A deleted picture only gains its paths too: what is shown no more is looked at no more. One that was erased is
+        passed over (see `erased_among`). Two processes may save the same picture at once.
+        """
+
+    def erase_images(self, image_ids: Collection[str], *, actor: str, at: datetime, command_id: str) -> None:
+        """Remove the pictures, their paths, faces, embeddings, ground truth and fresh rows, wherever they lie.
+
+        Appends one PICTURES_ERASED event to the ingest stream, after the last vector is gone, for those that were
+        there. Their labels and marks go by the event that closes the command (`personas.projection`). The pictures must
+        be among those erased already (`erased_among`), so that nobody saves them meanwhile. A call that a kill cut
+        short is finished by the same call (same pictures, same command); one caller at a time.
         """
 
     def add_paths(self, paths: Sequence[ImagePath]) -> None:
@@ -209,6 +223,15 @@ class LabelStore(Protocol):
     def first_labelled(self, persona_ids: Collection[str]) -> dict[str, FaceKey]:
         """A labelled face of each persona that has one: the lowest key."""
 
+    def deleted_images(self, *, cursor: str | None = None, limit: int = 100) -> Slice[DeletedImage]:
+        """Marks of deleted pictures, by image_id; those that are being erased too."""
+
+    def erased_images(self, *, cursor: str | None = None, limit: int = 100) -> Slice[ErasedImage]:
+        """What is left of erased pictures, by image_id."""
+
+    def erased_among(self, image_ids: Collection[str]) -> dict[str, ErasedImage]:
+        """The pictures among these that were erased, or are being erased."""
+
     def put_truths(self, truths: Sequence[Truth]) -> None:
         """Upsert ground truth by face."""
 
@@ -253,6 +276,11 @@ class ModelStore(Protocol):
         self, version: int, persona_id: str, kind: RankedKind, *, after: RankedFace | None = None, limit: int = 100
     ) -> tuple[RankedFace, ...]:
         """From the pages: ascending by `rank_of`, ties by key ascending; strictly after `after`."""
+
+    def ranked_of_each(
+        self, version: int, persona_ids: Collection[str], kind: RankedKind, *, limit: int
+    ) -> dict[str, tuple[RankedFace, ...]]:
+        """The first of `ranked` of many personas at once; personas without any are left out."""
 
     def ranked_counts(self, version: int) -> dict[str, int]:
         """Faces in `predicted` pages and fresh rows together, a persona."""

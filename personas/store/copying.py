@@ -33,7 +33,7 @@ from personas.store.base import PICTURES_INGESTED, Store, StoreError
 from personas.store.paging import every, every_page
 
 #: Cursors of followers that are copied: what the product's parts call themselves.
-CURSORS = ("trainer", "dropped_pages")
+CURSORS = ("trainer", "dropped_pages", "erased", "withdrawn")
 #: The target's own cursor over the audit log, whose entries have no id.
 AUDITS_COPIED = "copy/audits"
 BATCH = 500

@@ -6,11 +6,12 @@ float32.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from personas.entities import FaceKey, FloatArray, RankedFace, RankedKind
 from personas.face_arrays import KEY_BYTES, Doubles, FaceKeys, RankedFaces, ranks
@@ -70,6 +71,14 @@ class RankedPage:
         return start
 
 
+def first_of(pages: Iterable[RankedPage], limit: int) -> tuple[RankedFace, ...]:
+    """At most `limit` faces from the beginning of pages that follow each other."""
+    found: list[RankedFace] = []
+    for page in pages:
+        found.extend(page.after(None, limit - len(found)))
+    return tuple(found)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedPage:
     """One page of a persona's ranked faces as it lies in a row."""
@@ -103,3 +112,38 @@ def pack_pages(kind: RankedKind, ranked: Sequence[RankedFace]) -> Iterator[Packe
             keys=page_keys,
             probabilities=page_probabilities,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedFaces:
+    """What a block still holds once some pictures are gone."""
+
+    n_faces: int
+    keys: bytes
+    vectors: bytes
+
+
+def first_words(image_ids: Collection[str]) -> npt.NDArray[np.uint64]:
+    """The first eight bytes of each picture as a number, see `FaceKeys.words`: enough to pass over most blocks."""
+    return np.array([int(image_id[:16], 16) for image_id in image_ids], np.uint64)
+
+
+def block_without(keys: Packed, vectors: Packed, image_ids: Collection[str]) -> PackedFaces | None:
+    """A packed block less the faces of these pictures; None when it holds none of them."""
+    faces = unpack_keys(keys)
+    gone = np.isin(faces.pictures(), FaceKeys.of([FaceKey(image_id, 0) for image_id in image_ids]).pictures())
+    if not gone.any():
+        return None
+    kept = unpack_vectors(vectors, len(faces))[~gone]
+    return PackedFaces(
+        n_faces=len(kept), keys=FaceKeys(faces.packed[~gone]).tobytes(), vectors=kept.astype("<f4").tobytes()
+    )
+
+
+def ranked_without(ranked: RankedFaces, image_ids: Collection[str]) -> RankedFaces | None:
+    """Ranked faces less those of these pictures; None when none is among them."""
+    erased = FaceKeys.of([FaceKey(image_id, 0) for image_id in image_ids]).pictures()
+    gone = np.isin(ranked.face_keys.pictures(), erased)
+    if not gone.any():
+        return None
+    return RankedFaces(FaceKeys(ranked.face_keys.packed[~gone]), ranked.probabilities[~gone])

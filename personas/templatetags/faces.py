@@ -119,6 +119,9 @@ KINDS = {
     "persona_merged": "a merge",
     "persona_deleted": "the deletion of a person",
     "images_deleted": "the deletion of pictures",
+    "images_erasing": "pictures to be erased",
+    "images_erased": "pictures erased for good",
+    "images_allowed": "leave to take erased pictures in again",
     "command_undone": "an undo",
 }
 

@@ -51,4 +51,9 @@ def undo(request: PageRequest) -> HttpResponseBase:
 
 
 def _sentence(undone: Undone) -> str:
-    return f"Undone, but for {undone.n_kept} changed since." if undone.n_kept else "Undone."
+    kept = f"Undone, but for {undone.n_kept} changed since." if undone.n_kept else "Undone."
+    if not undone.n_erased:
+        return kept
+    one = undone.n_erased == 1
+    what = "One picture was" if one else f"{undone.n_erased} pictures were"
+    return f"{kept} {what} erased for good on {undone.erased_on} and {'stays' if one else 'stay'} gone."

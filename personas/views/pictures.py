@@ -79,7 +79,7 @@ def face_crop(request: HttpRequest, image_id: str, face_no: int, size: int) -> H
         raise NotFoundError("There is no such face; its picture may have been deleted.")
     version = request.GET.get("v", "")
     immutable = bool(version) and crop_digest(face).startswith(version)
-    return _jpeg(request, cut_face(face, size=size, neighbours=faces), immutable=immutable)
+    return jpeg(request, cut_face(face, size=size, neighbours=faces), immutable=immutable)
 
 
 @require_safe
@@ -96,7 +96,7 @@ def preview(request: HttpRequest, image_id: str, size: int) -> HttpResponseBase:
     """The whole picture as a JPEG any browser shows."""
     if size not in PREVIEW_SIZES:
         raise NotFoundError(f"Previews are {', '.join(map(str, PREVIEW_SIZES))} pixels wide.")
-    return _jpeg(request, shrink_picture(_get_image(image_id), size=size), immutable=True)
+    return jpeg(request, shrink_picture(_get_image(image_id), size=size), immutable=True)
 
 
 @require_safe
@@ -126,7 +126,7 @@ def _get_image(image_id: str) -> Image:
     return shown_image(get_store(), image_id)
 
 
-def _jpeg(request: HttpRequest, cached: CachedJpeg, *, immutable: bool) -> HttpResponseBase:
+def jpeg(request: HttpRequest, cached: CachedJpeg, *, immutable: bool) -> HttpResponseBase:
     etag = f'"{cached.digest[:32]}"'
     response = _unchanged(request, etag) or FileResponse(cached.path.open("rb"), content_type="image/jpeg")
     return _locked_down(response, etag, immutable=immutable)

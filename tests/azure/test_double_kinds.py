@@ -141,6 +141,19 @@ def test_a_deleted_face_account_keeps_its_name_until_it_is_purged(sdk: Sdk) -> N
     assert usages["AccountCount"].current_value == 1
 
 
+def test_what_is_deleted_with_its_group_keeps_its_name_too(sdk: Sdk, double: Any) -> None:
+    face = {**WHERE, "kind": "Face", "sku": {"name": "F0"}, "properties": {"customSubDomainName": "fpface"}}
+    sdk.cognitive.accounts.begin_create(GROUP, "fpface", face).result()
+    sdk.resources.resource_groups.begin_delete(GROUP).result()
+    assert [each.name for each in double.deleted.all()] == ["fpface"]
+
+
+def test_lists_of_a_group_that_is_not_there_are_refused(sdk: Sdk) -> None:
+    with pytest.raises(ResourceNotFoundError) as caught:
+        list(sdk.storage.storage_accounts.list_by_resource_group("other"))
+    assert code_of(caught) == "ResourceGroupNotFound"
+
+
 def test_postgres_has_databases_rules_and_parameters(sdk: Sdk) -> None:
     server = {
         **WHERE,
@@ -156,6 +169,10 @@ def test_postgres_has_databases_rules_and_parameters(sdk: Sdk) -> None:
     made = client.servers.begin_create_or_update(GROUP, "fpdb", server).result()
     assert made.fully_qualified_domain_name == "fpdb.postgres.database.azure.com"
     assert made.administrator_login_password is None
+    client.servers.begin_stop(GROUP, "fpdb").result()
+    assert client.servers.get(GROUP, "fpdb").state == "Stopped"
+    client.servers.begin_start(GROUP, "fpdb").result()
+    assert client.servers.get(GROUP, "fpdb").state == "Ready"
     client.databases.begin_create(GROUP, "fpdb", "faceproject", {"properties": {"charset": "UTF8"}}).result()
     client.firewall_rules.begin_create_or_update(
         GROUP, "fpdb", "azure", {"properties": {"startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"}}

@@ -12,12 +12,23 @@ from azure.keyvault.secrets import SecretClient
 
 from tests.azure.sdk import GROUP, LOCATION, Sdk, Token, code_of
 
+OFFICER = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"
+
 
 def vault(sdk: Sdk, double: Any, **properties: Any) -> Any:
     """Made."""
     usual = {"tenantId": double.tenant, "sku": {"family": "A", "name": "standard"}, "enableRbacAuthorization": True}
     wanted = {"location": LOCATION, "properties": usual | properties}
-    return sdk.vaults.vaults.begin_create_or_update(GROUP, "fpvault", wanted).result()
+    made = sdk.vaults.vaults.begin_create_or_update(GROUP, "fpvault", wanted).result()
+    let_in(sdk, double, made.id)
+    return made
+
+
+def let_in(sdk: Sdk, double: Any, vault_id: str) -> None:
+    """Whoever deploys may read and write secrets."""
+    role = f"/subscriptions/{double.subscription}/providers/Microsoft.Authorization/roleDefinitions/{OFFICER}"
+    given = {"properties": {"roleDefinitionId": role, "principalId": double.principal}}
+    sdk.roles.role_assignments.create(vault_id, "11111111-1111-4111-8111-111111111111", given)
 
 
 def secrets(sdk: Sdk, made: Any, token: Any = None) -> SecretClient:
@@ -50,6 +61,21 @@ def test_whoever_is_not_signed_in_reads_no_secret(sdk: Sdk, double: Any) -> None
     with pytest.raises(HttpResponseError) as caught:
         secrets(sdk, made, Token("somebody.else.here")).get_secret("A")
     assert caught.value.status_code == 401
+
+
+def test_an_owner_who_is_not_let_in_reads_no_secret(sdk: Sdk, double: Any) -> None:
+    made = vault(sdk, double)
+    secrets(sdk, made).set_secret("A", "hush")
+    sdk.roles.role_assignments.delete(made.id, "11111111-1111-4111-8111-111111111111")
+    with pytest.raises(HttpResponseError) as caught:
+        secrets(sdk, made).get_secret("A")
+    assert caught.value.status_code == 403
+
+
+def test_an_access_policy_lets_in_where_roles_do_not_count(sdk: Sdk, double: Any) -> None:
+    policy = {"tenantId": double.tenant, "objectId": double.principal, "permissions": {"secrets": ["get", "set"]}}
+    made = vault(sdk, double, enableRbacAuthorization=False, accessPolicies=[policy])
+    assert secrets(sdk, made).set_secret("A", "hush").value == "hush"
 
 
 def test_a_deleted_vault_keeps_its_name_and_its_secrets(sdk: Sdk, double: Any) -> None:

@@ -106,6 +106,8 @@ class Arm:
             return self._resource(of, request, path, operation, fault)
         if of is not None and request.method == "GET":
             under = parent_of(f"{path}/x")
+            if group_of(under) is not None:
+                self._found(under)
             found = self.world.resources.of_type(of.type, under)
             return Answer(content={"value": [of.shown(self.world, each) for each in found]})
         raise self._violated(f"{request.method} {template} is one that the double does not do", "NotImplemented")

@@ -74,6 +74,11 @@ class Authority:
         self._authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
         return context
 
+    def write_certificate(self, path: Path, *names: str) -> None:
+        """Key and certificate of a server with these names or addresses, in one PEM file, for a process of its own."""
+        path.touch(mode=0o600)
+        self._authority.issue_cert(*names).private_key_and_cert_chain_pem.write_to_path(path)
+
 
 class HttpsServer:
     """Serves one service at a port of its own, in threads. Use it as a context manager."""
@@ -127,9 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         parts = urlsplit(self.path)
-        length = int(self.headers.get("content-length") or 0)
-        body = self.rfile.read(length) if length else b""
-        if len(body) < length:  # the client went away: a server acts on no half request
+        body = self._body()
+        if body is None:  # the client went away: a server acts on no half request
             self.close_connection = True
             return
         request = Request(
@@ -154,6 +158,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(payload)
+
+    def _body(self) -> bytes | None:
+        """All of it: as long as it says, or in chunks until an empty one (RFC 9112, 7.1). None: not all of it came."""
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            length = int(self.headers.get("content-length") or 0)
+            body = self.rfile.read(length) if length else b""
+            return body if len(body) == length else None
+        chunks = []
+        while size := int(self.rfile.readline().partition(b";")[0] or b"0", 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():  # trailers
+            pass
+        return b"".join(chunks)
 
     do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = do_HEAD = _answer  # noqa: N815 - names of http.server
 

@@ -147,7 +147,33 @@ def _file(file: Path) -> dict[str, Any]:
         for name in ("ResourceRequests", "ResourceLimits"):
             for part in ("cpu", "memoryInGB"):
                 said["definitions"][name]["properties"][part] = {"type": "number"}
+    known = said["definitions"]
+    said["definitions"] = {name: _each_variant(definition, known) for name, definition in known.items()}
     return said
+
+
+def _each_variant(definition: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """A kind of several variants, told apart by a property, is written as all of: what they share, and nothing else;
+    one of: each variant. Nothing would fit both, so each variant gets what they share."""
+    match definition:
+        case {"allOf": [{"properties": shared} as base, {"oneOf": variants}]}:
+            return {"oneOf": [_variant(base, shared, each, known) for each in variants]}
+    return definition
+
+
+def _variant(
+    base: Mapping[str, Any], shared: Mapping[str, Any], variant: Mapping[str, Any], known: Mapping[str, Any]
+) -> dict[str, Any]:
+    reference, told = variant["allOf"]
+    own = known[reference["$ref"].rpartition("/")[2]]
+    required = {*base.get("required", ()), *own.get("required", ()), *told.get("required", ())}
+    apart = {name: {"enum": [each["const"]]} for name, each in told["properties"].items()}
+    return {
+        "type": "object",
+        "properties": {**shared, **own.get("properties", {}), **apart},
+        "required": sorted(required),
+        "additionalProperties": False,
+    }
 
 
 def _strict(part: Any) -> Any:

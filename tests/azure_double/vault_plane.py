@@ -6,6 +6,7 @@ import re
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.azure_double.faults import Faults, before
@@ -21,7 +22,9 @@ _NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
 class Secrets:
     """One vault. `versions` has the values that each secret had, the last one being the one now."""
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World, name: str, allowed: Callable[[], bool]) -> None:
+        """allowed: whether whoever deploys may read and write secrets."""
+        self._allowed = allowed
         self.name, self.versions, self.deleted = name, dict[str, list[Json]](), dict[str, list[Json]]()
         self._world, self._lock = world, threading.Lock()
         self.url = world.serve(self)
@@ -38,6 +41,8 @@ class Secrets:
                 return scripted
             if request.headers.get("authorization", "") != f"Bearer {self._world.bearer}":
                 return self._challenge()
+            if not self._allowed():
+                raise ArmError(403, "Forbidden", "Caller is not authorized to perform action on resource.")
             with self._lock:
                 return self._answer(request)
         except ArmError as error:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import Group
+from django.utils import timezone
 
 from personas import sign_in
 from personas.entities import FaceKey, JobStatus
 from personas.roles import Role
+from personas.services.curation import delete_images
+from personas.store import get_store
 from personas.store.base import Store
 from tests import factories
 from tests.web import add_pictures, publish
@@ -32,6 +35,8 @@ PAGES = (
     "/history/",
     "/images/",
     "/images/{image}/",
+    "/images/deleted/",
+    "/images/deleted/{deleted}/erase/",
     "/upload/",
     "/jobs/",
     "/jobs/a-job/",
@@ -78,12 +83,16 @@ def small_world(store: Store) -> list[FaceKey]:
         detail={"folder": "/mnt/pictures", "new": 3, "rejected": rejected},
     )
     store.put_job(job)
+    (deleted,) = add_pictures(store, 1, prefix="deleted")
+    command = {"actor": "tester", "at": timezone.now(), "command_id": factories.command_id()}
+    delete_images(store=store, image_ids=[deleted.image_id], **command)
     return keys
 
 
 def addresses(keys: list[FaceKey]) -> list[str]:
     things = {
         "image": keys[0].image_id,
+        "deleted": next(iter(get_store().deleted_images().items)).image_id,
         "owner": sign_in.ensure_owner().pk,
         "role": Group.objects.get(name=Role.VIEWER).pk,
     }

@@ -107,3 +107,18 @@ def test_a_dropped_file_that_is_no_picture_says_so(
     )
     expect(page.locator(".toast-failed")).to_contain_text("not a JPEG")
     complaints.found[:] = [each for each in complaints.found if "422" not in each]
+
+
+def test_a_picture_that_was_refused_and_is_sent_again_is_refused_in_one_toast(
+    open_page: OpenPage, people: list[FaceKey], expect: Any, complaints: Any
+) -> None:
+    page = open_page()
+    page.goto("/find/")
+    picture = {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"}
+    page.get_by_label("Picture to look at").set_input_files(picture)
+    expect(page.locator(".toast-failed")).to_have_count(1)
+    with page.expect_response("**/find/"):
+        page.get_by_role("button", name="Who is this?").click()
+    page.wait_for_function("!document.querySelector('#find button').disabled")
+    expect(page.locator(".toast-failed")).to_have_count(1)
+    complaints.found[:] = [each for each in complaints.found if "422" not in each]

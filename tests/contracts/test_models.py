@@ -157,6 +157,18 @@ def test_reading_goes_on_over_page_borders_inside_a_tie(store: Store) -> None:
     assert len(store.ranked(1, "ann", PREDICTED, limit=2345)) == 2345
 
 
+def test_the_first_faces_of_many_personas_are_those_of_each(store: Store) -> None:
+    faces = {f"p{n:03}": with_ties(3 + n % 4) for n in range(600)} | {"ann": with_ties(2300)}
+    store.put_ranked(1, REVIEW, faces)
+    store.put_ranked(1, PREDICTED, {"p001": with_ties(9), "bob": with_ties(2)})
+    asked = [*faces, "bob", "nobody", "p001"]
+    assert store.ranked_of_each(1, asked, REVIEW, limit=5) == {
+        persona_id: tuple(by_rank(ranked, REVIEW)[:5]) for persona_id, ranked in faces.items()
+    }
+    assert store.ranked_of_each(1, ["ann"], REVIEW, limit=2100) == {"ann": store.ranked(1, "ann", REVIEW, limit=2100)}
+    assert store.ranked_of_each(2, asked, REVIEW, limit=5) == {}
+
+
 def test_reading_goes_on_after_a_face_that_is_not_in_the_pages(store: Store) -> None:
     ranked = by_rank(with_ties(30))
     store.put_ranked(1, PREDICTED, {"ann": ranked})

@@ -23,6 +23,8 @@ from tests import factories as make
 
 #: Operations of the random walk; 10,000 take some minutes a store.
 OPERATIONS = int(os.environ.get("UNDO_OPERATIONS", "150"))
+#: Commands between two looks at all labels, which read every partition; a long walk looks as often as a short one.
+LOOK_EVERY = max(OPERATIONS // 150, 1)
 
 
 def by(name: str | int | None = None) -> dict[str, object]:
@@ -245,19 +247,138 @@ def test_what_others_say_of_a_person_while_it_is_merged_goes_along(
     store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     label(store, "ann", faces[0])
-    before, command, record = state_hash(store), by(), store.record
-
-    def late(stream: str, events: list[object]) -> object:
-        monkeypatch.setattr(store, "record", record)
-        label(store, "ann", faces[1])
-        return record(stream, events)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(store, "record", late)
+    before, command = state_hash(store), by()
+    just_before_recording(store, monkeypatch, lambda: label(store, "ann", faces[1]))
     curation.merge_personas(store=store, persona_id="ann", into="bob", **command)  # type: ignore[arg-type]
     assert said(store, *faces[:2]) == [{"bob": True}, {"bob": True}]
     take_back(store, str(command["command_id"]))
     label(store, "ann", faces[1], verdict=Verdict.CLEARED)
     assert state_hash(store) == before
+
+
+def just_before_recording(store: Store, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Have something happen between what the next command looks at and what it records."""
+    record = store.record
+
+    def late(stream: str, events: list[object]) -> object:
+        monkeypatch.setattr(store, "record", record)
+        act()
+        return record(stream, events)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "record", late)
+
+
+def merging(store: Store, persona_id: str, into: str) -> tuple[str, Callable[[], object]]:
+    command = by()
+    return str(command["command_id"]), lambda: curation.merge_personas(
+        store=store,
+        persona_id=persona_id,
+        into=into,
+        **command,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("verdict", [Verdict.BELONGS, Verdict.REJECTED])
+def test_what_is_recorded_just_behind_a_merge_is_said_of_the_heir_and_comes_back(
+    store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch, verdict: Verdict
+) -> None:
+    label(store, "ann", faces[0])
+    label(store, "bob", faces[3])
+    merge_id, merge = merging(store, "ann", "bob")
+    just_before_recording(store, monkeypatch, merge)
+    label(store, "ann", faces[1], verdict=verdict)
+    belongs = verdict is Verdict.BELONGS
+    assert said(store, *faces[:2]) == [{"bob": True}, {"bob": belongs}]
+    assert store.label_counts(["ann", "bob"]) == {"ann": (0, 0), "bob": (2 + belongs, 1 - belongs)}
+    unmerged = take_back(store, merge_id).command_id
+    assert said(store, *faces[:2]) == [{"ann": True}, {"ann": belongs}]
+    take_back(store, unmerged)
+    assert said(store, *faces[:2]) == [{"bob": True}, {"bob": belongs}]
+
+
+def test_what_the_heir_got_just_behind_a_merge_can_be_taken_back_alone(
+    store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label(store, "ann", faces[0])
+    just_before_recording(store, monkeypatch, merging(store, "ann", "bob")[1])
+    take_back(store, label(store, "ann", faces[1]))
+    assert said(store, *faces[:2]) == [{"bob": True}, {}]
+
+
+def test_a_rejection_just_behind_a_merge_takes_no_label_from_the_heir(
+    store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label(store, "bob", faces[0])
+    just_before_recording(store, monkeypatch, merging(store, "ann", "bob")[1])
+    label(store, "ann", *faces[:2], verdict=Verdict.REJECTED)
+    assert said(store, *faces[:2]) == [{"bob": True}, {"bob": False}]
+
+
+def test_a_label_behind_two_merges_goes_to_the_last_heir(
+    store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.add_personas(store, "Cid")
+    (_, first), (_, second) = merging(store, "ann", "bob"), merging(store, "bob", "cid")
+    just_before_recording(store, monkeypatch, lambda: (first(), second()))
+    label(store, "ann", faces[0])
+    assert said(store, faces[0]) == [{"cid": True}]
+
+
+def test_a_label_recorded_behind_a_merge_done_again_is_said_of_the_heir(
+    store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merge_id, merge = merging(store, "ann", "bob")
+    merge()
+    unmerged = take_back(store, merge_id).command_id
+    just_before_recording(store, monkeypatch, lambda: take_back(store, unmerged))
+    label(store, "ann", faces[0])
+    assert said(store, faces[0]) == [{"bob": True}]
+
+
+def test_a_label_recorded_just_behind_a_deletion_says_nothing(
+    store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label(store, "bob", faces[0])
+    command = by()
+    just_before_recording(
+        store,
+        monkeypatch,
+        lambda: curation.delete_persona(store=store, persona_id="ann", **command),  # type: ignore[arg-type]
+    )
+    label(store, "ann", *faces[:2])
+    assert said(store, *faces[:2]) == [{"bob": True}, {}]
+    assert store.label_counts(["ann"]) == {"ann": (0, 0)}
+    take_back(store, str(command["command_id"]))
+    label(store, "ann", faces[1])
+    assert said(store, *faces[:2]) == [{"bob": True}, {"ann": True}]
+
+
+def test_a_merge_that_was_killed_before_its_last_look_is_finished_by_the_next_try(
+    store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, merge = merging(store, "ann", "bob")
+    record = store.record
+
+    def killed(stream: str, events: list[object]) -> object:
+        monkeypatch.setattr(store, "record", record)
+        label(store, "ann", faces[0])
+        record(stream, events)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "record", killed)
+    with pytest.raises(KeyboardInterrupt):
+        merge()
+    merge()
+    assert said(store, faces[0]) == [{"bob": True}]
+
+
+def test_a_merge_that_was_taken_back_moves_nothing_when_it_is_sent_again(store: Store, faces: list[FaceKey]) -> None:
+    label(store, "ann", faces[0])
+    merge_id, merge = merging(store, "ann", "bob")
+    merge()
+    take_back(store, merge_id)
+    merge()
+    assert said(store, faces[0]) == [{"ann": True}]
 
 
 def test_an_undo_says_nothing_of_people_that_are_gone(store: Store, faces: list[FaceKey]) -> None:
@@ -314,6 +435,31 @@ def test_a_picture_that_is_deleted_stays_so_when_it_is_found_again(store: Store,
     curation.delete_images(store=store, image_ids=[image_id], **by())  # type: ignore[arg-type]
     make.save(store, make.extracted("picture-0", detector="another"))
     assert store.images_by_id([image_id])[image_id].status is ImageStatus.DELETED
+
+
+def test_no_face_is_added_to_a_deleted_picture_until_it_is_back(store: Store, faces: list[FaceKey]) -> None:
+    image_id, command = make.image_id("picture-0"), by()
+    curation.delete_images(store=store, image_ids=[image_id], **command)  # type: ignore[arg-type]
+    again = make.extracted("picture-0", detector="another", faces=[make.new_face("elsewhere", place=1)])
+    saved = make.save(store, again)
+    assert (saved.ingest_seq, [face.face_no for face in saved.faces[image_id]]) == (None, [0])
+    assert len(store.faces_of([image_id])[image_id]) == 1
+    take_back(store, str(command["command_id"]))
+    make.save(store, again)
+    assert len(store.faces_of([image_id])[image_id]) == 2
+
+
+def test_a_face_that_is_found_while_its_picture_is_deleted_is_settled_with_it(
+    store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id, command = make.image_id("picture-0"), by()
+    again = make.extracted("picture-0", detector="another", faces=[make.new_face("elsewhere", place=1)])
+    just_before_recording(store, monkeypatch, lambda: make.save(store, again))
+    curation.delete_images(store=store, image_ids=[image_id], **command)  # type: ignore[arg-type]
+    both = [FaceKey(image_id, 0), FaceKey(image_id, 1)]
+    assert said(store, *both) == [{DELETED: True}] * 2
+    take_back(store, str(command["command_id"]))
+    assert said(store, *both) == [{}, {}]
 
 
 def test_of_a_face_whose_picture_is_deleted_nothing_is_said(store: Store, faces: list[FaceKey]) -> None:
@@ -381,6 +527,11 @@ class Walk:
         except FaceProjectError:
             return  # nobody of that id any more, or changed since: refused, and nothing was done
         self.done.append(str(command["command_id"]))
+        if len(self.done) % LOOK_EVERY == 0:
+            self.look_at_all_labels()
+
+    def look_at_all_labels(self) -> None:
+        """Nothing is said of anybody who is gone."""
         known = {persona.persona_id for persona in self.store.personas(limit=10_000).items}
         assert {label.persona_id for label in self.store.all_labels()} <= known | NOBODY.keys()
 
@@ -442,6 +593,7 @@ def test_undoing_everything_leads_back_to_the_start(store: Store, seed: int) -> 
     walk = Walk(store, faces, random.Random(seed))
     for _ in range(OPERATIONS):
         walk.step()
+    walk.look_at_all_labels()
     assert state_hash(store) != before
     assert len(walk.done) > OPERATIONS / 3
     walk.take_all_back()

@@ -16,7 +16,10 @@ import pytest
 from ingest.pool import ExtractionError
 from ingest.summary import Progress
 from personas.entities import INGEST, LABELS
+from personas.services.curation import delete_images
+from personas.services.undo import undo_command
 from personas.store.base import Store
+from tests import factories as make
 from tests.ingest.conftest import Ingest, reasons
 from tests.ingest.drawing import draw, sidecar
 from tests.ingest.fakes import BLUE, GREEN, RED
@@ -139,6 +142,22 @@ def test_a_new_detector_reads_again_and_moves_no_label(
     assert state_of(store)["labels"] == before
     assert [image.detector for image in store.images().items] == ["squares 2"]
     assert ingest().pictures_per_second == 0
+
+
+def test_a_deleted_picture_is_looked_at_by_a_new_detector_once_it_is_back(
+    store: Store, folder: Path, ingest: Ingest, settings: Any
+) -> None:
+    image_id = sha256(draw(folder / "a.png", [(20, 20, 80, RED)]))
+    ingest()
+    command_id = make.command_id()
+    delete_images(store=store, image_ids=[image_id], actor="tester", at=make.NOW, command_id=command_id)
+    settings.FACE_EXTRACTOR = "tests.ingest.fakes.newer_squares"
+    for _ in range(2):
+        assert ingest().rejected == ()
+        assert store.images_by_id([image_id])[image_id].detector == "squares 1"
+    undo_command(store=store, command_id=command_id, actor="tester", at=make.NOW)
+    ingest()
+    assert store.images_by_id([image_id])[image_id].detector == "squares 2"
 
 
 def test_every_bad_file_is_reported_and_the_good_ones_are_taken(

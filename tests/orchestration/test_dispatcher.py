@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import threading
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestration.dispatcher import LONGEST_RESEND_SECONDS, RESEND_SECONDS, UPLOADS_SECONDS, Dispatcher
-from personas.entities import INGEST, LABELS, Champion, Job, JobStatus
+from orchestration.dispatcher import (
+    ERASING_SECONDS,
+    LONGEST_RESEND_SECONDS,
+    RESEND_SECONDS,
+    UPLOADS_SECONDS,
+    Dispatcher,
+)
+from personas.entities import INGEST, LABELS, Champion, DeletedImage, ErasedImage, Job, JobStatus, Slice
 from personas.errors import TransientError
 from personas.metrics import DISPATCHER_LOOKS
 from personas.selectors.groups import GROUPS_JOB, REST, REST_TIMES
@@ -30,6 +38,8 @@ class StoreThatOnlyCounts:
     closed: int = 0
     groups_follow: bool = True  #: unknown faces are always grouped already
     grouping: Job | None = None
+    deleted: tuple[DeletedImage, ...] = ()
+    erased: dict[str, ErasedImage] = field(default_factory=dict)
 
     def head(self, stream: str) -> int:
         return self.heads[stream]
@@ -55,6 +65,12 @@ class StoreThatOnlyCounts:
 
     def unfinished_jobs(self) -> tuple[Job, ...]:
         return ()
+
+    def deleted_images(self, *, cursor: str | None, limit: int) -> Slice[DeletedImage]:
+        return Slice(items=self.deleted, next_cursor=None)
+
+    def erased_among(self, image_ids: Collection[str]) -> dict[str, ErasedImage]:
+        return {image_id: self.erased[image_id] for image_id in image_ids if image_id in self.erased}
 
     def close(self) -> None:
         self.closed += 1
@@ -415,3 +431,57 @@ def test_learning_goes_before_grouping_and_does_not_hold_it_up_for_ever(dispatch
     clock.now += 1.0
     dispatcher.look()
     assert sent == [GROUP]
+
+
+def test_pictures_deleted_long_enough_ago_are_erased(dispatcher, store, sent, clock):
+    store.deleted = (DeletedImage(image_id="a" * 64, deleted_at=BEGINNING, command_id=""),)
+    dispatcher.clock = lambda: BEGINNING + dispatcher.deleted_kept - timedelta(seconds=1)
+    dispatcher.look()
+    assert sent == []
+    dispatcher.clock = lambda: BEGINNING + dispatcher.deleted_kept
+    clock.now = ERASING_SECONDS
+    dispatcher.look()
+    assert sent == [("ingest.erase_pictures", ())]
+
+
+def test_an_erasure_that_was_begun_is_finished_at_once(dispatcher, store, sent, clock):
+    picture = "a" * 64
+    store.deleted = (DeletedImage(image_id=picture, deleted_at=BEGINNING, command_id=""),)
+    store.erased = {picture: ErasedImage(image_id=picture, erased_at=BEGINNING, command_id="c")}
+    dispatcher.clock = lambda: BEGINNING
+    dispatcher.look()
+    assert sent == [("ingest.erase_pictures", ())]
+    store.deleted = ()
+    clock.now = LONGEST_RESEND_SECONDS
+    dispatcher.look()
+    assert sent == [("ingest.erase_pictures", ())]
+
+
+def test_the_roll_out_runs_beside_the_looks_one_at_a_time() -> None:
+    began, end = threading.Event(), threading.Event()
+
+    class Rollout:
+        runs = 0
+
+        def is_due(self) -> bool:
+            return True
+
+        def run(self) -> None:
+            self.runs += 1
+            began.set()
+            assert end.wait(10)
+
+    rollout, now = Rollout(), itertools.count(step=100)
+    store = StoreThatOnlyCounts()
+    dispatcher = Dispatcher(store, lambda *_: None, lambda _: [], monotonic=lambda: next(now), rollout=rollout)  # type: ignore[arg-type]
+    dispatcher.look()
+    assert began.wait(10)
+    dispatcher.look()
+    end.set()
+    assert dispatcher._rolling_out is not None
+    dispatcher._rolling_out.join(10)
+    assert rollout.runs == 1
+    assert store.closed == 1
+    dispatcher.look()
+    dispatcher._rolling_out.join(10)
+    assert rollout.runs == 2

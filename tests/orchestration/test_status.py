@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from ingest.detector_pause import note_pause
 from orchestration import disk, status
 from orchestration.heartbeat import Heartbeat
 from orchestration.signs_of_life import SHOWN, RoleAtWork, SignOfLife
@@ -111,6 +113,22 @@ def test_a_folder_that_is_not_there_yet_lies_on_the_disk_of_the_one_above(tmp_pa
     settings.CACHE_ROOT = str(tmp_path / "not" / "there")
     place = next(place for place in disk.places() if place.setting == "CACHE_ROOT")
     assert place.total > 0
+
+
+# ---- the detector ----------------------------------------------------------------------------------------------------
+def test_the_detector_that_the_settings_choose_is_named(store: Store, settings) -> None:
+    settings.FACE_DETECTOR, settings.AZURE_FACE_TIER, settings.FACE_DETECTOR_FALLBACK = "azure", "F0", "embedded"
+    assert "<dt>Detector of new pictures</dt><dd>Azure Face, tier F0, or the embedded one</dd>" in shown()
+
+
+def test_a_pause_of_the_detectors_service_is_said_while_it_lasts(store: Store, all_at_work: None) -> None:
+    tag = state_of(store).tag
+    note_pause(store, 300.0, at=timezone.now())
+    page = shown()
+    assert "Azure Face asked for a pause. Pictures go on by themselves at" in page
+    assert "All is well." in page
+    assert state_of(store).tag != tag
+    assert system_status(store, now=timezone.now() + timedelta(seconds=400)).detector_paused_until is None
 
 
 # ---- learning --------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from personas.store.base import Store
 from tests import factories
 from tests.versions import evaluated, evaluated_before
 from tests.web import add_pictures, champions, publish
+from training.deployment import DEPLOYMENT_JOB, Deployment, DeploymentState, to_detail
 
 pytestmark = pytest.mark.django_db
 
@@ -265,3 +266,21 @@ def test_the_list_says_which_version_was_in_use_when(web: Client, learnt: Store)
 def test_an_unknown_axis_is_the_usual_one(web: Client, learnt: Store) -> None:
     assert "What versions learn over labels" in shown(web, reverse("models") + "?over=moons")
     assert "What versions learn over time" in shown(web, reverse("models") + "?over=time")
+
+
+def test_the_list_says_where_a_version_is_deployed(web: Client, store: Store) -> None:
+    version = store.add_model_version(factories.model_version())
+    store.switch_champion(version.version, expected_revision=0, actor="trainer", at=factories.NOW)
+    page = web.get(reverse("models")).content.decode()
+    assert "The scorer follows the version in use." in page
+    deployed = Deployment(
+        version=version.version,
+        endpoint="faces",
+        state=DeploymentState.SERVING,
+        since=factories.NOW,
+        name="green",
+        traffic=100,
+    )
+    store.put_job(factories.job(DEPLOYMENT_JOB, detail=to_detail({version.version: deployed})))
+    page = web.get(reverse("models")).content.decode()
+    assert "Azure ML: endpoint faces, deployment green, 100 % since" in page

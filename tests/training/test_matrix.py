@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from personas.buckets import bucket_of
+from personas.entities import LABELS, NewEvent
+from personas.projection import IMAGES_ALLOWED, IMAGES_ERASING
 from personas.store import get_store
-from tests.factories import EMBEDDER, embedding, extracted, key, new_face, save
+from tests.factories import EMBEDDER, NOW, command_id, embedding, extracted, image_id, key, new_face, save
 from training.matrix import MatrixFolder
 
 pytestmark = pytest.mark.django_db
@@ -135,3 +137,71 @@ def test_rows_are_found_among_some_rows_only(store, folder):
     wanted = matrix.face_keys([2, 5, 11])
     assert matrix.rows_of(wanted, among=np.array([0, 5, 11])) == {wanted[1]: 5, wanted[2]: 11}
     assert matrix.rows_of(wanted, among=np.array([3])) == {}
+
+
+def erase(store, *names):
+    erased = [image_id(name) for name in names]
+    begun = {"actor": "tester", "at": NOW, "command_id": command_id()}
+    store.record(LABELS, [NewEvent(kind=IMAGES_ERASING, index=1, payload={"images": erased}, **begun)])
+    store.erase_images(erased, **begun)
+    return begun
+
+
+def test_rows_of_erased_pictures_go_and_others_stay(store, folder, monkeypatch):
+    monkeypatch.setattr("training.matrix.ROWS_AT_ONCE", 3)
+    save(store, *[extracted(n, faces=2) for n in range(10)])
+    before = folder.catch_up(store)
+    erase(store, 3, 7)
+    save(store, extracted(10))
+    after = folder.catch_up(store)
+    kept = [key(n, face_no) for n in range(10) for face_no in (0, 1) if n not in (3, 7)]
+    rows = after.rows_of([*kept, key(3), key(7), key(10)])
+    assert rows.keys() == {*kept, key(10)} and len(after) == 17
+    assert all(np.array_equal(after.vectors[rows[one]], embedding(_seed(one))) for one in kept)
+    assert before.rows_of([key(3)]).keys() == {key(3)}  # whoever reads the old files goes on undisturbed
+    assert np.array_equal(before.vectors[before.rows_of([key(9)])[key(9)]], embedding("9/0"))
+
+
+def _seed(one):
+    number = next(n for n in range(10) if image_id(n) == one.image_id)
+    return f"{number}/{one.face_no}"
+
+
+def test_nothing_of_an_erased_face_is_left_on_the_disk(store, folder):
+    save(store, extracted("a"), extracted("b"))
+    folder.catch_up(store)
+    assert embedding("a/0").tobytes() in (folder.folder / "vectors.bin").read_bytes()
+    erase(store, "a")
+    folder.catch_up(store)
+    files = [path.read_bytes() for path in folder.folder.iterdir()]
+    assert not any(embedding("a/0").tobytes() in content for content in files)
+    assert any(embedding("b/0").tobytes() in content for content in files)
+
+
+def test_a_picture_that_came_back_after_it_was_erased_has_a_row(store, folder):
+    save(store, extracted("a"), extracted("b"))
+    folder.catch_up(store)
+    begun = erase(store, "a")
+    allowed = {"images": [image_id("a")]}
+    store.record(LABELS, [NewEvent(kind=IMAGES_ALLOWED, index=2, payload=allowed, **begun)])
+    save(store, extracted("a", faces=[new_face("back")]))
+    matrix = folder.catch_up(store)
+    assert len(matrix) == 2
+    assert np.array_equal(matrix.vectors[matrix.rows_of([key("a")])[key("a")]], embedding("back"))
+
+
+def test_a_kill_while_rows_are_dropped_leaves_what_is_built_anew(store, folder, monkeypatch):
+    save(store, extracted("a"), extracted("b"), extracted("c"))
+    folder.catch_up(store)
+    erase(store, "b")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("training.matrix.write_atomically", killed)
+        with pytest.raises(KeyboardInterrupt):
+            folder.catch_up(store)
+    matrix = folder.catch_up(store)
+    assert matrix.rows_of([key("a"), key("b"), key("c")]).keys() == {key("a"), key("c")}
+    assert len(matrix) == 2

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from personas.store.base import StoreLayout
+from personas.store.cassandra.erasing import CassandraErasing
 from personas.store.cassandra.labels import CassandraLabels
 from personas.store.cassandra.options import place_of
-from personas.store.cassandra.pictures import CassandraPictures
-from personas.store.cassandra.ranked import CassandraRanked
 from personas.store.cassandra.session import StoreSession
 from personas.store.cassandra.versions import CassandraVersions
 from personas.store.cassandra.work import CassandraWork
@@ -30,7 +29,7 @@ def product_session() -> StoreSession:
     return StoreSession(**session_options())
 
 
-class CassandraStore(CassandraPictures, CassandraLabels, CassandraVersions, CassandraRanked, CassandraWork):
+class CassandraStore(CassandraErasing, CassandraLabels, CassandraVersions, CassandraWork):
     """See `personas.store.base.Store`. May be shared by threads and used after a fork."""
 
     def layout(self) -> StoreLayout:

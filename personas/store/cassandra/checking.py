@@ -42,7 +42,10 @@ from personas.entities import (
 from personas.projection import (
     COVER_CHOSEN,
     FACES_LABELLED,
+    IMAGES_ALLOWED,
     IMAGES_DELETED,
+    IMAGES_ERASED,
+    IMAGES_ERASING,
     IMAGES_RESTORED,
     PERSONA_ADDED,
     PERSONA_DELETED,
@@ -118,6 +121,7 @@ def exercise(session: MeasuringSession, *, rounds: int, say: Callable[[str], Non
         _exercise_pictures(store, number)
         _exercise_labels(store, number)
         _exercise_models(store, number)
+        _exercise_erasing(store, number)
         _exercise_work(store, number)
     _exercise_races(session)
     return [name for name in cql.ALL if name not in session.measured]
@@ -187,6 +191,7 @@ def _exercise_labels(store: CassandraStore, number: int) -> None:
         event(8, IMAGES_RESTORED, {"images": [key.image_id]}),
         event(9, PERSONA_DELETED, {"persona": {"persona_id": person}}),
         event(10, PERSONA_ADDED, {"persona_id": person, "name": person, "cover": list(key)}),
+        event(11, IMAGES_DELETED, {"images": [key.image_id]}),
     ]
     store.record(LABELS, events)
     store.record(LABELS, events)
@@ -202,6 +207,19 @@ def _exercise_labels(store: CassandraStore, number: int) -> None:
     store.label_counts([person])
     store.put_truths([Truth(image_id=key.image_id, face_no=0, persona=person, category="check")])
     list(store.truths())
+
+
+def _exercise_erasing(store: CassandraStore, number: int) -> None:
+    """What `_exercise_labels` deleted."""
+    image_id, command = _key(f"picture {number}").image_id, str(uuid.uuid4())
+    store.deleted_images()
+    for index, kind in ((1, IMAGES_ERASING), (0, IMAGES_ERASED), (2, IMAGES_ALLOWED)):
+        payload = {"images": [image_id]}
+        erasing = NewEvent(kind=kind, actor="check", at=NOW, command_id=command, index=index, payload=payload)
+        store.record(LABELS, [erasing])
+        if kind == IMAGES_ERASING:
+            store.erased_images()
+            store.erase_images([image_id], actor="check", at=NOW, command_id=command)
 
 
 def _exercise_models(store: CassandraStore, number: int) -> None:
@@ -235,6 +253,9 @@ def _exercise_models(store: CassandraStore, number: int) -> None:
     store.fresh_through(version.version)
     store.ranked_counts(version.version)
     store.drop_ranked(version.version)
+    of_one_picture = [RankedFace(FaceKey(_key(f"picture {number}").image_id, face_no), 0.9) for face_no in (0, 1)]
+    store.add_fresh(version.version, {"person": of_one_picture}, scored_through=3)
+    store.add_fresh(version.version, {"person": [*of_one_picture, ranked[0]]}, scored_through=4)
 
 
 def _exercise_work(store: CassandraStore, number: int) -> None:
@@ -269,7 +290,8 @@ def _exercise_work(store: CassandraStore, number: int) -> None:
 
 
 def _exercise_races(session: MeasuringSession) -> None:
-    """Statements that only a race or a time-out brings about."""
+    """Statements that only a race, a time-out or a migration brings about."""
+    CassandraStore(session, n_buckets=64).keep_old_marks(at=NOW)
     session.row(cql.EVENT_AT, serial=True, stream=LABELS, chunk=0, seq=1)
     session.row(cql.VERSION_AT, serial=True, space="all", version=1)
     session.rows(cql.CLAIMANTS, stream=INGEST, chunk=0)

@@ -34,6 +34,8 @@ CLAIM_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0
 #: Pictures remembered as not there; when they are more, all are forgotten: they are looked for again, that is all.
 MISSED_KEPT = 10_000
+#: The only key in the claim of an erased picture.
+_ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,20 +55,26 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Standing:
+class Standing:
     """A picture as the cluster has it."""
 
-    picture: KnownPicture
+    picture: KnownPicture | None  #: None: it was erased
     revision: int
     claimed_at: datetime
     claimant: str
     announced: bool
     counted: int | None
+    erased_count: int | None = None  #: `counted`, as it was before the picture was erased
 
     @property
     def is_new(self) -> bool:
         """No event says yet that there is this picture."""
         return self.counted is None
+
+    @property
+    def is_being_saved(self) -> bool:
+        """Somebody claimed it a moment ago and has not announced it yet."""
+        return not self.announced and _age(self.claimed_at) < CLAIM_SECONDS
 
 
 class CassandraClaims(CassandraProjecting):
@@ -96,6 +104,10 @@ class CassandraClaims(CassandraProjecting):
         while waiting := [image_id for image_id in wanted if image_id not in done]:
             standing = self._standing(waiting, claimed_too=looked)
             looked = True
+            # After the look: who erases a picture says so and then takes its claim, so that a claim from here fails.
+            for image_id in self.erased_among(waiting):
+                del wanted[image_id]
+            waiting = [image_id for image_id in waiting if image_id in wanted]
             merged = {}
             has_event = cache(self._has_event)  # a batch that was cut short is looked for once
             for image_id in waiting:
@@ -121,13 +133,13 @@ class CassandraClaims(CassandraProjecting):
         return done, claimed
 
     def _merged(
-        self, extracted: Sequence[ExtractedImage], standing: _Standing | None, has_event: Callable[[str], bool]
+        self, extracted: Sequence[ExtractedImage], standing: Standing | None, has_event: Callable[[str], bool]
     ) -> KnownPicture | None:
         """A picture as it should be; None: not to be touched now, to be looked at again."""
         cut_short = standing is not None and not standing.announced
-        if standing is not None and cut_short:
-            if _age(standing.claimed_at) < CLAIM_SECONDS:
-                return None  # somebody is at it
+        if standing is not None and standing.picture is not None and cut_short:
+            if standing.is_being_saved:
+                return None
             if has_event(standing.claimant):
                 image_id = extracted[0].image.image_id
                 self._session.run(cql.PUT_IMAGE, **self._announcement(image_id, standing.revision, standing.picture))
@@ -142,7 +154,7 @@ class CassandraClaims(CassandraProjecting):
         return picture
 
     def _set_claims(
-        self, pictures: Mapping[str, KnownPicture], standing: Mapping[str, _Standing], claimant: str
+        self, pictures: Mapping[str, KnownPicture], standing: Mapping[str, Standing], claimant: str
     ) -> Iterator[str]:
         """Claims all of them at the same time; returns those that this process got."""
         claimed_at = to_micros(datetime.now(UTC))
@@ -171,7 +183,7 @@ class CassandraClaims(CassandraProjecting):
             elif standing_in_the_way is None:
                 yield image_id
 
-    def _standing(self, image_ids: Sequence[str], *, claimed_too: bool) -> dict[str, _Standing]:
+    def _standing(self, image_ids: Sequence[str], *, claimed_too: bool) -> dict[str, Standing]:
         """Pictures that were announced; claimed_too: and those that somebody is at. A picture that nobody has announced
         is most likely new, and trying to claim it tells as much as looking whether somebody did; nor is one looked for
         that was not there when it was asked for."""
@@ -244,16 +256,24 @@ def _with_vectors(picture: KnownPicture, extracted: ExtractedImage) -> KnownPict
     return replace(picture, embeddings=embeddings, changed=True)
 
 
-def _to_standing(row: CqlRow, announced: CqlRow | None) -> _Standing:
-    image, embedder, faces = _from_state(from_blob(row.picture))
-    return _Standing(
+def _to_standing(row: CqlRow, announced: CqlRow | None) -> Standing:
+    state, claimed = from_blob(row.picture), {"revision": row.revision, "claimant": row.claimant}
+    if _ERASED in state:  # whatever an earlier, slow writer announces
+        at, count = from_micros(row.claimed_at), state[_ERASED]
+        return Standing(picture=None, claimed_at=at, announced=True, counted=None, erased_count=count, **claimed)
+    image, embedder, faces = _from_state(state)
+    return Standing(
         picture=KnownPicture(image=image, embedder=embedder, faces=faces),
-        revision=row.revision,
         claimed_at=from_micros(row.claimed_at),
-        claimant=row.claimant,
+        **claimed,
         announced=announced is not None and (announced.announced or 0) >= row.revision,
         counted=announced.counted if announced is not None else None,
     )
+
+
+def erased_state(counted: int | None) -> dict[str, Any]:
+    """What a claim holds of an erased picture: how many faces the log counted for it (None: it was not counted)."""
+    return {_ERASED: counted}
 
 
 def _to_state(picture: KnownPicture) -> dict[str, Any]:

@@ -9,18 +9,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from typing import Any, assert_never
 
 from personas.entities import FaceKey, Label, Persona, Slice, Truth, Verdict
 from personas.projection import (
+    AllowImages,
     Change,
     ChooseCover,
     DeleteImages,
+    EraseImages,
+    ForgetImages,
     HidePersona,
     PutPersona,
     RemovePersona,
     RenamePersona,
+    Said,
     SetVerdict,
+    as_said,
     label_written,
 )
 from personas.store.cassandra import statements as cql
@@ -29,6 +35,7 @@ from personas.store.cassandra.leases import Hold
 from personas.store.cassandra.projecting import CassandraProjecting
 from personas.store.cassandra.session import CqlRow, Write
 from personas.store.cassandra.values import chunks, from_micros, parse_key, to_micros
+from personas.store.inheriting import inherited
 
 #: Parts of a persona's labels: the first hex digit of the picture, so parts in order are faces in order.
 PARTS = 16
@@ -77,6 +84,7 @@ class CassandraLabels(CassandraProjecting):
             case PutPersona(persona=persona):
                 if persona.persona_id not in self.personas_by_id([persona.persona_id]):
                     self._put_persona(persona, seq)
+                self._session.run(cql.DROP_GONE_PERSONA, persona_id=persona.persona_id, stamp=seq)
             case RenamePersona(persona_id=persona_id, name=name):
                 if self.personas_by_id([persona_id]):  # an UPDATE would make the row
                     self._session.run(cql.PUT_PERSONA_NAME, name=named(name), persona_id=persona_id)
@@ -87,12 +95,18 @@ class CassandraLabels(CassandraProjecting):
             case HidePersona(persona_id=persona_id, hidden=hidden):
                 if self.personas_by_id([persona_id]):
                     self._session.run(cql.HIDE_PERSONA, space=SPACE, persona_id=persona_id, hidden=hidden, stamp=seq)
-            case RemovePersona(persona_id=persona_id):
+            case RemovePersona(persona_id=persona_id, heir=heir):
+                self._session.run(cql.PUT_GONE_PERSONA, persona_id=persona_id, heir=heir, stamp=seq)
                 self._session.run(cql.DROP_PERSONA, space=SPACE, persona_id=persona_id, stamp=seq)
             case DeleteImages():
                 self._delete_images(change, seq)
+            case EraseImages() | AllowImages():
+                self._erase_or_allow(change, seq)
+            case ForgetImages(image_ids=image_ids):
+                self._forget_images(image_ids, seq, hold)
             case SetVerdict():
-                self._set_verdict(change, hold)
+                for verdict in inherited(change, heir_of=self._heir_of, said_of=self._said_of):
+                    self._set_verdict(verdict, hold)
             case _:
                 assert_never(change)
 
@@ -116,10 +130,20 @@ class CassandraLabels(CassandraProjecting):
         shown = {"persona_id": persona_id, "cover_image_id": image_id, "cover_face_no": face_no}
         self._session.run(cql.COVER_PERSONA, space=SPACE, stamp=seq, **shown)
 
-    def _delete_images(self, change: DeleteImages, seq: int) -> None:
-        statement = cql.PUT_DELETED if change.deleted else cql.DROP_DELETED
-        marks = [{"space": SPACE, "image_id": image_id, "stamp": seq} for image_id in change.image_ids]
-        self._session.run_many(statement, marks)
+    def _forget_images(self, image_ids: Collection[str], seq: int, hold: Hold) -> None:
+        """As in a verdict, `label_by_image` goes last."""
+        said = list(self._of_images(cql.SAID_OF, image_ids))
+        self._session.run_batches(map(partial(_label_drop, seq=seq), said), before=hold.check)
+        self._count_parts({(row.persona_id, part_of(row.image_id)) for row in said}, seq, hold)
+        self._session.run_batches((self._said_drop(row, seq) for row in said), before=hold.check)
+        self._drop_marks(image_ids, seq)
+
+    def _heir_of(self, persona_id: str) -> str | None:
+        row = self._session.row(cql.HEIR_OF, persona_id=persona_id)
+        return None if row is None else str(row.heir)
+
+    def _said_of(self, faces: Sequence[FaceKey]) -> Said:
+        return as_said(self.labels_of_images({key.image_id for key in faces}))
 
     def _set_verdict(self, change: SetVerdict, hold: Hold) -> None:
         faces = list(dict.fromkeys(change.faces))
@@ -150,10 +174,7 @@ class CassandraLabels(CassandraProjecting):
         for row in before:
             if row.persona_id == change.persona_id and row.belongs == said["belongs"]:
                 continue  # overwritten
-            part = part_of(row.image_id)
-            old = {"persona_id": row.persona_id, "part": part, "belongs": row.belongs, "stamp": change.seq}
-            face = {"image_id": row.image_id, "face_no": row.face_no}
-            yield Write((row.persona_id, part), cql.DROP_LABEL, {**old, **face})
+            yield _label_drop(row, seq=change.seq)
         for key in written:
             part = part_of(key.image_id)
             face = {"persona_id": change.persona_id, "part": part, "image_id": key.image_id, "face_no": key.face_no}
@@ -165,13 +186,16 @@ class CassandraLabels(CassandraProjecting):
         for row in before:
             if row.persona_id == change.persona_id and said["belongs"] is not None:
                 continue  # overwritten
-            bucket = self._bucket(row.image_id)
-            face = {"image_id": row.image_id, "face_no": row.face_no, "persona_id": row.persona_id}
-            yield Write(bucket, cql.DROP_SAID, {"bucket": bucket, "stamp": change.seq, **face})
+            yield self._said_drop(row, change.seq)
         for key in written:
             bucket = self._bucket(key.image_id)
             face = {"persona_id": change.persona_id, "image_id": key.image_id, "face_no": key.face_no}
             yield Write(bucket, cql.PUT_SAID, {"bucket": bucket, **said, **face})
+
+    def _said_drop(self, row: CqlRow, seq: int) -> Write:
+        bucket = self._bucket(row.image_id)
+        face = {"image_id": row.image_id, "face_no": row.face_no, "persona_id": row.persona_id}
+        return Write(bucket, cql.DROP_SAID, {"bucket": bucket, "stamp": seq, **face})
 
     def _count_parts(self, parts: Collection[tuple[str, int]], seq: int, hold: Hold) -> None:
         """Counted afresh, not added to: right however often it is done."""
@@ -286,6 +310,12 @@ class CassandraLabels(CassandraProjecting):
     def truths(self) -> Iterator[Truth]:
         for row in self._all_buckets(cql.TRUTHS):
             yield Truth(image_id=row.image_id, face_no=row.face_no, persona=row.persona, category=row.category)
+
+
+def _label_drop(row: CqlRow, *, seq: int) -> Write:
+    part = part_of(row.image_id)
+    old = {"persona_id": row.persona_id, "part": part, "belongs": row.belongs, "stamp": seq}
+    return Write((row.persona_id, part), cql.DROP_LABEL, {**old, "image_id": row.image_id, "face_no": row.face_no})
 
 
 def _is_replaced(row: CqlRow, change: SetVerdict) -> bool:

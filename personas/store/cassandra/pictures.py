@@ -28,7 +28,7 @@ from personas.entities import (
 from personas.store.base import PICTURES_INGESTED, SavedBatch, marked, pictures_ingested_payload
 from personas.store.cassandra import claims
 from personas.store.cassandra import statements as cql
-from personas.store.cassandra.base import SPACE, as_slice
+from personas.store.cassandra.base import as_slice
 from personas.store.cassandra.claims import CassandraClaims, Claimed
 from personas.store.cassandra.log import EVENTS_A_CHUNK, Tally, chunk_of
 from personas.store.cassandra.paths import CassandraPaths
@@ -83,14 +83,16 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
         self, batch: Sequence[ExtractedImage], *, actor: str, at: datetime, command_id: str
     ) -> SavedBatch:
         claimant, started = str(uuid.uuid4()), time.monotonic()
-        pictures, claimed = self._claim(batch, claimant)
+        deleted = self._deleted_in(batch)
+        pictures, claimed = self._claim([item for item in batch if item.image.image_id not in deleted], claimant)
         written = {
             face.key: (face.embedder, one.picture.embeddings[face.face_no])
             for one in claimed.values()
             for face in one.picture.faces
             if face.face_no in one.picture.embeddings
         }
-        paths = [path for item in batch for path in item.paths]
+        kept = {*pictures, *deleted}
+        paths = [path for item in batch if item.image.image_id in kept for path in item.paths]
         self._put_faces(claimed, paths)
         if time.monotonic() - started > claims.CLAIM_SECONDS / 3:
             self._still_claimed(claimed, claimant)
@@ -108,11 +110,15 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
         # known: neither may be before the picture is in the log.
         self._announce(claimed)
         self._session.run_batches(self._path_rows(paths))
-        return SavedBatch(
-            ingest_seq=ingest_seq,
-            new_images=new_images,
-            faces={image_id: picture.faces for image_id, picture in pictures.items()},
-        )
+        faces = {image_id: picture.faces for image_id, picture in pictures.items()}
+        if deleted:
+            faces |= dict.fromkeys(deleted, ()) | self.faces_of(deleted)
+        return SavedBatch(ingest_seq=ingest_seq, new_images=new_images, faces=faces)
+
+    def _deleted_in(self, batch: Sequence[ExtractedImage]) -> Collection[str]:
+        """Those that are deleted and can come back."""
+        marked_so = self._deleted_among({item.image.image_id for item in batch})
+        return self.images_by_id(marked_so.difference(self.erased_among(marked_so))) if marked_so else ()
 
     def _put_faces(self, claimed: Mapping[str, Claimed], paths: Sequence[ImagePath]) -> None:
         """What goes before the event, all at once: faces, embeddings, and what points to the paths. A picture that is
@@ -195,15 +201,13 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
         if not found.items:
             return found
         first, last = found.items[0].image_id, found.items[-1].image_id
-        marks = self._session.rows(cql.DELETED_BETWEEN, space=SPACE, first=first, last=last)
-        deleted = {row.image_id for row in marks}
+        deleted = self._deleted_between(first, last)
         return Slice(items=tuple(marked(image, deleted) for image in found.items), next_cursor=found.next_cursor)
 
     def images_by_id(self, image_ids: Collection[str]) -> dict[str, Image]:
         found = {row.image_id: to_image(row) for row in self._of_images(cql.IMAGES_BY_ID, image_ids)}
         self._looked_in_vain(image_id for image_id in image_ids if image_id not in found)
-        params = [{"space": SPACE, "image_ids": chunk} for chunk in chunks(found)]
-        deleted = {row.image_id for rows in self._session.rows_many(cql.DELETED_AMONG, params) for row in rows}
+        deleted = self._deleted_among(found)
         return {image_id: marked(image, deleted) for image_id, image in found.items()}
 
     def count_images(self) -> dict[str, int]:
@@ -224,7 +228,7 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
         return {
             ImageStatus.FACES.value: total[0],
             ImageStatus.NO_FACE.value: total[1],
-            ImageStatus.DELETED.value: sum(1 for _ in self._session.rows(cql.DELETED, space=SPACE)),
+            ImageStatus.DELETED.value: self._count_deleted(),
             "faces_total": total[2],
         }
 

@@ -21,6 +21,7 @@ from personas.projection import Change, project
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.leases import Hold, LostLeaseError
 from personas.store.cassandra.log import CassandraLog, chunk_of, numbered, projected, to_event
+from personas.store.cassandra.marks import CassandraMarks
 
 #: Seconds a process may stand still in the middle of a projection before another one takes over.
 TURN_SECONDS = 12.0
@@ -30,7 +31,7 @@ PATIENCE_SECONDS = 60.0
 EVENTS_A_TURN = 50
 
 
-class CassandraProjecting(CassandraLog, ABC):
+class CassandraProjecting(CassandraLog, CassandraMarks, ABC):
     """The writing half of LabelStore's log."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from personas.store.cassandra import statements as cql
 from personas.store.cassandra.base import CassandraBase
 from personas.store.cassandra.failures import UncertainError
 from personas.store.cassandra.values import chunks
-from personas.store.packing import RankedPage, pack_pages, pack_ranked
+from personas.store.packing import RankedPage, first_of, pack_pages, pack_ranked
 
 PREDICTED = RankedKind.PREDICTED
 #: In `ranked_tally`, beside the kinds of pages: personas that have fresh rows.
@@ -96,6 +96,19 @@ class CassandraRanked(CassandraBase):
             if len(found) >= limit:
                 break
         return tuple(found)
+
+    def ranked_of_each(
+        self, version: int, persona_ids: Collection[str], kind: RankedKind, *, limit: int
+    ) -> dict[str, tuple[RankedFace, ...]]:
+        of_kind = {"version": version, "kind": kind.value, "page": 0, "rows": max(-(-limit // RANKED_PAGE_SIZE), 1)}
+        found = {}
+        for chunk in chunks(persona_ids):  # each a round trip or few, and whole pages in memory
+            params = [{**of_kind, "persona_id": persona_id} for persona_id in chunk]
+            for persona_id, rows in zip(chunk, self._session.rows_many(cql.PAGES, params), strict=True):
+                pages = [RankedPage(kind, row.face_keys, row.probabilities) for row in rows]
+                if first := first_of(pages, limit):
+                    found[persona_id] = first
+        return found
 
     def ranked_counts(self, version: int) -> dict[str, int]:
         rows = self._session.rows(cql.PAGE_TALLIES, version=version)

@@ -22,6 +22,7 @@ from typing import Any, Final
 from personas.errors import TransientError
 from personas.store.base import StoreError
 from personas.store.cassandra.failures import SchemaMissingError, translating
+from personas.store.cassandra.marks import CassandraMarks
 from personas.store.cassandra.session import PROFILE, SERIAL_PROFILE, StoreSession
 from personas.store.cassandra.values import to_micros
 from personas.store.cassandra.work import CassandraWork
@@ -38,8 +39,12 @@ def _index_unfinished(session: StoreSession) -> None:
     CassandraWork(session, n_buckets=1).index_unfinished()  # jobs are in no bucket
 
 
+def _keep_marks(session: StoreSession) -> None:
+    CassandraMarks(session, n_buckets=1).keep_old_marks(at=datetime.now(UTC))  # marks are in no bucket
+
+
 #: What fills a migration's tables from those that were there, by number.
-FILLING: Final[Mapping[int, Callable[[StoreSession], None]]] = {2: _index_unfinished}
+FILLING: Final[Mapping[int, Callable[[StoreSession], None]]] = {2: _index_unfinished, 4: _keep_marks}
 
 
 class LockedError(TransientError):

@@ -61,23 +61,38 @@ PUT_IMAGE = Statement(_insert("image", f"bucket {_IMAGE.replace(',', '')} announ
 ANNOUNCED = Statement(
     "SELECT image_id, announced, counted FROM image WHERE bucket = :bucket AND image_id IN :image_ids"
 )
-PUT_DELETED = Statement(_insert("image_deleted", "space image_id", _STAMPED))
-DROP_DELETED = Statement("DELETE FROM image_deleted{at} WHERE space = :space AND image_id = :image_id")
-DELETED = Statement("SELECT image_id FROM image_deleted WHERE space = :space")
-DELETED_AMONG = Statement("SELECT image_id FROM image_deleted WHERE space = :space AND image_id IN :image_ids")
+DROP_IMAGE = Statement("DELETE FROM image{at} WHERE bucket = :bucket AND image_id = :image_id")
+PUT_DELETED = Statement(_insert("deleted_image", "space image_id at command_id", _STAMPED))
+DROP_DELETED = Statement("DELETE FROM deleted_image{at} WHERE space = :space AND image_id = :image_id")
+DELETED = Statement("SELECT image_id FROM deleted_image WHERE space = :space")
+OLD_DELETED = Statement("SELECT image_id FROM image_deleted WHERE space = :space")  # read by migration 4 alone
+DELETED_AMONG = Statement("SELECT image_id FROM deleted_image WHERE space = :space AND image_id IN :image_ids")
 DELETED_BETWEEN = Statement(
-    "SELECT image_id FROM image_deleted WHERE space = :space AND image_id >= :first AND image_id <= :last"
+    "SELECT image_id FROM deleted_image WHERE space = :space AND image_id >= :first AND image_id <= :last"
+)
+DELETED_AFTER = Statement(
+    "SELECT image_id, at, command_id FROM deleted_image WHERE space = :space AND image_id > :after LIMIT :rows"
+)
+PUT_ERASED = Statement(_insert("erased_image", "space image_id at command_id", _STAMPED))
+DROP_ERASED = Statement("DELETE FROM erased_image{at} WHERE space = :space AND image_id = :image_id")
+ERASED_AMONG = Statement(
+    "SELECT image_id, at, command_id FROM erased_image WHERE space = :space AND image_id IN :image_ids"
+)
+ERASED_AFTER = Statement(
+    "SELECT image_id, at, command_id FROM erased_image WHERE space = :space AND image_id > :after LIMIT :rows"
 )
 IMAGES_BY_ID = Statement(f"SELECT {_IMAGE} FROM image WHERE bucket = :bucket AND image_id IN :image_ids")
 IMAGES = Statement(f"SELECT {_IMAGE} FROM image WHERE bucket = :bucket AND image_id > :after LIMIT :rows")
 _FACE = "image_id, face_no, box, landmarks, score, quality, detector, embedder"
 PUT_FACE = Statement(_insert("face", f"bucket {_FACE.replace(',', '')}", _STAMPED))
+DROP_FACES = Statement("DELETE FROM face{at} WHERE bucket = :bucket AND image_id = :image_id")
 FACES = Statement(
     f"SELECT {_FACE} FROM face WHERE bucket = :bucket AND (image_id, face_no) > (:image_id, :face_no) LIMIT :rows"
 )
 FACES_OF = Statement(f"SELECT {_FACE} FROM face WHERE bucket = :bucket AND image_id IN :image_ids")
 FACE_TAGS = Statement("SELECT image_id, face_no, embedder FROM face WHERE bucket = :bucket AND image_id IN :image_ids")
 PUT_EMBEDDING = Statement(_insert("embedding", "bucket image_id face_no embedder vector", _STAMPED))
+DROP_EMBEDDINGS = Statement("DELETE FROM embedding{at} WHERE bucket = :bucket AND image_id = :image_id")
 EMBEDDINGS_OF = Statement(
     "SELECT image_id, face_no, embedder, vector FROM embedding WHERE bucket = :bucket AND image_id IN :image_ids"
 )
@@ -89,12 +104,26 @@ BLOCKS = Statement(
     " WHERE chunk = :chunk AND seq > :after AND seq <= :through",
     fetch_rows=15,  # a row may hold half a megabyte
 )
+BLOCK_KEYS = Statement(
+    "SELECT seq, event_id, embedder, part, n_faces, face_keys FROM emb_block WHERE chunk = :chunk",
+    fetch_rows=200,
+)
+_ONE_BLOCK = "chunk = :chunk AND seq = :seq AND event_id = :event_id AND embedder = :embedder AND part = :part"
+BLOCK = Statement(f"SELECT n_faces, face_keys, vectors FROM emb_block WHERE {_ONE_BLOCK}")
+SHRINK_BLOCK = Statement(
+    "UPDATE emb_block SET n_faces = :n_faces, face_keys = :face_keys, vectors = :vectors"
+    f" WHERE {_ONE_BLOCK} IF n_faces = :expected",
+    idempotent=False,
+)
 
 # ---- paths -----------------------------------------------------------------------------------------------------------
 _PATH = "source, path, image_id, size, mtime_ns, sidecar, extractor"
 PUT_PATH = Statement(_insert("path", _PATH.replace(",", "")))
 PUT_PATH_BY_IMAGE = Statement(_insert("path_by_image", "bucket image_id source path"))
 PUT_PATH_BY_NAME = Statement(_insert("path_by_name", "name path source"))
+DROP_PATH = Statement("DELETE FROM path WHERE source = :source AND path = :path")
+DROP_PATH_BY_NAME = Statement("DELETE FROM path_by_name WHERE name = :name AND path = :path AND source = :source")
+DROP_PATHS_BY_IMAGE = Statement("DELETE FROM path_by_image WHERE bucket = :bucket AND image_id = :image_id")
 PATHS = Statement(f"SELECT {_PATH} FROM path WHERE source = :source AND path > :after LIMIT :rows")
 PATHS_AT = Statement(f"SELECT {_PATH} FROM path WHERE source = :source AND path IN :paths")
 PATHS_OF = Statement(
@@ -138,6 +167,9 @@ HIDE_PERSONA = Statement("UPDATE persona{at} SET hidden = :hidden WHERE space = 
 DROP_PERSONA = Statement("DELETE FROM persona{at} WHERE space = :space AND persona_id = :persona_id")
 PERSONAS = Statement(f"SELECT {_PERSONA} FROM persona WHERE space = :space AND persona_id > :after LIMIT :rows")
 PERSONAS_BY_ID = Statement(f"SELECT {_PERSONA} FROM persona WHERE space = :space AND persona_id IN :persona_ids")
+PUT_GONE_PERSONA = Statement(_insert("persona_gone", "persona_id heir", _STAMPED))
+DROP_GONE_PERSONA = Statement("DELETE FROM persona_gone{at} WHERE persona_id = :persona_id")
+HEIR_OF = Statement("SELECT heir FROM persona_gone WHERE persona_id = :persona_id")
 PUT_PERSONA_NAME = Statement(_insert("persona_by_name", "name persona_id"))
 PERSONAS_NAMED = Statement("SELECT persona_id FROM persona_by_name WHERE name = :name")
 PUT_LABEL = Statement(_insert("label", "persona_id part belongs image_id face_no actor at seq", _STAMPED))
@@ -168,6 +200,7 @@ DROP_SAID = Statement(
 SAID_OF = Statement(f"SELECT {_SAID} FROM label_by_image WHERE bucket = :bucket AND image_id IN :image_ids")
 SAID_IN = Statement(f"SELECT {_SAID} FROM label_by_image WHERE bucket = :bucket")
 PUT_TRUTH = Statement(_insert("truth", "bucket image_id face_no persona category"))
+DROP_TRUTHS = Statement("DELETE FROM truth WHERE bucket = :bucket AND image_id = :image_id")
 TRUTHS = Statement("SELECT image_id, face_no, persona, category FROM truth WHERE bucket = :bucket")
 
 # ---- versions and predictions ----------------------------------------------------------------------------------------
@@ -221,6 +254,14 @@ FRESH = Statement(
     "SELECT written_at, n_faces, face_keys, probabilities FROM fresh"
     " WHERE persona_id = :persona_id AND version = :version",
     fetch_rows=50,
+)
+FRESH_ROWS = Statement(
+    "SELECT digest, written_at, face_keys, probabilities FROM fresh"
+    " WHERE persona_id = :persona_id AND version = :version",
+    fetch_rows=50,
+)
+DROP_FRESH_ROW = Statement(
+    "DELETE FROM fresh WHERE persona_id = :persona_id AND version = :version AND digest = :digest"
 )
 FRESH_KEYS = Statement(
     "SELECT persona_id, n_faces, face_keys FROM fresh WHERE persona_id = :persona_id AND version = :version",

@@ -8,9 +8,9 @@ from typing import Any
 from django.db import connections
 
 from personas.store.base import StoreLayout
+from personas.store.sql.erasing import SqlErasing
 from personas.store.sql.labels import SqlLabels
 from personas.store.sql.models_ import SqlModels
-from personas.store.sql.pictures import SqlPictures
 from personas.store.sql.work import SqlWork
 
 #: Connections a fork left in this process. They belong to the parent: using or closing one here would corrupt its
@@ -29,7 +29,7 @@ def _leave_connections_to_parent() -> None:
 os.register_at_fork(after_in_child=_leave_connections_to_parent)
 
 
-class SqlStore(SqlPictures, SqlLabels, SqlModels, SqlWork):
+class SqlStore(SqlErasing, SqlLabels, SqlModels, SqlWork):
     """See `personas.store.base.Store`. May be shared by threads and used after a fork."""
 
     def layout(self) -> StoreLayout:

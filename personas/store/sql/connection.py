@@ -130,6 +130,10 @@ class SqlConnection:
         """A time as this database's driver takes it."""
         return connections[self._using].ops.adapt_datetimefield_value(at)
 
+    @translating()
+    def head(self, stream: str) -> int:
+        return self._rows(HeadRow).filter(name=stream).values_list("value", flat=True).first() or 0
+
     def _lock_head(self, name: str) -> int:
         """Last number given in a sequence; nobody else gives one until this transaction ends."""
         heads = self._rows(HeadRow)

@@ -10,19 +10,24 @@ from django.db.models import Count, Min, QuerySet
 
 from personas.entities import LABELS, Event, FaceKey, Label, NewEvent, Persona, Slice, Truth, Verdict
 from personas.projection import (
+    AllowImages,
     Change,
     ChooseCover,
     DeleteImages,
+    EraseImages,
+    ForgetImages,
     HidePersona,
     PutPersona,
     RemovePersona,
     RenamePersona,
+    Said,
     SetVerdict,
+    as_said,
     label_written,
     project,
 )
+from personas.store.inheriting import inherited
 from personas.store.sql.connection import (
-    SqlConnection,
     after_face,
     as_slice,
     chunks,
@@ -30,7 +35,8 @@ from personas.store.sql.connection import (
     to_event,
     translating,
 )
-from personas.store.sql.models import DeletedImageRow, EventRow, HeadRow, LabelRow, PersonaRow, TruthRow
+from personas.store.sql.marks import SqlMarks
+from personas.store.sql.models import EventRow, GonePersonaRow, LabelRow, PersonaRow, TruthRow
 
 #: A label's row is written by hand because a click may label thousands of faces.
 _DELETE_LABEL = "DELETE FROM store_label WHERE image_id = %s AND face_no = %s AND persona_id = %s"
@@ -78,7 +84,7 @@ def to_row(persona: Persona) -> PersonaRow:
     )
 
 
-class SqlLabels(SqlConnection):
+class SqlLabels(SqlMarks):
     """LabelStore."""
 
     @translating()
@@ -108,6 +114,7 @@ class SqlLabels(SqlConnection):
         match change:
             case PutPersona(persona=persona):
                 personas.bulk_create([to_row(persona)], ignore_conflicts=True)
+                self._rows(GonePersonaRow).filter(persona_id=persona.persona_id).delete()
             case RenamePersona(persona_id=persona_id, name=name):
                 personas.filter(persona_id=persona_id).update(name=name)
             case ChooseCover(persona_id=persona_id, cover=cover):
@@ -115,22 +122,28 @@ class SqlLabels(SqlConnection):
                 personas.filter(persona_id=persona_id).update(cover_image_id=image_id, cover_face_no=face_no)
             case HidePersona(persona_id=persona_id, hidden=hidden):
                 personas.filter(persona_id=persona_id).update(hidden=hidden)
-            case RemovePersona(persona_id=persona_id):
+            case RemovePersona(persona_id=persona_id, heir=heir):
                 personas.filter(persona_id=persona_id).delete()
-            case DeleteImages(image_ids=image_ids, deleted=deleted):
-                self._delete_images(image_ids, deleted=deleted)
+                self._rows(GonePersonaRow).update_or_create(persona_id=persona_id, defaults={"heir": heir})
+            case DeleteImages():
+                self._delete_images(change)
+            case EraseImages() | AllowImages():
+                self._erase_or_allow(change)
+            case ForgetImages(image_ids=image_ids):
+                for chunk in chunks(image_ids):
+                    self._rows(LabelRow).filter(image_id__in=chunk).delete()
+                self._drop_marks(image_ids)
             case SetVerdict():
-                self._set_verdict(change)
+                for verdict in inherited(change, heir_of=self._heir_of, said_of=self._said_of):
+                    self._set_verdict(verdict)
             case _:
                 assert_never(change)
 
-    def _delete_images(self, image_ids: Collection[str], *, deleted: bool) -> None:
-        rows = self._rows(DeletedImageRow)
-        for chunk in chunks(image_ids):
-            if deleted:
-                rows.bulk_create([DeletedImageRow(image_id=image_id) for image_id in chunk], ignore_conflicts=True)
-            else:
-                rows.filter(image_id__in=chunk).delete()
+    def _heir_of(self, persona_id: str) -> str | None:
+        return self._rows(GonePersonaRow).filter(persona_id=persona_id).values_list("heir", flat=True).first()
+
+    def _said_of(self, faces: Sequence[FaceKey]) -> Said:
+        return as_said(self.labels_of_images({key.image_id for key in faces}))
 
     def _set_verdict(self, change: SetVerdict) -> None:
         belongs = label_written(change.verdict)
@@ -149,10 +162,6 @@ class SqlLabels(SqlConnection):
         for chunk in chunks([key.image_id for key in faces]):
             others = labelled.filter(image_id__in=chunk).values_list("image_id", "face_no", "persona_id")
             self._execute_many(_DELETE_LABEL, [row for row in others if FaceKey(row[0], row[1]) in wanted])
-
-    @translating()
-    def head(self, stream: str) -> int:
-        return self._rows(HeadRow).filter(name=stream).values_list("value", flat=True).first() or 0
 
     @translating()
     def events(self, stream: str, *, after: int, limit: int = 500) -> tuple[Event, ...]:

@@ -42,9 +42,22 @@ class DeletedImageRow(Row):
     """A picture a human deleted, who may take it back. Apart from the picture, so that extraction does not write it."""
 
     image_id = models.CharField(max_length=64, primary_key=True)
+    at = models.DateTimeField()
+    command_id = models.CharField(max_length=36, blank=True)
 
     class Meta:
         db_table = "store_image_deleted"
+
+
+class ErasedImageRow(Row):
+    """All that is left of a picture that was erased for good."""
+
+    image_id = models.CharField(max_length=64, primary_key=True)
+    at = models.DateTimeField()
+    command_id = models.CharField(max_length=36)
+
+    class Meta:
+        db_table = "store_image_erased"
 
 
 class ImagePathRow(Row):
@@ -140,6 +153,16 @@ class EventRow(Row):
             models.UniqueConstraint(fields=["stream", "event_id"], name="event_once"),
             models.CheckConstraint(condition=models.Q(seq__gt=0), name="event_seq_from_1"),
         )
+
+
+class GonePersonaRow(Row):
+    """A persona that was merged into its heir or, where there is none, deleted; no row once it is back."""
+
+    persona_id = models.CharField(max_length=100, primary_key=True)
+    heir = models.CharField(max_length=100, blank=True, default="")
+
+    class Meta:
+        db_table = "store_persona_gone"
 
 
 class PersonaRow(Row):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,7 +21,7 @@ from personas.entities import (
 )
 from personas.errors import NotFoundError
 from personas.store.base import RANKED_PAGE_SIZE, outdated, rank_of
-from personas.store.packing import RankedPage, pack_pages
+from personas.store.packing import RankedPage, first_of, pack_pages
 from personas.store.sql.connection import SqlConnection, as_slice, chunks, to_json, translating, unknown_cursor
 from personas.store.sql.models import ChampionRow, FreshRow, ModelVersionRow, PublicationRow, RankedPageRow
 
@@ -192,6 +193,20 @@ class SqlModels(SqlConnection):
             if len(found) >= limit:
                 break
         return tuple(found)
+
+    @translating()
+    def ranked_of_each(
+        self, version: int, persona_ids: Collection[str], kind: RankedKind, *, limit: int
+    ) -> dict[str, tuple[RankedFace, ...]]:
+        n_pages = -(-limit // RANKED_PAGE_SIZE)
+        of_kind = self._rows(RankedPageRow).filter(version=version, kind=kind.value, page__lt=n_pages)
+        pages: dict[str, list[RankedPage]] = defaultdict(list)
+        for chunk in chunks(persona_ids):
+            rows = of_kind.filter(persona_id__in=chunk).order_by("persona_id", "page")
+            for persona_id, keys, probabilities in rows.values_list("persona_id", "keys", "probabilities"):
+                pages[persona_id].append(RankedPage(kind, keys, probabilities))
+        found = {persona_id: first_of(of_persona, limit) for persona_id, of_persona in pages.items()}
+        return {persona_id: first for persona_id, first in found.items() if first}
 
     @translating()
     def ranked_counts(self, version: int) -> dict[str, int]:

@@ -28,7 +28,8 @@ from personas.entities import (
 from personas.store.base import PICTURES_INGESTED, SavedBatch, marked, pictures_ingested_payload
 from personas.store.merging import KnownPicture, merge
 from personas.store.packing import Packed, pack_keys, pack_vectors, unpack_keys, unpack_vectors
-from personas.store.sql.connection import SqlConnection, after_face, as_slice, chunks, parse_key, translating
+from personas.store.sql.connection import after_face, as_slice, chunks, parse_key, translating
+from personas.store.sql.marks import SqlMarks
 from personas.store.sql.models import DeletedImageRow, EmbeddingBlockRow, EmbeddingRow, FaceRow, ImagePathRow, ImageRow
 
 #: Faces in one block row: half a megabyte of vectors.
@@ -122,20 +123,22 @@ def path_row(path: ImagePath) -> tuple[Any, ...]:
     return (path.source, path.path, name, path.image_id, path.size, path.mtime_ns, path.sidecar, path.extractor)
 
 
-class SqlPictures(SqlConnection):
+class SqlPictures(SqlMarks):
     """PictureStore."""
 
     @translating()
     def save_extracted(
         self, batch: Sequence[ExtractedImage], *, actor: str, at: datetime, command_id: str
     ) -> SavedBatch:
-        ids = {item.image.image_id for item in batch}
         with self._transaction():
             last = self._lock_head(INGEST)  # whoever else saves waits here, so nobody saves the same picture meanwhile
-            pictures = self._known(ids)
+            batch = self._not_erased(batch)
+            pictures = self._known({item.image.image_id for item in batch})
+            deleted = self._deleted_among(pictures)
             for item in batch:
                 image_id = item.image.image_id
-                pictures[image_id] = merge(pictures.get(image_id), item)
+                if image_id not in deleted:
+                    pictures[image_id] = merge(pictures.get(image_id), item)
             written = {
                 face.key: (face.embedder, picture.embeddings[face.face_no])
                 for picture in pictures.values()
@@ -160,6 +163,10 @@ class SqlPictures(SqlConnection):
             new_images=new_images,
             faces={image_id: picture.faces for image_id, picture in pictures.items()},
         )
+
+    def _not_erased(self, batch: Sequence[ExtractedImage]) -> list[ExtractedImage]:
+        erased = self.erased_among({item.image.image_id for item in batch})
+        return [item for item in batch if item.image.image_id not in erased]
 
     def _known(self, image_ids: Collection[str]) -> dict[str, KnownPicture]:
         faces = self.faces_of(image_ids)
@@ -249,10 +256,6 @@ class SqlPictures(SqlConnection):
         page = list(rows[: limit + 1])
         deleted = self._deleted_among([row.image_id for row in page])
         return as_slice(page, limit, lambda row: marked(to_image(row), deleted), lambda row: row.image_id)
-
-    def _deleted_among(self, image_ids: Collection[str]) -> set[str]:
-        rows = self._rows(DeletedImageRow).values_list("image_id", flat=True)
-        return {image_id for chunk in chunks(image_ids) for image_id in rows.filter(image_id__in=chunk)}
 
     @translating()
     def images_by_id(self, image_ids: Collection[str]) -> dict[str, Image]:

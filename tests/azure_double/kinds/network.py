@@ -82,13 +82,6 @@ class Subnet(Kind):
             raise ArmError(*BUSY)
         spaces = look(network.body, "properties.addressSpace.addressPrefixes") or ()
         _check_subnet(put.world, put.id, put.properties, spaces)
-        if put.existing is not None and put.existing.hidden.get("links") and not delegated(put.properties):
-            raise ArmError(
-                400,
-                "SubnetMissingRequiredDelegation",
-                f"Subnet {put.id} requires any of the following delegation(s) [{DELEGATE}] to reference service "
-                f"association link {put.id}/serviceAssociationLinks/acisal.",
-            )
 
     def show(self, world: World, resource: Resource) -> Json:
         """See Kind."""
@@ -160,6 +153,14 @@ def _check_subnet(world: World, subnet_id: str, properties: Json, spaces: Any) -
         theirs = other.properties.get("addressPrefix")
         if other.id.lower() != subnet_id.lower() and theirs and mine.overlaps(_network(theirs)):
             raise ArmError(400, "NetcfgSubnetRangesOverlap", f"Subnet {subnet_id} overlaps with {other.id}.")
+    before = world.resources.get(subnet_id)
+    if before is not None and before.hidden.get("links") and not delegated(properties):
+        raise ArmError(
+            400,
+            "SubnetMissingRequiredDelegation",
+            f"Subnet {subnet_id} requires any of the following delegation(s) [{DELEGATE}] to reference service "
+            f"association link {subnet_id}/serviceAssociationLinks/acisal.",
+        )
     for part in ("natGateway", "networkSecurityGroup"):
         if reference := look(properties, f"{part}.id"):
             world.referenced(reference, subnet_id)

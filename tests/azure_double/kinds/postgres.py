@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.azure_double.https import Answer
 from tests.azure_double.kinds.kind import Call, Follow, Kind, Put, Usage, kind, look, name_check, refuse_change, route
-from tests.azure_double.resources import ArmError, Pending, Resource, parent_of
+from tests.azure_double.resources import ArmError, Json, Pending, Resource, parent_of
 from tests.azure_double.world import World
 
 SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
@@ -17,6 +17,7 @@ class FlexibleServer(Kind):
     unique = (409, "ServerNameAlreadyExists")
     busy = (409, "ServerIsBusy", "Cannot complete operation while the server is busy processing another operation.")
     secrets = frozenset({"administratorLoginPassword"})
+    has_state = False
 
     def check(self, put: Put) -> None:
         """See Kind."""
@@ -36,9 +37,12 @@ class FlexibleServer(Kind):
     def done(self, world: World, resource: Resource) -> None:
         """See Kind."""
         resource.outputs["fullyQualifiedDomainName"] = contact(world, resource)[0]
-        resource.outputs["state"] = "Ready"
+        resource.hidden["turned"] = "Ready"
 
-    has_state = False
+    def show(self, world: World, resource: Resource) -> Json:
+        """See Kind. It has no provisioningState, but a state."""
+        states = {"Creating": "Provisioning", "Updating": "Updating", "Deleting": "Dropping", "Failed": "Inaccessible"}
+        return super().show(world, resource) | {"state": states.get(resource.state) or resource.hidden["turned"]}
 
 
 def contact(world: World, server: Resource) -> tuple[str, int]:
@@ -98,7 +102,7 @@ def turn(call: Call) -> Answer:
     server = call.above(1)
 
     def finish() -> None:
-        server.outputs["state"] = "Stopped" if call.request.path.endswith("/stop") else "Ready"
+        server.hidden["turned"] = "Stopped" if call.request.path.endswith("/stop") else "Ready"
 
     return call.begin(server, Pending(steps=call.world.polls, finish=finish), Follow.ASYNC, 202)
 

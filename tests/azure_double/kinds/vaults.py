@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from tests.azure_double.https import Answer
-from tests.azure_double.kinds.kind import KINDS, Call, Follow, Kind, Put, kind, name_check, route
+from tests.azure_double.kinds.identities import may
+from tests.azure_double.kinds.kind import KINDS, Call, Follow, Kind, Put, kind, look, name_check, route
 from tests.azure_double.resources import ArmError, Json, Pending, Resource
 from tests.azure_double.vault_plane import Secrets
 from tests.azure_double.world import World
 
 VAULTS = "Microsoft.KeyVault/vaults"
+#: Roles that let secrets be read and written: Key Vault Administrator, Key Vault Secrets Officer.
+#: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+USERS = ("00482a5a-887f-4fb3-b363-3b7fe8e74483", "b86a8fe4-44ce-4948-aee5-eccb2c155cd7")
 
 
 @kind("Microsoft.KeyVault/vaults")
@@ -42,13 +46,24 @@ class Vault(Kind):
         """See Kind."""
         if "secrets" not in resource.hidden:
             kept = world.recovered.pop(resource.id.lower(), None)
-            resource.hidden["secrets"] = kept or Secrets(world, resource.name)
+            resource.hidden["secrets"] = kept or Secrets(world, resource.name, lambda: may_use(world, resource.id))
         resource.outputs["vaultUri"] = f"{resource.hidden['secrets'].url}/"
 
     def gone(self, world: World, resource: Resource) -> None:
         """See Kind."""
         resource.pending = None
         world.deleted[resource.id] = resource
+
+
+def may_use(world: World, vault_id: str) -> bool:
+    """Whether whoever deploys may use the secrets: owners of a subscription may not, unless they are let in."""
+    vault = world.resources.get(vault_id)
+    if vault is None:
+        return False
+    if vault.properties.get("enableRbacAuthorization"):
+        return any(may(world, world.principal, role, vault.id) for role in USERS)
+    policies = vault.properties.get("accessPolicies") or ()
+    return any(each.get("objectId") == world.principal and look(each, "permissions.secrets") for each in policies)
 
 
 route("POST", "Microsoft.KeyVault/checkNameAvailability")(name_check(VAULTS))

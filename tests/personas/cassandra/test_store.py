@@ -72,7 +72,8 @@ def test_a_picture_that_somebody_saved_since_it_was_looked_for_keeps_its_faces(c
 def test_a_new_picture_that_was_looked_for_costs_three_requests_and_its_share_of_the_batch(
     cassandra_store: CassandraStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its claim, what goes before the event, and its image row; of a picture alone also a name, a path, and the log."""
+    """Its claim, what goes before the event, and its image row; of a picture alone also a name, a path, the log, and
+    whether it was erased."""
     session = cassandra_store._session
     sent: list[str] = []
     execute, execute_all = session._execute, session._execute_all
@@ -92,7 +93,7 @@ def test_a_new_picture_that_was_looked_for_costs_three_requests_and_its_share_of
     monkeypatch.setattr(session, "_execute", one)
     monkeypatch.setattr(session, "_execute_all", many)
     make.save(cassandra_store, picture)
-    assert sorted(sent) == ["event", "event", *["many"] * 6]
+    assert sorted(sent) == ["event", "event", *["many"] * 7]
 
 
 def test_an_append_nobody_knows_about_is_looked_up(

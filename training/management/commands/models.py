@@ -45,6 +45,9 @@ class Command(ProductCommand):
             )
         self.print_rich(table)
         self.stdout.write("* champion")
+        for version in result["versions"]:
+            if version["deployment"]:
+                self.stdout.write(f"{version['version']}: {version['deployment']}")
 
 
 def _share(value: float | None) -> str:

@@ -1,0 +1,84 @@
+"""Marks of deleted pictures, and what is left of those that were erased: projected from the labels' events."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from personas.entities import DeletedImage, ErasedImage, Slice
+from personas.projection import AllowImages, DeleteImages, EraseImages
+from personas.store.cassandra import statements as cql
+from personas.store.cassandra.base import SPACE, CassandraBase, as_slice
+from personas.store.cassandra.session import CqlRow
+from personas.store.cassandra.values import chunks, from_micros, parse_key, to_micros
+
+#: The stamp of marks that were made before marks had a time: before that of any event.
+OLD_STAMP = 0
+
+
+def to_deleted(row: CqlRow) -> DeletedImage:
+    return DeletedImage(image_id=row.image_id, deleted_at=from_micros(row.at), command_id=row.command_id)
+
+
+def to_erased(row: CqlRow) -> ErasedImage:
+    return ErasedImage(image_id=row.image_id, erased_at=from_micros(row.at), command_id=row.command_id)
+
+
+class CassandraMarks(CassandraBase):
+    """Part of LabelStore."""
+
+    def _delete_images(self, change: DeleteImages, seq: int) -> None:
+        if not change.deleted:
+            self._drop_marks(set(change.image_ids) - self.erased_among(change.image_ids).keys(), seq)
+            return
+        self._session.run_many(cql.PUT_DELETED, _marks(change, seq))
+
+    def _erase_or_allow(self, change: EraseImages | AllowImages, seq: int) -> None:
+        if isinstance(change, EraseImages):
+            self._session.run_many(cql.PUT_ERASED, _marks(change, seq))
+            return
+        gone = [{"space": SPACE, "image_id": image_id, "stamp": seq} for image_id in change.image_ids]
+        self._session.run_many(cql.DROP_ERASED, gone)
+
+    def _drop_marks(self, image_ids: Collection[str], seq: int) -> None:
+        gone = [{"space": SPACE, "image_id": image_id, "stamp": seq} for image_id in image_ids]
+        self._session.run_many(cql.DROP_DELETED, gone)
+
+    def keep_old_marks(self, *, at: datetime) -> None:
+        """Bring marks along that were made without a time: their pictures count as deleted now."""
+        old = [row.image_id for row in self._session.rows(cql.OLD_DELETED, space=SPACE)]
+        deleted = DeleteImages(image_ids=tuple(old), deleted=True, at=at, command_id="")
+        self._session.run_many(cql.PUT_DELETED, _marks(deleted, OLD_STAMP))
+
+    def _deleted_among(self, image_ids: Collection[str]) -> set[str]:
+        params = [{"space": SPACE, "image_ids": chunk} for chunk in chunks(image_ids)]
+        return {row.image_id for rows in self._session.rows_many(cql.DELETED_AMONG, params) for row in rows}
+
+    def _deleted_between(self, first: str, last: str) -> set[str]:
+        return {row.image_id for row in self._session.rows(cql.DELETED_BETWEEN, space=SPACE, first=first, last=last)}
+
+    def _count_deleted(self) -> int:
+        return sum(1 for _ in self._session.rows(cql.DELETED, space=SPACE))
+
+    def deleted_images(self, *, cursor: str | None = None, limit: int = 100) -> Slice[DeletedImage]:
+        rows = self._session.rows(cql.DELETED_AFTER, space=SPACE, after=_after(cursor), rows=limit + 1)
+        return as_slice(rows, limit, to_deleted, lambda row: str(row.image_id))
+
+    def erased_images(self, *, cursor: str | None = None, limit: int = 100) -> Slice[ErasedImage]:
+        rows = self._session.rows(cql.ERASED_AFTER, space=SPACE, after=_after(cursor), rows=limit + 1)
+        return as_slice(rows, limit, to_erased, lambda row: str(row.image_id))
+
+    def erased_among(self, image_ids: Collection[str]) -> dict[str, ErasedImage]:
+        params = [{"space": SPACE, "image_ids": chunk} for chunk in chunks(image_ids)]
+        found = [row for rows in self._session.rows_many(cql.ERASED_AMONG, params) for row in rows]
+        return {row.image_id: to_erased(row) for row in found}
+
+
+def _after(cursor: str | None) -> str:
+    """Raises NotFoundError."""
+    return parse_key(f"{cursor}:0").image_id if cursor is not None else ""
+
+
+def _marks(change: DeleteImages | EraseImages, seq: int) -> list[dict[str, object]]:
+    said = {"space": SPACE, "at": to_micros(change.at), "command_id": change.command_id, "stamp": seq}
+    return [{**said, "image_id": image_id} for image_id in change.image_ids]
