@@ -98,6 +98,8 @@ def test_scaling_touches_the_groups_of_that_role_alone(azure: AzureDouble, deplo
     deploying(scale={"ingest": 2}).deploy()
     assert sorted(writes(azure, since)) == [("DELETE", "faces-ingest-2"), ("DELETE", "faces-ingest-3")]
     assert changes(deploying(scale={"ingest": 2}).plan()) == {}
+    deploying().destroy()  # whatever the description says of how many there are
+    assert azure.resources.all() == []
 
 
 def test_an_image_that_does_not_start_puts_its_role_back_while_the_others_serve(
