@@ -22,7 +22,7 @@ from benchmarks.settings import Bench
 #: In the order in which they run. Each module has `measure(bench) -> Iterable[Row]`.
 NAMES = (
     *("ingest", "peers_recipe", "open_set", "fit", "story", "label_to_visible", "store", "cassandra", "scorer"),
-    *("workers", "clustering", "labelling", "key_to_face", "azure_face"),
+    *("workers", "clustering", "labelling", "key_to_face", "azure_face", "azure_upload"),
 )
 
 Measure = Callable[[Bench], Iterable[Row]]

@@ -13,6 +13,8 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from faceproject.logs import FORMATTERS
+from ingest.allowed_folders import allowed_shares
+from ingest.azure_share import AzureFilesError
 from ingest.web.networks import Networks
 
 STORES = ("sql", "cassandra")
@@ -21,11 +23,13 @@ DETECTORS = ("embedded", "azure")
 FALLBACKS = ("", "embedded")
 TIERS = ("S0", "F0")
 RUNTIMES = ("onnxruntime", "openvino")
+USERS = ("database", "postgresql", "bootstrap")
 CHOICES = (
     ("STATE_STORE", STORES, "faceproject.E001"),
     ("FACE_DETECTOR", DETECTORS, "faceproject.E002"),
     ("FACE_RUNTIME", RUNTIMES, "faceproject.E003"),
     ("LOG_FORMAT", tuple(FORMATTERS), "faceproject.E007"),
+    ("USERS", USERS, "faceproject.E021"),
 )
 
 #: How a User-Agent begins (RFC 9110, 10.1.5), and what robots.txt may call the crawler (RFC 9309, 2.2.1).
@@ -64,6 +68,46 @@ def check_cassandra(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
             Error(f"STORES does not name STATE_STORE={settings.STATE_STORE!r}.", hint=hint, id="faceproject.E009")
         )
     return found
+
+
+@register()
+def check_users(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Users are in one place, and it is named. That the web has its ADMIN_PASSWORD, the web looks at itself."""
+    found: list[CheckMessage] = []
+    if settings.USERS == "postgresql" and settings.DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+        hint = "Set DATABASE_URL (or DATABASE_URL_FILE) to postgres://user:password@host/name."
+        found.append(Error("USERS=postgresql, but DATABASE_URL names no PostgreSQL.", hint=hint, id="faceproject.E022"))
+    if settings.USERS != "bootstrap":
+        return found
+    if settings.DATABASE_URL_IS_GIVEN:
+        hint = "Unset DATABASE_URL, or unset USERS to keep users in that database."
+        found.append(
+            Error("USERS=bootstrap shares no database, and DATABASE_URL names one.", hint=hint, id="faceproject.E023")
+        )
+    if settings.STATE_STORE != "cassandra":
+        hint = "Set STATE_STORE=cassandra, or USERS=database."
+        found.append(
+            Error(
+                "USERS=bootstrap has no database for what is known of pictures and people.",
+                hint=hint,
+                id="faceproject.E024",
+            )
+        )
+    return found
+
+
+@register(Tags.security, deploy=True)
+def check_administrator(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Without its password the one administrator of USERS=bootstrap cannot be."""
+    if settings.USERS == "bootstrap" and not settings.ADMIN_PASSWORD:
+        return [
+            checks.Warning(
+                "USERS=bootstrap, but ADMIN_PASSWORD is not set: the web does not start without it.",
+                hint="Set ADMIN_PASSWORD (or ADMIN_PASSWORD_FILE) where the web runs.",
+                id="faceproject.W003",
+            )
+        ]
+    return []
 
 
 @register()
@@ -149,6 +193,17 @@ def check_crawler(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
             Error("CRAWLER_TIMEOUT_SECONDS or CRAWLER_DELAY_SECONDS is no time.", hint=hint, id="faceproject.E014")
         )
     return found
+
+
+@register()
+def check_ingest_folders(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Shares among the folders that may be read are addresses of shares."""
+    try:
+        allowed_shares()
+    except AzureFilesError as error:
+        hint = "Mend it in INGEST_FOLDERS, or take it out."
+        return [Error(f"INGEST_FOLDERS cannot be read: {error}", hint=hint, id="faceproject.E019")]
+    return []
 
 
 @register()

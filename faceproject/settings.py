@@ -15,7 +15,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from faceproject.logs import FORMATTERS, format_of, tells_news
-from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, claim, own_secret
+from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, USERS_DATABASE, claim, own_secret
 from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options, redis_tls
 from personas.version import VERSION
 
@@ -59,11 +59,20 @@ STATE_STORE = env.str("STATE_STORE", default="sql")
 STORES = env.list("STORES", default=[STATE_STORE])  # both, to copy from one to the other
 STORE_BUCKETS = env.int("STORE_BUCKETS", default=64)  # taken when the store is created, then fixed
 
+# Where users are: "database" (DATABASE_URL, or a file), "postgresql" (DATABASE_URL, which must be given), or
+# "bootstrap" (one administrator, in a file of this container alone: personas/bootstrap.py).
+USERS = env.str("USERS", default="database")
+ADMIN_PASSWORD = env.str("ADMIN_PASSWORD", default="").strip("\r\n")  # a file may end its line
 _database_url = env.str("DATABASE_URL", default="")
+_file = DATABASE
+DATABASE_URL_IS_GIVEN = bool(_database_url)
+if USERS == "bootstrap":
+    _database_url, _file = "", USERS_DATABASE
+    SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 DATABASES = {
     "default": env.db_url_config(_database_url)
     if _database_url
-    else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(FACEPROJECT_HOME / DATABASE)}
+    else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(FACEPROJECT_HOME / _file)}
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     if DATABASES["default"]["NAME"] != ":memory:":  # a relative path is one below the state folder, wherever we start
@@ -137,8 +146,8 @@ INGEST_SHARE_PICTURES = env.int("INGEST_SHARE_PICTURES", default=500)  # of a qu
 # Extraction processes of one ingest-worker; 0: one a core. Served, workers are added instead.
 INGEST_PROCESSES = env.int("INGEST_PROCESSES", default=0 if EMBEDDED else 1)
 
-# Folders of the server that the web page may have taken in, with what lies below. Embedded, whoever signs in has
-# started the process, and may read what it may.
+# Folders of the server, and shares (azurefiles://…), that the web page may have taken in, with what lies below.
+# Embedded, whoever signs in has started the process, and may read what it may.
 INGEST_FOLDERS = env.list("INGEST_FOLDERS", default=["/"] if EMBEDDED else [])
 
 # ---- crawler ---------------------------------------------------------------------------------------------------------
@@ -337,10 +346,18 @@ CELERY_WORKER_SEND_TASK_EVENTS = CELERY_TASK_SEND_SENT_EVENT = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 
+# ---- shares of Azure Files as sources: azurefiles://account/share/path -----------------------------------------------
+AZURE_STORAGE_ENDPOINT = env.str("AZURE_STORAGE_ENDPOINT", default="")  # default: the public cloud's, by the account
+AZURE_STORAGE_KEY = env.str("AZURE_STORAGE_KEY", default="")  # neither key nor token: whoever is signed in
+AZURE_STATIC_TOKEN = env.str("AZURE_STATIC_TOKEN", default="")
+AZURE_CA_BUNDLE = env.str("AZURE_CA_BUNDLE", default="")  # PEM file to trust in place of the system's
+
 # ---- roles -----------------------------------------------------------------------------------------------------------
 PROBE_PORT = env.int("PROBE_PORT", default=0)  # /healthz, /readyz and /metrics of each role, without sign-in; 0: none
 PROBE_HOST = env.str("PROBE_HOST", default="127.0.0.1")
-INIT_SOURCE = env.str("INIT_SOURCE", default="")  # folder of pictures that `manage.py role init` takes in and learns
+INIT_SOURCE = env.str(
+    "INIT_SOURCE", default=""
+)  # pictures that `manage.py role init` takes in and learns: a folder or share
 
 # ---- logs: never image bytes, vectors, names of people or keys -------------------------------------------------------
 LOG_FORMAT = env.str("LOG_FORMAT", default="") or format_of(env.ENVIRON)  # "line", or "json": one object a line
@@ -368,7 +385,6 @@ LOGGING: dict[str, Any] = {
         "celery.app.trace": {
             "level": "ERROR"
         },  # personas/tasks.py tells how tasks ended; this would print what they returned
-        "azure": {"level": "WARNING"},  # tells of every request
         "urllib3": {"level": "ERROR"},  # tells whole addresses, whose queries may be secrets
         "kombu.connection": {"level": "ERROR"},  # warns that filesystem:// has no host
     },

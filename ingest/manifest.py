@@ -96,6 +96,10 @@ class ManifestSource:
     def name(self) -> str:
         return self.source.name
 
+    @property
+    def at_once(self) -> int:
+        return self.source.at_once
+
     def pictures(self) -> Iterator[SourcePicture | Rejection]:
         return iter(self.listed)
 

@@ -25,7 +25,7 @@ from ingest.pool import Finished, LookedAt, Pool
 from ingest.rejections import CRASHED_EXTRACTION, ERASED, RejectedError, Rejection
 from ingest.sources.base import Source, SourcePicture
 from ingest.summary import IngestSummary, ProgressCallback, Tally
-from ingest.worker import Extracted, Paused, Seen, read_sidecar
+from ingest.worker import Extracted, Paused, Seen, read_sidecars
 from personas import metrics
 from personas.crops import originals
 from personas.entities import ErasedImage, ExtractedImage, Face, Image, ImagePath, ImageStatus
@@ -181,8 +181,9 @@ class IngestRun:
         flights, self._recognised = self._recognised, []
         if not flights:
             return
-        for flight in flights:
-            flight.sidecar = read_sidecar(self.source, flight.picture.sidecar)
+        sidecars = read_sidecars(self.source, [flight.picture.sidecar for flight in flights])
+        for flight, sidecar in zip(flights, sidecars, strict=True):
+            flight.sidecar = sidecar
             self._add_to_batch(flight)
         self._flush()
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from django.conf import settings
 
+from ingest.azure_share import SCHEME, ShareAccess, ShareAddress
 from ingest.extraction import extractor_spec
 from ingest.known_paths import KnownPaths
 from ingest.pipeline import Clock, IngestRun
 from ingest.pool import InlinePool, Pool, ProcessPool
-from ingest.sources.base import Source
+from ingest.sources.azure_files import AzureFilesSource
+from ingest.sources.base import Source, WalkedSource
 from ingest.sources.folder import FolderSource
 from ingest.summary import IngestSummary, ProgressCallback
 from ingest.worker import WorkOrder
@@ -24,6 +26,29 @@ from personas.store.base import Store
 def folder_source(folder: Path) -> FolderSource:
     """The folder, less our own state if that lies inside. Raises NotFoundError."""
     return FolderSource.at(folder, exclude=(settings.FACEPROJECT_HOME, Path(settings.MEDIA_ROOT)))
+
+
+def source_named(name: Path | str) -> WalkedSource:
+    """A folder, or azurefiles://account/share/path. Raises NotFoundError, AzureFilesError and TransientError."""
+    if not is_share(name):
+        return folder_source(Path(name))
+    return AzureFilesSource.at(str(name), access=share_access(ShareAddress.parse(str(name)).account))
+
+
+def is_share(name: Path | str) -> bool:
+    """Whether it is the address of a share rather than a folder."""
+    return str(name).startswith(SCHEME)
+
+
+def share_access(account: str) -> ShareAccess:
+    """What the settings say of how this account is reached."""
+    return ShareAccess(
+        account=account,
+        endpoint=settings.AZURE_STORAGE_ENDPOINT,
+        key=settings.AZURE_STORAGE_KEY,
+        token=settings.AZURE_STATIC_TOKEN,
+        authority_bundle=settings.AZURE_CA_BUNDLE,
+    )
 
 
 def ingest_source(

@@ -26,9 +26,9 @@ from ingest.manifest import ManifestSource, manifests, pack, slices, unpack
 from ingest.pipeline import IngestRun
 from ingest.rejections import READ_FAILED, SIDECAR_UNREADABLE, UNREADABLE, VANISHED, Rejection
 from ingest.report import rejected_in, report_of, result_of
-from ingest.services import folder_source, work_order
+from ingest.services import folder_source, is_share, source_named, work_order
 from ingest.settling import settled
-from ingest.sources.base import SourcePicture
+from ingest.sources.base import SourcePicture, WalkedSource
 from ingest.sources.folder import FolderSource
 from ingest.summary import IngestSummary, Progress
 from ingest.warm import warm_pool
@@ -54,13 +54,13 @@ class UnableToIngestError(FaceProjectError):
     """A source, or a part of one, that cannot be taken in by workers."""
 
 
-def queue_ingest(*, store: Store, folder: Path, actor: str, at: datetime) -> Job:
-    """Have the ingest-workers take in a folder.
+def queue_ingest(*, store: Store, folder: Path | str, actor: str, at: datetime) -> Job:
+    """Have the ingest-workers take in a folder, or a share of Azure Files.
 
-    Raises NotFoundError (there is no such folder) and UnableToIngestError (its name is not UTF-8).
+    Raises NotFoundError (there is no such folder), UnableToIngestError (its name is not UTF-8), AzureFilesError.
     """
-    source = folder_source(folder)
-    if source.name.encode() != os.fsencode(source.root):
+    source = source_named(folder)
+    if isinstance(source, FolderSource) and source.name.encode() != os.fsencode(source.root):
         raise UnableToIngestError(f"The name of {source.name} is not UTF-8. Rename the folder, or ingest it directly.")
     job = Job(
         job_id=str(uuid.uuid4()),
@@ -147,9 +147,11 @@ def do_ingest_share(*, store: Store, job_id: str, number: int, clock: Callable[[
     return do_share(store, job_id, number, do=do, clock=clock)
 
 
-def _source_of(job: Job) -> FolderSource:
-    """The job's folder as this machine sees it. Raises UnableToIngestError."""
+def _source_of(job: Job) -> WalkedSource:
+    """The job's folder or share as this machine sees it. Raises FaceProjectError."""
     folder = str(job.detail["folder"])
+    if is_share(folder):
+        return source_named(folder)
     try:
         return replace(folder_source(Path(folder)), name=folder)
     except NotFoundError as error:
@@ -161,7 +163,7 @@ def _source_of(job: Job) -> FolderSource:
 
 # ---- listing ---------------------------------------------------------------------------------------------------------
 def _list(
-    store: Store, job: Job, source: FolderSource, lease: Lease, clock: Callable[[], datetime]
+    store: Store, job: Job, source: WalkedSource, lease: Lease, clock: Callable[[], datetime]
 ) -> Mapping[str, Any]:
     """Write a share for each slice of the listing, behind those that are there already.
 
@@ -199,7 +201,7 @@ def _list(
 
 
 def _pictures_behind(
-    source: FolderSource, after: str, kept: Mapping[Rejection, None], fresh: dict[Rejection, None]
+    source: WalkedSource, after: str, kept: Mapping[Rejection, None], fresh: dict[Rejection, None]
 ) -> Iterator[SourcePicture]:
     """Pictures by path, behind one; what the listing refuses is put aside, once, for it has an order of its own."""
     for item in source.pictures(after=after):
@@ -209,7 +211,7 @@ def _pictures_behind(
             fresh[item] = None
 
 
-def _require(source: FolderSource, reasons: Iterable[str]) -> None:
+def _require(source: WalkedSource, reasons: Iterable[str]) -> None:
     """Raises TransientError when files were refused because the whole source is away."""
     if AWAY.intersection(reasons):
         source.require()
@@ -217,7 +219,7 @@ def _require(source: FolderSource, reasons: Iterable[str]) -> None:
 
 # ---- taking in -------------------------------------------------------------------------------------------------------
 def _take_in(
-    store: Store, job: Job, share: Share, source: FolderSource, lease: Lease, clock: Callable[[], datetime]
+    store: Store, job: Job, share: Share, source: WalkedSource, lease: Lease, clock: Callable[[], datetime]
 ) -> Mapping[str, Any]:
     until = time.monotonic() + settings.TASK_LIMIT_SECONDS["ingest"] * TURN
     listed = tuple(unpack(manifests().read(str(share.work["manifest"]))))
@@ -244,8 +246,9 @@ def _take_in(
         ).run()
     _require(source, summary.reasons)
     if summary.reasons.get(VANISHED, 0) + summary.reasons.get(READ_FAILED, 0) == len(listed):
+        where = "Are they still in the share?" if is_share(source.name) else "Is it mounted there?"
         raise UnableToIngestError(
             f"None of the {len(listed)} pictures that were listed can be read in {source.name} on "
-            f"{socket.gethostname()} any more. Is it mounted there? Then retry."
+            f"{socket.gethostname()} any more. {where} Then retry."
         )
     return result_of(summary)

@@ -21,13 +21,14 @@ _AT_ONCE: Final = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRead:
-    """A folder, a list of web addresses, or all uploads together.
+    """A folder, a share, a list of web addresses, or all uploads together.
 
-    name: the folder, the first address of the list, or "". n_more: further addresses. n_pictures: in a folder or list
-    when it was last read to the end (None: never yet); of uploads, those that were new. job_id: of its newest job.
+    name: the folder, the share's address, the first address of the list, or "". n_more: further addresses. n_pictures:
+    in it when it was last read to the end (None: never yet); of uploads, those that were new. job_id: of its newest
+    job.
     """
 
-    kind: str  #: "folder", "web" or "upload"
+    kind: str  #: "folder" (or a share), "web" or "upload"
     name: str
     read_at: datetime
     job_id: str

@@ -28,7 +28,8 @@ from django.conf import settings
 from ingest.pipeline import IngestRun
 from ingest.rejections import CRASHED_EXTRACTION, TOO_MANY_BYTES, Rejection
 from ingest.services import work_order
-from ingest.sources.folder import UNFINISHED_SUFFIX, FolderSource
+from ingest.sources.folder import FolderSource
+from ingest.sources.listing import UNFINISHED_SUFFIX
 from ingest.summary import IngestSummary, Progress
 from ingest.warm import warm_pool
 from personas.entities import Job, JobStatus

@@ -13,7 +13,7 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
-from ingest.allowed_folders import allowed_folders
+from ingest.allowed_folders import allowed_folders, allowed_shares
 from ingest.drawing import Drawn, draw_face
 from ingest.extractors import web_extractors
 from ingest.forms import DrawForm
@@ -50,7 +50,7 @@ def upload(request: PageRequest) -> HttpResponseBase:
         context = {
             "views": _recent(store, request),
             "sources": sources_read(store),
-            "folders": [str(folder) for folder in allowed_folders()],
+            "folders": [str(each) for each in (*allowed_folders(), *allowed_shares())],
         }
         return page(request, "ingest/upload.html", context)
     job = receive_upload(
@@ -87,7 +87,7 @@ def fetch(request: PageRequest) -> HttpResponse:
 @require_POST
 @require(can_upload)
 def read_folder(request: PageRequest) -> HttpResponse:
-    """Pictures in a folder of the server."""
+    """Pictures in a folder of the server, or in a share of Azure Files."""
     folder = request.POST.get("folder", "")
     return _queued(
         request,

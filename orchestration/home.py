@@ -19,10 +19,14 @@ from personas.errors import FaceProjectError
 MARKER = "faceproject-home"
 LOCK = "faceproject-home.lock"
 DATABASE = "faceproject.sqlite3"
+USERS_DATABASE = "users.sqlite3"  # of USERS=bootstrap
 SCORER_TOKEN = "scorer_token"  # noqa: S105 - the name of a file
 MEDIA, CACHE, QUEUE, STATIC = "media", "cache", "queue", "static"
 #: Everything the product makes in its folder and could make again, or empties on request.
-EMPTIED = (DATABASE, *(DATABASE + suffix for suffix in ("-wal", "-shm", "-journal")), MEDIA, CACHE, QUEUE, STATIC)
+EMPTIED = (
+    *(file + suffix for file in (DATABASE, USERS_DATABASE) for suffix in ("", "-wal", "-shm", "-journal")),
+    *(MEDIA, CACHE, QUEUE, STATIC),
+)
 #: What stays: sessions and links that were signed with it remain valid.
 KEPT = ("secret_key", SCORER_TOKEN, MARKER, LOCK, "lost+found")
 _OURS = "faceproject: this folder was empty when the product came; `demo --reset` may empty it.\n"

@@ -1,7 +1,7 @@
 """The init role: makes an installation ready for the other roles, once, and safely if repeated or run twice at once.
 
-Schema of the database, schema of the state repository, and with INIT_SOURCE a first folder of pictures and the first
-fit. Each step can be repeated; SIGTERM ends it between two steps.
+Schema of the database, with ADMIN_PASSWORD a first administrator, schema of the state repository, and with INIT_SOURCE
+a first folder of pictures and the first fit. Each step can be repeated; SIGTERM ends it between two steps.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Final
 
 from django.conf import settings
@@ -21,6 +20,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from orchestration.services import ingest_folder
+from personas.bootstrap import ensure_first_administrator, is_bootstrap
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import LeaseBusyError, held_lease
 from personas.management.schema import bring_up_to_date
@@ -42,7 +42,11 @@ def initialise(ending: threading.Event) -> int:
 
     Raises FaceProjectError (what is wrong, and what to do).
     """
-    preparing = (("database", _migrate_database), ("state repository", _migrate_store))
+    preparing = (
+        ("database", _migrate_database),
+        ("administrator", _add_administrator),
+        ("state repository", _migrate_store),
+    )
     if not _take(_patiently(preparing, ending), ending):
         return ENDED
     if settings.INIT_SOURCE:
@@ -91,6 +95,12 @@ def _migrate_database() -> None:
         raise TransientError(f"The database cannot be used ({error}). Is DATABASE_URL right, and is it up?") from error
 
 
+def _add_administrator() -> None:
+    """Only the first, so that nobody is needed at a console; USERS=bootstrap has the web set its own."""
+    if settings.ADMIN_PASSWORD and not is_bootstrap() and ensure_first_administrator(settings.ADMIN_PASSWORD):
+        logger.info("the first administrator is made: admin, with ADMIN_PASSWORD")
+
+
 def _migrate_store() -> None:
     if settings.STATE_STORE != "cassandra":
         return  # the SQL store's tables came with the database's
@@ -115,7 +125,7 @@ def _entered(stack: ExitStack, ending: threading.Event) -> bool:
 
 
 def _ingest() -> None:
-    summary = ingest_folder(source=Path(settings.INIT_SOURCE), workers=None, actor="init", progress=False)
+    summary = ingest_folder(source=settings.INIT_SOURCE, workers=None, actor="init", progress=False)
     counts = {name: summary[name] for name in ("pictures", "new", "known", "faces", "labels")}
     logger.info("pictures taken in", extra={**counts, "rejected": len(summary["rejected"])})
 

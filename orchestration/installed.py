@@ -10,6 +10,7 @@ from typing import Final
 from django.conf import settings
 from django.db import connection
 
+from personas.bootstrap import is_bootstrap
 from personas.entities import INGEST, Champion
 from personas.management.schema import store_schema
 from personas.store.base import Store
@@ -33,7 +34,7 @@ def versions_in_use(store: Store, champion: Champion | None) -> Versions:
         ("Embedder of the newest pictures", embedder),
         ("Version of the classifier", f"{in_use.version}, on {in_use.embedder}" if in_use else "none yet"),
         ("State repository", f"{_store_kind()}, schema {store_schema()}"),
-        ("Users and sessions", connection.vendor),
+        ("Users and sessions", "one administrator, sessions in cookies" if is_bootstrap() else connection.vendor),
     )
     return tuple((title, text) for title, text in found if text)
 

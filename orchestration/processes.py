@@ -11,15 +11,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from django.conf import settings
+
 from orchestration.heartbeat import Heartbeat
 from orchestration.probes import Probes, probes_of, serve_probes
 from orchestration.roles import DISPATCHER, INIT, ROLES, SCORER, WEB, Role
 from orchestration.scorer import serve as serve_scorer
 from orchestration.serving import require_free
 from orchestration.signs_of_life import SignOfLife, shown_at_work
+from personas.bootstrap import is_bootstrap, set_administrator
 from personas.errors import FaceProjectError
 from personas.log_context import ROLE_VARIABLE
-from personas.management.schema import create_private
+from personas.management.schema import bring_up_to_date, create_private
 from personas.readiness import NotReadyError, check_schema, check_store_schema
 from personas.store import get_store
 
@@ -36,7 +39,8 @@ class UnknownRoleError(FaceProjectError):
 def run_role(name: str, *, host: str, port: int) -> int:
     """Be that role until SIGTERM (`init`: until its work is done); returns an exit code.
 
-    Raises FaceProjectError: UnknownRoleError, UnableToProbeError, UnableToServeError, and what `init` raises.
+    Raises FaceProjectError: UnknownRoleError, UnableToProbeError, UnableToServeError, AdminPasswordError, and what
+    `init` raises.
     """
     role = ROLES.get(name)
     if role is None:
@@ -53,6 +57,9 @@ def run_role(name: str, *, host: str, port: int) -> int:
 def _become_web(host: str, port: int) -> NoReturn:
     """gunicorn, as `faceproject/gunicorn_conf.py` has it: it answers from the start, and is ready with the schema."""
     require_free(host, port)
+    if is_bootstrap():
+        bring_up_to_date()  # the file is this container's own, so nobody else prepares it
+        set_administrator(settings.ADMIN_PASSWORD)
     try:
         check_schema()
     except NotReadyError as error:

@@ -10,6 +10,7 @@ from typing import Final
 
 from django.conf import settings
 
+from ingest.azure_share import SCHEME
 from orchestration.supervisor import Program
 
 WEB: Final = "web"
@@ -55,8 +56,8 @@ ON_ONE_MACHINE: Final = (WEB, TRAINER_WORKER, INGEST_WORKER, DISPATCHER)
 #: Settings that name a place. Roles start in the checkout's folder, so a relative one is made absolute for them.
 PLACES: Final = (
     *("FACEPROJECT_HOME", "MEDIA_ROOT", "CACHE_ROOT", "STATIC_ROOT", "FACE_DETECTOR_WEIGHTS", "FACE_EMBEDDER_WEIGHTS"),
-    *("SECRET_KEY_FILE", "DATABASE_URL_FILE", "REDIS_URL_FILE", "CASSANDRA_PASSWORD_FILE", "INIT_SOURCE"),
-    *("AZURE_FACE_KEY_FILE", "AZURE_CA_BUNDLE"),
+    *("SECRET_KEY_FILE", "DATABASE_URL_FILE", "REDIS_URL_FILE", "CASSANDRA_PASSWORD_FILE", "ADMIN_PASSWORD_FILE"),
+    *("AZURE_FACE_KEY_FILE", "AZURE_CA_BUNDLE", "INIT_SOURCE"),
 )
 
 
@@ -72,7 +73,11 @@ def all_roles(host: str, port: int) -> list[Program]:
     With PROBE_PORT set each role answers probes on a port of its own: PROBE_PORT, PROBE_PORT + 1, …
     """
     quiet = {"LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING")}
-    places = {name: str(Path(os.environ[name]).absolute()) for name in PLACES if os.environ.get(name)}
+    places = {
+        name: place if place.startswith(SCHEME) else str(Path(place).absolute())
+        for name in PLACES
+        if (place := os.environ.get(name))
+    }
     programs = []
     for number, name in enumerate(ON_ONE_MACHINE):
         probes = {"PROBE_PORT": str(settings.PROBE_PORT + number)} if settings.PROBE_PORT else {}

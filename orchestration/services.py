@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from ingest.progress import progress_bar
 from ingest.report import rejected_by
-from ingest.services import folder_source, ingest_source
+from ingest.services import ingest_source, source_named
 from ingest.shares import UnableToIngestError, do_ingest_share, queue_ingest, queue_web_ingest, record_ingest
 from ingest.sources.web import WEB
 from ingest.summary import Progress, ProgressCallback
@@ -29,15 +29,15 @@ from personas.store.base import Store
 LOOK_SECONDS = 0.2
 
 
-def ingest_folder(*, source: Path, workers: int | None, actor: str, progress: bool) -> Mapping[str, Any]:
-    """Take in a folder, and let the champion score what is new without a fit; returns the summary as JSON.
+def ingest_folder(*, source: Path | str, workers: int | None, actor: str, progress: bool) -> Mapping[str, Any]:
+    """Take in a folder, or a share of Azure Files, and let the champion score what is new without a fit.
 
-    Raises FaceProjectError.
+    Returns the summary as JSON. Raises FaceProjectError.
     """
-    folder = folder_source(source)
+    named = source_named(source)
     with progress_bar("Pictures", shown=progress) as moved:
         summary = ingest_source(
-            store=get_store(), source=folder, workers=workers, actor=actor, clock=timezone.now, progress=moved
+            store=get_store(), source=named, workers=workers, actor=actor, clock=timezone.now, progress=moved
         )
     record_ingest(store=get_store(), summary=summary, actor=actor, at=timezone.now())
     return {**summary.as_json(), "scored": _score()}
@@ -106,8 +106,8 @@ def queue_web(*, text: str, actor: str) -> Mapping[str, Any]:
     return {"job_id": job.job_id, "n_addresses": job.detail["n_addresses"]}
 
 
-def queue_folder(*, source: Path, actor: str) -> Mapping[str, Any]:
-    """Have the ingest-workers take in a folder; returns the job's id at once. Raises FaceProjectError."""
+def queue_folder(*, source: Path | str, actor: str) -> Mapping[str, Any]:
+    """Have the ingest-workers take in a folder or a share; returns the job's id at once. Raises FaceProjectError."""
     job = queue_ingest(store=get_store(), folder=source, actor=actor, at=timezone.now())
     return {"job_id": job.job_id, "folder": job.detail["folder"]}
 

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
+from personas.bootstrap import ONE_ACCOUNT, is_bootstrap
 from personas.entities import AuditEntry
 from personas.errors import FaceProjectError, NotFoundError
 from personas.models import ApiToken
@@ -34,6 +35,8 @@ def make_token(*, store: Store, user: User, name: str, days: int | None, at: dat
 
     Raises UnableToMakeTokenError.
     """
+    if is_bootstrap():
+        raise UnableToMakeTokenError(ONE_ACCOUNT)
     cleaned = normal(name)
     if not cleaned or len(cleaned) > MAX_NAME_LENGTH or not cleaned.isprintable():
         raise UnableToMakeTokenError(f"Say in 1 to {MAX_NAME_LENGTH} letters what the token is for.")

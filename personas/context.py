@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from personas.bootstrap import ONE_ACCOUNT, is_bootstrap
 from personas.permissions import can_administer, can_curate, can_label, can_manage, can_upload
 from personas.selectors.learning import learning_state
 from personas.store import get_store
@@ -18,6 +19,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     return {
         "embedded": settings.EMBEDDED,
+        "one_account": ONE_ACCOUNT if is_bootstrap() else "",
         "learning": SimpleLazyObject(lambda: learning_state(get_store())),
         "can_label": bool(user and can_label(user)),
         "can_upload": bool(user and can_upload(user)),

@@ -13,7 +13,12 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.cassandra_node.fixtures", "tests.chromium", "tests.servers"]
+pytest_plugins = [
+    "tests.azure_double.files_fixtures",
+    "tests.cassandra_node.fixtures",
+    "tests.chromium",
+    "tests.servers",
+]
 REPOSITORY = Path(__file__).resolve().parent.parent
 NO_DATA = "no data:"
 

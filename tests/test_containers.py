@@ -1,4 +1,4 @@
-"""docker/: the compose file is one, starts what exists, sets what is read, and holds no secret."""
+"""docker/: the compose file is what the description gives, starts what exists, sets what is read, holds no secret."""
 
 from __future__ import annotations
 
@@ -13,21 +13,48 @@ import environ
 import pytest
 import yaml
 
+from orchestration.deployment import compose
+from orchestration.deployment.description import Description, load, parse
 from orchestration.roles import ROLES
 from tests.test_docs import READ
 
 REPO = Path(__file__).resolve().parents[1]
 DOCKER = REPO / "docker"
+DESCRIPTION = load(DOCKER / "deployment.toml")
 COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if name in ROLES}
-#: Variables that a compose file is given, as `${NAME}`, `${NAME:-default}` or `${NAME:?message}`.
-GIVEN = re.compile(r"(?<!\$)\$\{([A-Z_]+)(?::?([-?])[^}]*)?\}")
 
 
-def test_the_compose_file_is_one_by_its_specification():
+def described(**said: Any) -> Description:
+    return parse(
+        {"name": "faces", "subscription": DESCRIPTION.subscription, "location": "here", "detector": "embedded", **said}
+    )
+
+
+def services(**said: Any) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load(compose.render(described(**said))[compose.FILE])["services"]
+    return found
+
+
+def test_the_compose_file_is_what_its_description_gives():
+    """Else: manage.py deploy --target compose --config docker/deployment.toml --render --output docker"""
+    assert compose.render(DESCRIPTION)[compose.FILE] == (DOCKER / "compose.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"users": "bootstrap", "hostname": "faces.example.org", "scale": {"ingest": 3}},
+        {"detector": "azure", "image": "registry.example.org/faces:1", "data": ""},
+    ],
+)
+def test_a_compose_file_is_one_by_its_specification(tmp_path: Path, said: dict[str, Any]):
+    file = tmp_path / "compose.yaml"
+    file.write_text(compose.render(described(**said))[compose.FILE])
     checked = subprocess.run(
-        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", DOCKER / "compose.yaml"],
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", file],
         capture_output=True,
         text=True,
     )
@@ -54,9 +81,9 @@ def test_secrets_come_from_files_that_one_command_makes(tmp_path: Path):
         subprocess.run(["sh", tmp_path / "make-secrets"], check=True, capture_output=True)
     made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
     assert {f"./secrets/{name}" for name in made} == {secret["file"] for secret in COMPOSE["secrets"].values()}
-    assert len(made["secret_key"]) >= 50
-    assert environ.Env.db_url_config(made["database_url"])["PASSWORD"] == made["postgres_password"]
-    assert made["redis_password"] in made["redis_url"]
+    assert len(made["secret-key"]) >= 50
+    assert environ.Env.db_url_config(made["database-url"])["PASSWORD"] == made["postgres-password"]
+    assert made["redis-password"] in made["redis-url"]
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
     for service in SERVICES.values():
         files = [str(value) for key, value in service.get("environment", {}).items() if key.endswith("_FILE")]
@@ -69,25 +96,35 @@ def test_no_secret_stands_in_a_file_of_ours():
             if re.search(r"PASSWORD|SECRET|TOKEN|KEY|_URL", name):
                 assert name.endswith("_FILE"), name
                 assert str(value).startswith("/run/secrets/")
-    assert not re.search(r"(?m)^[A-Z_]*(PASSWORD|SECRET|TOKEN)", (DOCKER / ".env.example").read_text())
-    ignored = (REPO / ".gitignore").read_text().splitlines()
-    assert {"docker/secrets/", "docker/.env"} <= set(ignored)
+    assert {"docker/secrets/", "deployed/"} <= set((REPO / ".gitignore").read_text().splitlines())
 
 
-def test_what_the_file_is_given_is_explained_and_has_a_default_or_is_asked_for():
-    example = (DOCKER / ".env.example").read_text()
+def test_compose_puts_nothing_in_where_a_shell_is_to():
+    """`$NAME` would be one of whoever calls Compose."""
     text = (DOCKER / "compose.yaml").read_text()
-    found = {match[1]: match[2] for match in GIVEN.finditer(text)}
-    assert "ALLOWED_HOSTS" in found
-    assert set(found.values()) <= {"-", "?"}
-    assert {name for name in found if not re.search(rf"(?m)^#?{name}=", example)} == set()
+    assert "$$REDIS_PASSWORD" in text
+    assert re.sub(r"\$\$", "", text).count("$") == 0
+
+
+def test_redis_reads_its_password_before_it_starts_and_before_it_is_asked(tmp_path: Path):
+    password = tmp_path / "redis-password"
+    password.write_text("of-the-test")
+    fake = tmp_path / "redis-server"
+    fake.write_text('#!/bin/sh\necho "$@"\n')
+    fake.chmod(0o755)
+    shell, option, script = SERVICES["redis"]["entrypoint"]
+    script = script.replace("$$", "$").replace("/run/secrets", str(tmp_path))
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    said = subprocess.run([shell, option, script], env={"PATH": path}, capture_output=True, text=True, check=True)
+    assert "--requirepass of-the-test" in said.stdout
+    assert "/run/secrets/redis-password" in SERVICES["redis"]["healthcheck"]["test"][-1]
 
 
 def test_roles_wait_for_init_and_for_the_servers_they_need():
     for name, role in ROLES.items():
         waits = OURS[name]["depends_on"]
         if name == "init":
-            assert set(waits) == {"postgres", "cassandra"}
+            assert waits == {server: {"condition": "service_healthy"} for server in ("cassandra", "postgres")}
         else:
             assert waits["init"] == {"condition": "service_completed_successfully"}
             assert ("redis" in waits) == role.needs_broker
@@ -95,31 +132,87 @@ def test_roles_wait_for_init_and_for_the_servers_they_need():
 
 
 def test_only_what_needs_the_broker_can_reach_it():
-    reach = {name for name, service in SERVICES.items() if "broker" in service["networks"]} - {"redis"}
+    reach = {name for name, service in SERVICES.items() if "broker" in service.get("networks", [])} - {"redis"}
     assert reach == {name for name, role in ROLES.items() if role.needs_broker}
     assert COMPOSE["networks"]["broker"]["internal"]
     assert COMPOSE["networks"]["state"]["internal"]
 
 
-def test_published_ports_are_on_this_machine_only_and_no_probe_s():
-    published = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(published) == 2
-    assert all(port.startswith("127.0.0.1:") and port.endswith(":8000") for port in published)
+def test_what_stands_beside_a_container_shares_its_network_and_may_open_low_ports():
+    caddy, web = SERVICES["caddy"], SERVICES["web"]
+    assert caddy["network_mode"] == "service:web"
+    assert "networks" not in caddy
+    assert caddy["cap_add"] == ["NET_BIND_SERVICE"]
+    assert web["sysctls"]["net.ipv4.ip_unprivileged_port_start"] == 0
 
 
-def test_every_service_is_started_again_and_says_how_it_is():
+def test_ports_are_this_machine_s_unless_the_web_has_a_name_and_none_is_a_probe_s():
+    here = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert sorted(here) == ["127.0.0.1:443:443", "127.0.0.1:8001:8000", "127.0.0.1:80:80"]
+    named = services(hostname="faces.example.org")
+    assert named["web"]["ports"] == ["80:80", "443:443"]
+    assert named["scorer"]["ports"] == ["127.0.0.1:8001:8000"]
+
+
+def test_a_machine_without_a_name_is_not_told_to_insist_on_tls():
+    assert SERVICES["web"]["environment"]["SECURE_HSTS_SECONDS"] == "0"
+    assert "SECURE_HSTS_SECONDS" not in services(hostname="faces.example.org")["web"]["environment"]
+
+
+def test_every_service_is_started_again_says_how_it_is_and_has_limits():
     for name, service in SERVICES.items():
         assert service["restart"] == ("no" if name == "init" else "unless-stopped")
-        assert name == "init" or service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+        assert name in {"init", "caddy"} or service["healthcheck"]["test"][0] == "CMD"
+        assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+
+
+def test_no_service_is_root_or_may_become_more():
+    for name, service in SERVICES.items():
+        assert service["user"] not in {"0", "root"}, name
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert name == "cassandra" or service["read_only"]
+
+
+def test_the_grace_of_roles_is_shorter_than_that_of_their_containers():
+    for service in OURS.values():
+        assert int(service["environment"]["STOP_GRACE_SECONDS"]) < int(service["stop_grace_period"].rstrip("s"))
 
 
 def test_volumes_and_images_are_named():
     for name, service in SERVICES.items():
         for volume in service.get("volumes", []):
             source = volume.partition(":")[0]
-            assert source in COMPOSE["volumes"] or source.startswith("$"), name
+            assert source in COMPOSE["volumes"] or source.startswith(".."), name
         if name not in OURS:
             assert re.fullmatch(r"docker\.io/library/[a-z]+:[\d.]+", service["image"])
+
+
+def test_without_a_database_for_users_there_is_no_postgresql_and_no_address_of_one():
+    found = services(users="bootstrap")
+    assert "postgres" not in found
+    assert not any("DATABASE_URL_FILE" in service.get("environment", {}) for service in found.values())
+    assert "ADMIN_PASSWORD_FILE" in found["web"]["environment"]
+
+
+def test_azure_s_detector_is_asked_by_whom_a_network_leads_outside():
+    for name, service in services(detector="azure").items():
+        if "AZURE_FACE_ENDPOINT" in service.get("environment", {}):
+            assert "edge" in service["networks"], name
+            assert service["environment"]["AZURE_FACE_KEY_FILE"] == "/run/secrets/face-key"
+
+
+def test_the_image_is_built_on_the_base_that_is_given():
+    built = services(image={"base": "registry.example.org/debian:12"})["init"]["build"]
+    assert built["args"] == {"BASE_IMAGE": "registry.example.org/debian:12"}
+    assert "ARG BASE_IMAGE=" in (DOCKER / built["dockerfile"].removeprefix("docker/")).read_text()
+
+
+def test_an_image_that_is_given_is_not_built_and_a_scale_is_kept():
+    found = services(image="registry.example.org/faces:1", scale={"ingest": 3})
+    assert found["web"]["image"] == "registry.example.org/faces:1"
+    assert not any("build" in service for service in found.values())
+    assert found["ingest-worker"]["deploy"]["replicas"] == 3
 
 
 # ---- the image -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The seam for places that pictures come from: a folder now; shares, URLs and crawlers plug in here."""
+"""The seam for places that pictures come from: folders, shares, the web, uploads."""
 
 from __future__ import annotations
 
@@ -52,6 +52,10 @@ class Source(Protocol):
     def name(self) -> str:
         """`ImagePath.source`: an absolute folder, a share's URL, or "upload"."""
 
+    @property
+    def at_once(self) -> int:
+        """Files that one process best reads at the same time: more than 1 where a network makes each one wait."""
+
     def pictures(self) -> Iterator[SourcePicture | Rejection]:
         """What there is, lazily, by path (bytes of its UTF-8, so that a second run can walk along the store's list).
 
@@ -64,3 +68,13 @@ class Source(Protocol):
 
     def count(self) -> int:
         """About how many pictures `pictures` will give, for a progress bar."""
+
+
+class WalkedSource(Source, Protocol):
+    """A source whose listing can be taken up again: what jobs in shares need."""
+
+    def pictures(self, *, after: str = "") -> Iterator[SourcePicture | Rejection]:
+        """after: only pictures behind this path. What is refused on the way may come again."""
+
+    def require(self) -> None:
+        """Raises TransientError when the source as a whole is away for a while."""

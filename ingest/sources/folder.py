@@ -18,7 +18,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.rejections import (
@@ -26,22 +26,24 @@ from ingest.rejections import (
     DEVICE_OR_PIPE,
     LINK_OUT_OF_SOURCE,
     READ_FAILED,
-    SIDECAR_OF_SEVERAL,
-    SIDECAR_WITHOUT_PICTURE,
     UNREADABLE,
     VANISHED,
     RejectedError,
     Rejection,
 )
 from ingest.sources.base import Content, SourceFile, SourcePicture
+from ingest.sources.listing import (
+    NOTES_SUFFIX,
+    SIDECAR_SUFFIX,
+    UNFINISHED_SUFFIX,
+    Listing,
+    all_before,
+    shown,
+    stem_of,
+    suffix_of,
+)
 from personas.errors import NotFoundError, TransientError
 
-PICTURE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".heic", ".heif", ".hif"}
-)
-_SIDECAR_SUFFIX = ".json"
-UNFINISHED_SUFFIX = ".part"
-_NOTES_SUFFIX = ".md"
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: should the file have become a pipe since it was listed, opening must not wait for a writer.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -73,6 +75,10 @@ class FolderSource:
                 status = path.stat()
                 inodes.add((status.st_dev, status.st_ino))
         return cls(root=root, name=shown(os.fsencode(root)), exclude=frozenset(inodes))
+
+    @property
+    def at_once(self) -> int:
+        return 1
 
     def pictures(self, *, after: str = "") -> Iterator[SourcePicture | Rejection]:
         """By path: a folder sorts as its name with "/" behind, which is the order of whole paths.
@@ -117,11 +123,11 @@ class FolderSource:
         return (status.st_dev, status.st_ino) in self.exclude
 
     def _is_ignored(self, name: bytes) -> bool:
-        suffix = _suffix(name)
-        return name.startswith(b".") or suffix == UNFINISHED_SUFFIX or (self.skips_notes and suffix == _NOTES_SUFFIX)
+        suffix = suffix_of(name)
+        return name.startswith(b".") or suffix == UNFINISHED_SUFFIX or (self.skips_notes and suffix == NOTES_SUFFIX)
 
     def _is_sidecar(self, name: bytes) -> bool:
-        return self.sidecars and _suffix(name) == _SIDECAR_SUFFIX
+        return self.sidecars and suffix_of(name) == SIDECAR_SUFFIX
 
     def _walk(self, after: bytes) -> Iterator[SourcePicture | Rejection]:
         stack = [self._folder(b"", after)]
@@ -149,8 +155,8 @@ class FolderSource:
             if isinstance(entry, bytes) or place > after:
                 yield entry
 
-    def _list(self, folder: bytes, after: bytes) -> _Listing:
-        listing = _Listing()
+    def _list(self, folder: bytes, after: bytes) -> Listing:
+        listing = Listing()
         with (
             _rejected_by(shown(folder) or self.name),
             _opened(self.root, folder, _FOLDER_FLAGS) as descriptor,
@@ -160,11 +166,11 @@ class FolderSource:
                 name = os.fsencode(entry.name)
                 location = folder + b"/" + name if folder else name
                 # A stem is left out as a whole, for what pairs with what takes all its files to tell.
-                if not self._is_ignored(name) and not _all_before(_stem(location), after):
+                if not self._is_ignored(name) and not all_before(stem_of(location), after):
                     self._sort_in(listing, descriptor, location, name, after)
         return listing
 
-    def _sort_in(self, listing: _Listing, descriptor: int, location: bytes, name: bytes, after: bytes) -> None:
+    def _sort_in(self, listing: Listing, descriptor: int, location: bytes, name: bytes, after: bytes) -> None:
         path = shown(location)
         try:
             status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
@@ -174,7 +180,7 @@ class FolderSource:
         if stat.S_ISLNK(mode):
             self._judge_link(listing, location, path)
         elif stat.S_ISDIR(mode):
-            if (status.st_dev, status.st_ino) not in self.exclude and not _all_before(location + b"/", after):
+            if (status.st_dev, status.st_ino) not in self.exclude and not all_before(location + b"/", after):
                 listing.folders.append(location)
         elif not stat.S_ISREG(mode):
             message = f"{path} is a device, a pipe or a socket and was not opened. Remove it from the source."
@@ -183,7 +189,7 @@ class FolderSource:
             file = SourceFile(path=path, location=location, size=status.st_size, mtime_ns=status.st_mtime_ns)
             listing.add(file, name, is_sidecar=self._is_sidecar(name))
 
-    def _judge_link(self, listing: _Listing, location: bytes, path: str) -> None:
+    def _judge_link(self, listing: Listing, location: bytes, path: str) -> None:
         root = os.fsencode(self.root)
         target = os.path.realpath(root + b"/" + location)
         if not os.path.lexists(target):
@@ -192,69 +198,6 @@ class FolderSource:
         elif target != root and not target.startswith(root.rstrip(b"/") + b"/"):
             message = f"{path} is a link that leads out of the source. Copy the picture itself into the source."
             listing.rejections.append(Rejection(path=path, reason=LINK_OUT_OF_SOURCE, message=message))
-
-
-@dataclass(slots=True)
-class _Listing:
-    """One folder while it is sorted out."""
-
-    folders: list[bytes] = field(default_factory=list)
-    pictures: dict[bytes, list[tuple[SourceFile, bool]]] = field(default_factory=dict)  #: by stem; (file, sniff)
-    sidecars: dict[bytes, list[SourceFile]] = field(default_factory=dict)  #: by stem
-    rejections: list[Rejection] = field(default_factory=list)
-
-    def add(self, file: SourceFile, name: bytes, *, is_sidecar: bool) -> None:
-        stem = _stem(name)
-        if is_sidecar:
-            self.sidecars.setdefault(stem, []).append(file)
-        else:
-            self.pictures.setdefault(stem, []).append((file, _suffix(name) not in PICTURE_SUFFIXES))
-
-    def unpaired_sidecars(self) -> Iterator[Rejection]:
-        for stem, sidecars in self.sidecars.items():
-            pictures = self._meant(stem)
-            for sidecar in sidecars:
-                if not pictures:
-                    message = f"{sidecar.path} has no picture beside it. Put the picture there, or remove the sidecar."
-                    yield Rejection(path=sidecar.path, reason=SIDECAR_WITHOUT_PICTURE, message=message)
-                elif len(pictures) > 1 or len(sidecars) > 1:
-                    files = ", ".join(sorted(file.path for file in (*pictures, *sidecars) if file is not sidecar))
-                    message = f"{sidecar.path} is not the only one of its name beside {files}. Rename, so they pair."
-                    yield Rejection(path=sidecar.path, reason=SIDECAR_OF_SEVERAL, message=message)
-
-    def in_order(self) -> Iterator[tuple[bytes, SourcePicture | bytes]]:
-        for folder in self.folders:
-            yield shown(folder).encode() + b"/", folder
-        for stem, files in self.pictures.items():
-            sidecars, meant = self.sidecars.get(stem, []), self._meant(stem)
-            for file, sniff in files:
-                paired = len(sidecars) == 1 and meant == [file]
-                picture = SourcePicture(file=file, sidecar=sidecars[0] if paired else None, sniff=sniff)
-                yield file.path.encode(), picture
-
-    def _meant(self, stem: bytes) -> list[SourceFile]:
-        """Pictures a sidecar of this stem may speak of: those whose name says so; failing that, the others."""
-        files = self.pictures.get(stem, [])
-        return [file for file, sniff in files if not sniff] or [file for file, _ in files]
-
-
-def shown(location: bytes) -> str:
-    """A path as text: valid Unicode whatever the bytes."""
-    return location.decode("utf-8", "backslashreplace")
-
-
-def _stem(name: bytes) -> bytes:
-    return os.path.splitext(name)[0]  # noqa: PTH122  names are bytes, pathlib has none
-
-
-def _all_before(beginning: bytes, after: bytes) -> bool:
-    """Whether every path that begins so comes before `after`. beginning: as the disk has it."""
-    shown_beginning = shown(beginning).encode()
-    return shown_beginning < after[: len(shown_beginning)]
-
-
-def _suffix(name: bytes) -> str:
-    return shown(os.path.splitext(name)[1]).lower()  # noqa: PTH122  names are bytes, pathlib has none
 
 
 @contextlib.contextmanager

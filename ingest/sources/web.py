@@ -37,6 +37,10 @@ class FetchedFolder:
     folder: Path
     name: str = WEB
 
+    @property
+    def at_once(self) -> int:
+        return 1
+
     def pictures(self) -> Iterator[SourcePicture | Rejection]:
         return iter(())
 
@@ -72,6 +76,10 @@ class WebSource:
     @property
     def name(self) -> str:
         return self.fetched.name
+
+    @property
+    def at_once(self) -> int:
+        return 1
 
     def __enter__(self) -> WebSource:
         self.fetched.folder.mkdir(parents=True, exist_ok=True)

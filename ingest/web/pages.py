@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
 from ingest.rejections import RejectedError
-from ingest.sources.folder import PICTURE_SUFFIXES
+from ingest.sources.listing import PICTURE_SUFFIXES
 from ingest.web.addresses import Address
 
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([a-zA-Z0-9_.:-]+)", re.IGNORECASE)

@@ -8,7 +8,6 @@ Every other endpoint is one that a resource returned.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import threading
 import time
@@ -44,6 +43,7 @@ POLL_SECONDS: Final = 5.0
 PATIENCE_SECONDS: Final = 180.0
 #: A token that was given is taken to live as long as any command.
 STATIC_SECONDS: Final = 24 * 3600
+NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 _Client = TypeVar("_Client")
 _Answer = TypeVar("_Answer")
 
@@ -71,6 +71,7 @@ class Azure:
         self.scope = environment.get("AZURE_ARM_SCOPE") or endpoints["credential_scopes"][0]
         self.ca_bundle = environment.get("AZURE_CA_BUNDLE") or ""
         self.poll_seconds = _seconds(environment.get("AZURE_POLL_SECONDS"))
+        self._named = (environment.get("AZURE_PRINCIPAL_ID"), environment.get("AZURE_TENANT_ID"))
         token = environment.get("AZURE_STATIC_TOKEN") or ""
         authority = AzureAuthorityHosts.AZURE_GOVERNMENT if government else AzureAuthorityHosts.AZURE_PUBLIC_CLOUD
         self.credential: Any = StaticCredential(token) if token else DefaultAzureCredential(authority=authority)
@@ -186,17 +187,25 @@ class Azure:
 
     # ---- who we are --------------------------------------------------------------------------------------------------
     def identity(self) -> tuple[str, str]:
-        """Object id and tenant of whoever is signed in, as the token says. Raises RefusedError."""
+        """Object id and tenant of whoever is signed in: as the token says, or AZURE_PRINCIPAL_ID and AZURE_TENANT_ID.
+
+        A token of AZURE_STATIC_TOKEN may say nothing (a proxy's own): nobody's ids stand for it then. Raises
+        RefusedError.
+        """
         token = self._asked(lambda: self.credential.get_token(self.scope), "to sign in").token
         try:
             claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
-            return str(claims["oid"]), str(claims["tid"])
-        except (IndexError, KeyError, ValueError, binascii.Error) as error:
+            said = (claims.get("oid"), claims.get("tid"))
+        except (IndexError, ValueError, AttributeError):
+            said = (None, None)
+        who, tenant = (own or named for own, named in zip(said, self._named, strict=True))
+        if not (who and tenant) and not isinstance(self.credential, StaticCredential):
             raise RefusedError(
                 "The token does not say who is signed in (claims oid and tid). Sign in as a user, a service principal "
-                "or a managed identity.",
+                "or a managed identity, or set AZURE_PRINCIPAL_ID and AZURE_TENANT_ID.",
                 code="NoIdentity",
-            ) from error
+            )
+        return str(who or NOBODY), str(tenant or NOBODY)
 
 
 def _seconds(said: str | None) -> float:

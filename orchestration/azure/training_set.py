@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from orchestration.deployment.errors import DeploymentError
 from orchestration.deployment.workloads import TRAINING
 
 if TYPE_CHECKING:
-    from orchestration.azure.upload import Upload
+    from orchestration.azure.upload import Upload, UploadProgress
 
 #: Its path below the share.
 BELOW = TRAINING.rsplit("/", 1)[-1]
@@ -50,7 +51,7 @@ class TrainingSet:
         from orchestration.azure.upload import upload_folder  # its package is the storage's
 
         now = self._digest()
-        done = upload_folder(self._path(), self._target(run))
+        done = upload_folder(self._path(), self._target(run), progress=partial(_report, run))
         if done.failed:
             some = "\n".join(f"  {name}: {why}" for name, why in list(done.failed.items())[:10])
             raise TrainingSetError(
@@ -86,6 +87,14 @@ class TrainingSet:
             account_url=str(run.facts.of("storage", "properties", "primaryEndpoints", "file")),
             share=SHARE,
             below=BELOW,
+            account=str(run.facts.of("storage", "name")),
             key=run.secrets.value(STORAGE_KEY),
             ca_bundle=run.azure.ca_bundle,
         )
+
+
+def _report(run: Run, now: UploadProgress) -> None:
+    """Every tenth of the files is news enough."""
+    done = now.files + now.skipped + now.failed
+    if done % max(1, now.of_files // 10) == 0 or done == now.of_files:
+        run.report("training", "uploading", f"{done} of {now.of_files} files")

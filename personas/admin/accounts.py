@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest
 
+from personas.bootstrap import is_bootstrap
 from personas.roles import Role
 
 if TYPE_CHECKING:
@@ -70,7 +71,11 @@ class AccountAdmin(_UserAdmin):
         return super().get_queryset(request).prefetch_related("groups")
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_change_permission(request, obj) and _may_change(request, obj)
+        return super().has_change_permission(request, obj) and _may_change(request, obj) and not is_bootstrap()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody, where accounts would not outlive the container."""
+        return super().has_add_permission(request) and not is_bootstrap()
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Nobody deletes the account they are signed in with."""

@@ -10,6 +10,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from personas.bootstrap import ONE_ACCOUNT, is_bootstrap
 from personas.errors import FaceProjectError
 from personas.roles import Role
 
@@ -32,6 +33,8 @@ def add_user(*, name: str, role: Role, password: str | None = None) -> NewAccoun
 
     Raises UnableToAddUserError.
     """
+    if is_bootstrap():
+        raise UnableToAddUserError(ONE_ACCOUNT)
     made = None if password is not None else secrets.token_urlsafe(12)
     user = User(username=User.normalize_username(name), is_staff=role is Role.ADMIN)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +18,7 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from personas.bootstrap import is_bootstrap
 from personas.sign_in import is_local, redeem
 from personas.views.http import PageRequest
 
@@ -41,6 +43,12 @@ class ChangePassword(PasswordChangeView):
 
     template_name = "account/password.html"
     success_url = reverse_lazy("persona-grid")
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Refused where the password is a secret of the deployment's: the next start would set it again."""
+        if is_bootstrap():
+            return self.render_to_response(self.get_context_data(), status=HTTPStatus.CONFLICT)
+        return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         messages.success(self.request, "Your password was changed.")

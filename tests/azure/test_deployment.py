@@ -39,6 +39,7 @@ def test_a_plan_of_nothing_creates_all_and_writes_nothing(azure: AzureDouble, de
         pytest.param({"users": "bootstrap", "detector": "embedded"}, id="least"),
         pytest.param({"private": True}, id="private"),
         pytest.param({"image": ""}, id="built"),
+        pytest.param({"image": "", "machine_learning": {"enabled": True}}, id="ml"),
     ],
 )
 def test_from_nothing_to_everything_and_back(azure: AzureDouble, deploying: Deploying, said: dict[str, Any]) -> None:

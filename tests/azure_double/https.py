@@ -34,6 +34,7 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    target: str = ""  #: path and query as they were sent, which is what signatures are of
 
     def json(self) -> Any:
         """The body as JSON."""
@@ -72,6 +73,11 @@ class Authority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
         return context
+
+    def write_certificate(self, path: Path, *names: str) -> None:
+        """Key and certificate of a server with these names or addresses, in one PEM file, for a process of its own."""
+        path.touch(mode=0o600)
+        self._authority.issue_cert(*names).private_key_and_cert_chain_pem.write_to_path(path)
 
 
 class HttpsServer:
@@ -126,13 +132,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         parts = urlsplit(self.path)
+        body = self._body()
+        if body is None:  # the client went away: a server acts on no half request
+            self.close_connection = True
+            return
         request = Request(
             method=self.command,
             host=self.headers.get("host", ""),
             path=unquote(parts.path),
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers={name.lower(): value for name, value in self.headers.items()},
-            body=self._body(),
+            body=body,
+            target=self.path,
         )
         try:
             answer = self.server.service(request)
@@ -148,13 +159,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(payload)
 
-    def _body(self) -> bytes:
-        """All of it: as long as it says, or in chunks until an empty one (RFC 9112, 7.1)."""
+    def _body(self) -> bytes | None:
+        """All of it: as long as it says, or in chunks until an empty one (RFC 9112, 7.1). None: not all of it came."""
         if self.headers.get("transfer-encoding", "").lower() != "chunked":
             length = int(self.headers.get("content-length") or 0)
-            return self.rfile.read(length) if length else b""
+            body = self.rfile.read(length) if length else b""
+            return body if len(body) == length else None
         chunks = []
-        while size := int(self.rfile.readline().partition(b";")[0], 16):
+        while size := int(self.rfile.readline().partition(b";")[0] or b"0", 16):
             chunks.append(self.rfile.read(size))
             self.rfile.readline()
         while self.rfile.readline().strip():  # trailers

@@ -30,6 +30,13 @@ def test_embedded_mode_needs_no_collected_files(settings, tmp_path):
     assert checks.check_collected(None) == []
 
 
+def test_a_share_that_is_no_address_is_named(settings):
+    settings.INGEST_FOLDERS = ["/mnt", "azurefiles://account/share", "azurefiles://account"]
+    assert ids(checks.check_ingest_folders(None)) == ["faceproject.E019"]
+    settings.INGEST_FOLDERS.pop()
+    assert checks.check_ingest_folders(None) == []
+
+
 def test_time_limits_that_are_none_are_named(settings):
     settings.TASK_LIMIT_SECONDS = {"ingest": 0.0, "training": 7200.0}
     settings.STOP_GRACE_SECONDS = -1.0
@@ -105,3 +112,37 @@ def test_a_client_that_is_not_installed_is_named_with_what_to_install(azure, mon
 def test_the_embedded_detector_needs_nothing_of_azure(settings):
     settings.AZURE_FACE_ENDPOINT, settings.AZURE_FACE_TIER = "nonsense", "S9"
     assert checks.check_azure_face(None) == []
+
+
+# ---- users -----------------------------------------------------------------------------------------------------------
+def test_users_who_are_nowhere_known_are_named(settings):
+    settings.USERS = "ldap"
+    assert ids(checks.check_choices(None)) == ["faceproject.E021"]
+
+
+def test_users_in_postgresql_need_its_address(settings):
+    settings.USERS = "postgresql"
+    if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+        pytest.skip("the tests run on PostgreSQL")
+    found = checks.check_users(None)
+    assert ids(found) == ["faceproject.E022"]
+    assert "DATABASE_URL" in found[0].hint
+
+
+def test_one_administrator_and_a_database_of_users_exclude_each_other(settings):
+    settings.USERS, settings.DATABASE_URL_IS_GIVEN, settings.STATE_STORE = "bootstrap", True, "cassandra"
+    assert ids(checks.check_users(None)) == ["faceproject.E023"]
+    settings.DATABASE_URL_IS_GIVEN = False
+    assert checks.check_users(None) == []
+
+
+def test_one_administrator_alone_keeps_no_pictures(settings):
+    settings.USERS, settings.STATE_STORE = "bootstrap", "sql"
+    assert ids(checks.check_users(None)) == ["faceproject.E024"]
+
+
+def test_an_administrator_without_a_password_is_named(settings):
+    settings.USERS, settings.ADMIN_PASSWORD = "bootstrap", ""
+    assert ids(checks.check_administrator(None)) == ["faceproject.W003"]
+    settings.ADMIN_PASSWORD = "of-the-tests"
+    assert checks.check_administrator(None) == []

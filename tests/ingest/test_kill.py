@@ -80,12 +80,12 @@ def manage(env: Environment, *arguments: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=120)
 
 
-def start(env: Environment, source: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def start(env: Environment, source: Path | str, *arguments: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "manage.py", "ingest", str(source), "--workers", "2", "--json", *arguments]
     return subprocess.Popen(command, cwd=REPOSITORY, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
-def finish(env: Environment, source: Path) -> dict[str, Any]:
+def finish(env: Environment, source: Path | str) -> dict[str, Any]:
     done = manage(env, "ingest", str(source), "--workers", "2", "--json")
     assert done.returncode in (0, 3), done.stderr
     return dict(json.loads(done.stdout))

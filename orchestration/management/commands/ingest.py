@@ -1,4 +1,4 @@
-"""Take in a folder of pictures, or pictures of the web."""
+"""Take in a folder of pictures, a share of Azure Files, or pictures of the web."""
 
 from __future__ import annotations
 
@@ -31,22 +31,28 @@ def _content(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text} cannot be read ({error.strerror})") from error
 
 
-def _folder(text: str) -> Path:
-    if not text.strip():  # Path("") would be the folder we stand in
+def _source(text: str) -> str:
+    if not text.strip():  # "" would be the folder we stand in
         raise argparse.ArgumentTypeError("name a folder; . is the current one")
-    return Path(text)
+    return text
 
 
 class Command(ProductCommand):
     help = (
-        "Find the faces in a folder's pictures (recursively; abc.json beside abc.jpg says who it is), or in pictures "
-        "of the web, and store them. Safe to stop at any moment and to run again. "
+        "Find the faces in the pictures of a folder or a share (recursively; abc.json beside abc.jpg says who it is), "
+        "or in pictures of the web, and store them. Safe to stop at any moment and to run again. "
         "Exit code 3: done, but something was rejected."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("source", type=_folder, nargs="?", metavar="SOURCE", help="folder that holds pictures")
+        parser.add_argument(
+            "source",
+            type=_source,
+            nargs="?",
+            metavar="SOURCE",
+            help="folder that holds pictures, or azurefiles://account/share/path",
+        )
         parser.add_argument(
             "--urls",
             type=_content,
