@@ -51,6 +51,23 @@ def test_the_menu_of_a_face_says_why_and_sets_it_aside(
     expect(page.locator(".tile")).to_have_count(3)
 
 
+def test_what_came_while_a_menu_was_open_shows_when_it_is_closed(
+    open_page: OpenPage, ada: list[FaceKey], store: Store, expect: Any
+) -> None:
+    page = open_page()
+    page.goto("/personas/ada/")
+    tile = page.locator(".tile").first
+    tile.hover()
+    menu = tile.get_by_label("More for this face")
+    menu.click()
+    expect(tile.locator(".nearest li")).to_have_count(2)
+    publish(store, dict.fromkeys(ada[2:], ("ada", 0.55)))
+    expect(page.locator("#learning")).to_contain_text("Version 2")
+    expect(tile).not_to_contain_text("55 %")  # nothing moves under somebody who reads
+    menu.click()
+    expect(tile).to_contain_text("55 %")
+
+
 def test_a_cover_is_chosen_from_the_keyboard(
     open_page: OpenPage, ada: list[FaceKey], store: Store, expect: Any
 ) -> None:

@@ -61,6 +61,7 @@ def test_what_was_undone_is_done_again(page: Any, store: Store, expect: Any) -> 
     page.locator(".tile .no").first.click()
     expect(page.locator(".tile")).to_have_count(2)
     undo(page, expect)
+    expect(page.locator(".tile")).to_have_count(3)
     page.locator(".toast").get_by_role("button", name="Redo").click()
     expect(page.locator(".tile")).to_have_count(2)
     assert store.label_counts(["ada"])["ada"] == (1, 1)
