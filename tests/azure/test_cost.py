@@ -6,6 +6,7 @@ EVERY PRICE HERE IS MADE UP, so that sums can be checked by head. None is Azure'
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -370,16 +371,22 @@ def run(*arguments: str) -> tuple[int, str]:
     return 0, out.getvalue()
 
 
-def test_the_command_shows_sums_dates_and_what_they_lack(config: Path, price_file: Path, tmp_path: Path) -> None:
+def test_the_command_shows_sums_dates_and_what_they_lack(
+    config: Path, price_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     code, text = run("--config", str(config), "--prices", str(price_file))
     assert code == 0
     assert "USD a month" in text
+    assert "(LRS Data Stored)" in text
+    assert max(map(len, text.split("Prices of")[0].splitlines())) <= 80
     assert f"Prices of 2026-03-04, {price_file}." in text.replace("\n", "")
     assert "LACKS" not in text
     part = write(tmp_path / "part.json", without("B1MS"))
     code, text = run("--config", str(config), "--prices", str(part))
     assert code == 3
-    assert "sum of what has a price" in " ".join(text.split())
+    assert "sum of what has a price" in text
+    assert re.search(r"730\.0 × 1 Hour +no price  $", text, flags=re.MULTILINE)
     assert "THE SUM LACKS what has no price:\n- PostgreSQL server" in text
     assert f"compute: no price found for {POSTGRESQL} / {BURSTABLE} / B1ms" in text
 

@@ -64,21 +64,24 @@ class Command(AzureCommand):
         )
 
     def show(self, result: Mapping[str, Any]) -> None:
+        from rich import box
         from rich.table import Table
 
-        currency = result["currency"]
-        table = Table("resource", "what", "meter", "a month", "unit price", f"{currency} a month", show_footer=True)
-        for column in table.columns[3:]:
-            column.justify, column.no_wrap = "right", True
+        table = Table(box=box.SIMPLE, show_footer=True)
+        lacking = bool(result["lacking"])
+        table.add_column("", footer="sum of what has a price" if lacking else "sum")
+        table.add_column("a month", justify="right", no_wrap=True)
+        table.add_column("unit price", justify="right", no_wrap=True)
+        total = _span(result["least"], result["most"], digits=2)
+        table.add_column(f"{result['currency']} a month", justify="right", no_wrap=True, footer=total)
         for line in result["lines"]:
+            meter = line["meter"].rsplit(" / ")[-1]
             quantity = f"{_span(line['least_quantity'], line['most_quantity'])} × {line['unit']}"
-            row = (line["resource"], line["what"], line["meter"].rsplit(" / ")[-1], quantity)
-            table.add_row(*row, _unit_price(line), line["trouble"] or _span(line["least"], line["most"], digits=2))
-        table.columns[0].footer = "sum" if not result["lacking"] else "sum of what has a price"
-        table.columns[5].footer = _span(result["least"], result["most"], digits=2)
+            amount = "no price" if line["trouble"] else _span(line["least"], line["most"], digits=2)
+            table.add_row(f"{line['resource']}: {line['what']}\n({meter})", quantity, _unit_price(line), amount)
         self.print_rich(table)
         self.stdout.write(f"Prices of {result['prices_of']}, {result['prices_from']}.")
-        if result["lacking"]:
+        if lacking:
             self.stdout.write("THE SUM LACKS what has no price:")
             for line in result["lines"]:
                 if line["trouble"]:
@@ -89,9 +92,9 @@ class Command(AzureCommand):
 
 
 def _span(least: float, most: float, *, digits: int = 1) -> str:
-    """One number, or from the least to the most."""
+    """One number, or from the least to the most: one below the other, for a screen of eighty columns."""
     low, high = f"{least:,.{digits}f}", f"{most:,.{digits}f}"
-    return high if low == high else f"{low} – {high}"
+    return high if low == high else f"{low} –\n{high}"
 
 
 def _unit_price(line: Mapping[str, Any]) -> str:
