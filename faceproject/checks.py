@@ -202,7 +202,7 @@ def check_ingest_folders(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessa
         allowed_shares()
     except AzureFilesError as error:
         hint = "Mend it in INGEST_FOLDERS, or take it out."
-        return [Error(f"INGEST_FOLDERS cannot be read: {error}", hint=hint, id="faceproject.E019")]
+        return [Error(f"INGEST_FOLDERS cannot be read: {error}", hint=hint, id="faceproject.E025")]
     return []
 
 

@@ -246,8 +246,9 @@ def _take_in(
         ).run()
     _require(source, summary.reasons)
     if summary.reasons.get(VANISHED, 0) + summary.reasons.get(READ_FAILED, 0) == len(listed):
+        where = "Are they still in the share?" if is_share(source.name) else "Is it mounted there?"
         raise UnableToIngestError(
             f"None of the {len(listed)} pictures that were listed can be read in {source.name} on "
-            f"{socket.gethostname()} any more. Is it still there, and can it be read from there? Then retry."
+            f"{socket.gethostname()} any more. {where} Then retry."
         )
     return result_of(summary)

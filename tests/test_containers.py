@@ -24,8 +24,6 @@ DESCRIPTION = load(DOCKER / "deployment.toml")
 COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if name in ROLES}
-#: What the accounts' side of a deployment is told; read by what makes accounts.
-OF_ACCOUNTS = {"USERS", "ADMIN_PASSWORD"}
 
 
 def described(**said: Any) -> Description:
@@ -71,7 +69,7 @@ def test_every_role_is_a_service_that_starts_it():
 
 
 def test_what_services_set_is_read_by_the_settings():
-    read = set(READ.findall((REPO / "faceproject" / "settings.py").read_text())) | OF_ACCOUNTS
+    read = set(READ.findall((REPO / "faceproject" / "settings.py").read_text()))
     for name, service in OURS.items():
         unread = {variable for variable in service["environment"] if variable.removesuffix("_FILE") not in read}
         assert unread == set(), name

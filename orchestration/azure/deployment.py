@@ -215,8 +215,8 @@ class Deployment:
     def standing(self, *, keep_data: bool = False) -> tuple[Node, ...]:
         """What destroy would delete, in its order: what needs others before those."""
         described = [node for node, finding in self._described() if finding.change is not Change.CREATE]
-        there = [*self.superfluous(), *reversed(described)]
-        return tuple(n for n in there if not (keep_data and n.keeps_data) and self.run.facts.find(n.key) is not None)
+        there = [n for n in reversed(described) if self.run.facts.find(n.key) is not None]
+        return (*self.superfluous(), *(n for n in there if not (keep_data and n.keeps_data)))
 
     def destroy(self, *, keep_data: bool = False) -> tuple[str, ...]:
         """Delete what this deployment made; titles of what is gone. Raises NotOursError before anything is deleted."""

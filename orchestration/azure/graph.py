@@ -47,13 +47,16 @@ def _nodes(place: Place, azure: Azure, options: Options) -> Iterator[Node]:
         present.add("postgresql")
         yield from services.postgresql(place)
     yield from network.nodes(place, frozenset(present))
-    if not said.image.product:
+    own_registry = not said.image.product
+    if said.machine_learning.enabled or (own_registry and said.cloud != "government"):
+        yield services.identity(place)
+    if own_registry:
         yield from services.registry(place)
         yield ProductImage(build=options.build, base=said.image.base, needs=("registry", *_pull(said)))
     if said.data:
         yield TrainingSet(folder=said.data)
     if said.machine_learning.enabled:
-        yield from machine_learning.nodes(place)
+        yield from machine_learning.nodes(place, own_registry=own_registry)
     yield from groups.nodes(place, image=said.image.product)
 
 

@@ -210,11 +210,11 @@ class _Upload:
         client = self.share.get_file_client(self._place(file.path))
         try:
             content, md5 = read(file.place)
-            if there is not None and there.size == content.size and _md5_of(client, there, book) == md5:
-                book.write(there.etag, md5)
+            if there is not None and there.size == content.size and _md5_of(file, client, there, book) == md5:
+                book.write(file.path, there.etag, md5)
                 self._count(skipped=1)
                 return
-            book.write(send(client, content, md5, at_once=self._in_one), md5)
+            book.write(file.path, send(client, content, md5, at_once=self._in_one), md5)
             self._count(files=1, n_bytes=content.size)
         except OSError as error:
             self._refuse(file, f"It cannot be read ({error.strerror or error}). Check its permissions and the disk.")
@@ -243,9 +243,9 @@ class _Upload:
             self.progress(self._moved)
 
 
-def _md5_of(client: ShareFileClient, there: Entry, book: UploadBook) -> bytes | None:
+def _md5_of(file: LocalFile, client: ShareFileClient, there: Entry, book: UploadBook) -> bytes | None:
     """Of the file in the share: as the book has it, else as the file says; None: it was never completed."""
-    known = book.md5_of(there.etag)
+    known = book.md5_of(file.path, there.etag)
     if known is not None:
         return known
     said = client.get_file_properties().content_settings.content_md5

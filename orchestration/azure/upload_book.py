@@ -1,11 +1,16 @@
-"""ETags and MD5s of what uploads have completed, in pages that are files of the share and are never rewritten."""
+"""Which state of which file uploads have completed, by ETag, with its MD5.
+
+Its pages are files of the share and are never rewritten.
+"""
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, unquote
 
 from ingest.azure_share import entries
 
@@ -17,14 +22,19 @@ if TYPE_CHECKING:
 BOOK: Final = ".uploaded"
 #: Lines of a page. What a killed upload had not written yet is asked for file by file by the next one.
 PAGE_LINES: Final = 1000
+#: The dot at its end tells a whole line from one that was cut short.
+_LINE: Final = re.compile(r"(?P<etag>\S+) (?P<md5>[0-9a-f]{32}) (?P<path>\S+)\.")
 
 
 class UploadBook:
-    """Which ETag has which content. An ETag is the service's own for one state of one file: pages need no order."""
+    """Which content a file has while its ETag is the one written here, so pages need no order.
+
+    An ETag is of one file's states only: it is made of the time, and two files may have the same.
+    """
 
     def __init__(self, share: ShareClient, directory: str) -> None:
         self._share, self._directory = share, directory
-        self._known: dict[str, bytes] = {}
+        self._known: dict[tuple[str, str], bytes] = {}  #: by path in lower case and ETag
         self._lines: list[str] = []
         self._lock = threading.Lock()
 
@@ -33,21 +43,21 @@ class UploadBook:
         names = [each.name for each in entries(self._share, self._directory) if not each.name.startswith(".")]
         for page in threads.map(self._page, names):
             for line in page.decode(errors="replace").splitlines():
-                etag, _, md5 = line.partition(" ")
-                if len(md5) == 32 and not set(md5) - set("0123456789abcdef"):
-                    self._known[etag] = bytes.fromhex(md5)
+                found = _LINE.fullmatch(line)
+                if found:
+                    self._known[unquote(found["path"]), found["etag"]] = bytes.fromhex(found["md5"])
 
-    def md5_of(self, etag: str) -> bytes | None:
-        """Of the content this ETag stood for, or None."""
-        return self._known.get(etag)
+    def md5_of(self, path: str, etag: str) -> bytes | None:
+        """Of the content this file had when it had this ETag, or None."""
+        return self._known.get((path.lower(), etag))
 
-    def write(self, etag: str, md5: bytes) -> None:
+    def write(self, path: str, etag: str, md5: bytes) -> None:
         """Remember a completed file. Raises AzureError when a page is full and cannot be put down."""
         with self._lock:
-            if etag in self._known:
+            if (path.lower(), etag) in self._known:
                 return
-            self._known[etag] = md5
-            self._lines.append(f"{etag} {md5.hex()}\n")
+            self._known[path.lower(), etag] = md5
+            self._lines.append(f"{etag} {md5.hex()} {quote(path.lower())}.\n")
             full = self._lines if len(self._lines) >= PAGE_LINES else []
             if full:
                 self._lines = []

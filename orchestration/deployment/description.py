@@ -135,6 +135,13 @@ class Description(_Part):
             raise ValueError("subscription: must be a GUID; `az account show --query id` prints yours") from None
         return self
 
+    @model_validator(mode="after")
+    def _machine_learning(self) -> Description:
+        """Rolling out needs a managed identity, which groups in a network of Azure Government cannot have."""
+        if self.machine_learning.enabled and self.cloud == "government":
+            raise ValueError("machine_learning.enabled: cannot be had in Azure Government; the scorer serves there")
+        return self
+
     @property
     def group(self) -> str:
         """The resource group."""

@@ -39,6 +39,7 @@ def test_a_plan_of_nothing_creates_all_and_writes_nothing(azure: AzureDouble, de
         pytest.param({"users": "bootstrap", "detector": "embedded"}, id="least"),
         pytest.param({"private": True}, id="private"),
         pytest.param({"image": ""}, id="built"),
+        pytest.param({"image": "", "machine_learning": {"enabled": True}}, id="ml"),
     ],
 )
 def test_from_nothing_to_everything_and_back(azure: AzureDouble, deploying: Deploying, said: dict[str, Any]) -> None:
@@ -97,6 +98,8 @@ def test_scaling_touches_the_groups_of_that_role_alone(azure: AzureDouble, deplo
     deploying(scale={"ingest": 2}).deploy()
     assert sorted(writes(azure, since)) == [("DELETE", "faces-ingest-2"), ("DELETE", "faces-ingest-3")]
     assert changes(deploying(scale={"ingest": 2}).plan()) == {}
+    deploying().destroy()  # whatever the description says of how many there are
+    assert azure.resources.all() == []
 
 
 def test_an_image_that_does_not_start_puts_its_role_back_while_the_others_serve(

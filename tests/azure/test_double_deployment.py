@@ -1,66 +1,145 @@
-"""A whole deployment, from nothing to pages that answer: what is deployed runs, as processes of this machine."""
+"""The whole chain by the commands, from nothing to pages that answer and back: what is deployed runs, as processes."""
 
 from __future__ import annotations
 
+import json
 import ssl
 import urllib.request
 import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from orchestration.azure.catalogue.services import KEYSPACE
-from orchestration.azure.deployment import Deployment
-from orchestration.deployment.description import parse
 from tests.azure.conftest import SAID
 from tests.azure_double.double import AzureDouble
+from tests.azure_double.files import FilesDouble
 from tests.azure_double.gates import admit, cosmos_front
 from tests.azure_double.https import Authority
 from tests.azure_double.image import PUBLIC_IMAGES
 from tests.azure_double.processes import LocalProcesses
 from tests.azure_double.world import Login
+from tests.conftest import REPOSITORY
 
 GROUPS = "Microsoft.ContainerInstance/containerGroups"
+IMAGE = str(SAID["image"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cloud:
+    """A subscription whose containers run here."""
+
+    double: AzureDouble
+    runtime: LocalProcesses
+    files: FilesDouble
+    config: Path
+
+    def command(self, name: str, **options: Any) -> tuple[int, Any]:
+        """Exit code and answer of `manage.py NAME --json`."""
+        out = StringIO()
+        code = 0
+        try:
+            call_command(name, config=self.config, json=True, stdout=out, **options)
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        except CommandError as refused:
+            return refused.returncode, str(refused)
+        return code, json.loads(out.getvalue())
+
+    def ids(self, role: str) -> set[str]:
+        return {each.id for each in self.double.resources.of_type(GROUPS) if f"-{role}" in each.name}
+
+    def answers(self, url: str) -> str:
+        trust = ssl.create_default_context(cafile=self.double.authority.bundle)
+        with urllib.request.urlopen(url, timeout=120, context=trust) as answer:
+            return str(answer.read().decode())
+
+
+@pytest.fixture
+def cloud(
+    tmp_path: Path, cassandra_server: Any, cassandra_driver: Any, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> Iterator[Cloud]:
+    """Nothing is in it but a description. Cosmos is the tests' own node behind TLS."""
+    account, key = f"faces-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
+    admit(cassandra_driver, account, key)
+    authority = Authority(tmp_path)
+    node = (cassandra_server.contact_points, cassandra_server.port)
+    settings.FACEPROJECT_HOME = tmp_path / "home"
+    config = tmp_path / "deployment.toml"
+    config.write_text(
+        f'name = "faces"\nsubscription = "{AzureDouble.subscription}"\nlocation = "westeurope"\nimage = "{IMAGE}"\n'
+        f'users = "bootstrap"\ndetector = "embedded"\ndata = "{REPOSITORY / "sample_data"}"\n'
+        f'names.cassandra = "{account}"\n'
+    )
+    try:
+        with ExitStack() as stack:
+            files = stack.enter_context(FilesDouble(tmp_path / "files", authority))
+            front = stack.enter_context(cosmos_front(authority, tmp_path, node))
+            runtime = stack.enter_context(
+                LocalProcesses(
+                    tmp_path / "runtime",
+                    authority,
+                    shares=lambda account, name: files.folder / name,
+                    public_images=PUBLIC_IMAGES | {IMAGE},
+                )
+            )
+            cassandra = Login(host=front.host, port=front.port, username=account, password=key)
+            double = stack.enter_context(
+                AzureDouble(tmp_path, runtime=runtime, authority=authority, files=files, cassandra=cassandra)
+            )
+            for name, value in (double.environment | {"AZURE_POLL_SECONDS": "0.5"}).items():
+                monkeypatch.setenv(name, value)
+            yield Cloud(double=double, runtime=runtime, files=files, config=config)
+    finally:
+        cassandra_driver.execute(f"DROP KEYSPACE IF EXISTS {KEYSPACE}", timeout=120)
+        cassandra_driver.execute(f'DROP ROLE IF EXISTS "{account}"', timeout=60)
 
 
 @pytest.mark.heavy
 @pytest.mark.kill
-def test_what_is_applied_answers_at_its_address(tmp_path: Path, cassandra_server: Any, cassandra_driver: Any) -> None:
-    account, key = f"faces-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
-    admit(cassandra_driver, account, key)
-    authority, share = Authority(tmp_path), tmp_path / "share"
-    share.mkdir()
-    node = (cassandra_server.contact_points, cassandra_server.port)
-    try:
-        with (
-            cosmos_front(authority, tmp_path, node) as front,
-            LocalProcesses(
-                tmp_path / "runtime",
-                authority,
-                shares=lambda account, name: share,
-                public_images=PUBLIC_IMAGES | {SAID["image"]},
-            ) as runtime,
-            AzureDouble(
-                tmp_path,
-                runtime=runtime,
-                authority=authority,
-                cassandra=Login(host=front.host, port=front.port, username=account, password=key),
-            ) as double,
-        ):
-            double.register_all()
-            said = SAID | {"users": "bootstrap", "detector": "embedded", "names": {"cassandra": account}}
-            outcome = Deployment(
-                parse(said),
-                home=tmp_path / "home",
-                environment=double.environment | {"AZURE_POLL_SECONDS": "0.5"},
-            ).apply()
-            trust = ssl.create_default_context(cafile=authority.bundle)
-            with urllib.request.urlopen(f"{outcome.url.rstrip('/')}/sign-in/", timeout=120, context=trust) as answer:
-                assert "Sign in" in answer.read().decode()
-            groups = {each.name: runtime.states(each.id) for each in double.resources.of_type(GROUPS)}
-            assert {name for name, states in groups.items() if any(state.restarts for state in states)} == set()
-            assert double.violations == []
-    finally:
-        cassandra_driver.execute(f"DROP KEYSPACE IF EXISTS {KEYSPACE}", timeout=120)
-        cassandra_driver.execute(f'DROP ROLE IF EXISTS "{account}"', timeout=60)
+def test_the_whole_chain(cloud: Cloud, cassandra_driver: Any) -> None:
+    code, plan = cloud.command("provision")
+    assert (code, plan["problems"]) == (2, [])
+    assert {step["change"] for step in plan["steps"]} == {"create"}
+
+    code, done = cloud.command("provision", apply=True, yes=True)
+    assert code == 0, done
+    assert "admin-password" in done["password"]
+    assert cloud.answers(f"{done['url']}healthz")
+    assert "Sign in" in cloud.answers(f"{done['url']}sign-in/")
+    pictures = cassandra_driver.execute(f"SELECT count(*) AS n FROM {KEYSPACE}.image").one().n
+    versions = cassandra_driver.execute(f"SELECT count(*) AS n FROM {KEYSPACE}.model_version").one().n
+    assert pictures == sum(1 for _ in (REPOSITORY / "sample_data").rglob("*.jpg"))
+    assert versions >= 1
+
+    code, status = cloud.command("status", logs=3)
+    assert code == 0, status
+    assert status["healthy"]
+    assert any("init terminated with 0" in row["detail"] for row in status["rows"])
+    code, again = cloud.command("provision")
+    assert (code, [step for step in again["steps"] if step["change"] != "unchanged"]) == (0, [])
+
+    before = {role: cloud.ids(role) for role in ("web", "dispatcher", "trainer")}
+    for number in (4, 2):
+        code, scaled = cloud.command("deploy", scale=[f"ingest={number}"])
+        assert code == 0, scaled
+        assert {step["key"].split("-")[0] for step in scaled["done"]} == {"group:ingest"}
+        assert len(cloud.ids("ingest")) == number
+    assert {role: cloud.ids(role) for role in before} == before
+
+    code, refused = cloud.command("deploy", image="registry.example.org/faceproject:none", scale=["ingest=2"])
+    assert code == 1
+    assert "was put back" in refused
+    assert cloud.answers(f"{done['url']}healthz")
+    assert cloud.command("provision", scale=["ingest=2"])[0] == 0
+
+    code, gone = cloud.command("destroy", yes=True)
+    assert code == 0, gone
+    assert cloud.double.resources.all() == []
+    assert cloud.double.violations == []

@@ -112,6 +112,15 @@ def test_without_its_book_each_file_is_asked_for_its_hash(
     assert (up(folder, access).files, files.counted("get properties")) == (0, N_FILES + 2)
 
 
+def test_files_that_share_an_etag_are_told_apart(
+    folder: Path, access: ShareAccess, files: FilesDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_etag", lambda *of: '"0x8D"')  # made of the time: of those of one moment it is one
+    up(folder, access)
+    files.requests.clear()
+    assert (up(folder, access).files, files.counted("get properties")) == (0, 0)
+
+
 def test_a_file_cut_short_between_its_requests_is_done_again(
     folder: Path, access: ShareAccess, files: FilesDouble
 ) -> None:

@@ -48,7 +48,8 @@ class AzureDouble:
         self._servers = ExitStack()
         self.authority = authority or Authority(folder)
         files_url = files if isinstance(files, str | None) else files.url
-        ends = Ends(files_url=files_url, face_url=face_url, cassandra=cassandra, postgres=postgres)
+        live = None if isinstance(files, str | None) else files
+        ends = Ends(files_url=files_url, files=live, face_url=face_url, cassandra=cassandra, postgres=postgres)
         self.world = World(folder, self.authority, self._servers, government=government, ends=ends, polls=polls)
         self.world.runtime = runtime
         self.scope = f"https://management.{'usgovcloudapi.net' if government else 'azure.com'}/.default"

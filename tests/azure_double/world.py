@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.azure_double.faults import Faults
+from tests.azure_double.files import FilesDouble
 from tests.azure_double.https import Authority, HttpsServer, Service
 from tests.azure_double.resources import ArmError, Json, Pending, Resource, ResourceTable
 from tests.azure_double.runtime_port import Runtime
@@ -56,6 +57,7 @@ class Ends:
     """What listens behind the resources; None: they have names as Azure gives them, and nobody is there."""
 
     files_url: str | None = None
+    files: FilesDouble | None = None  #: hears of accounts' keys and of shares
     face_url: str | None = None
     cassandra: Login | None = None
     postgres: Login | None = None

@@ -32,7 +32,7 @@ def test_embedded_mode_needs_no_collected_files(settings, tmp_path):
 
 def test_a_share_that_is_no_address_is_named(settings):
     settings.INGEST_FOLDERS = ["/mnt", "azurefiles://account/share", "azurefiles://account"]
-    assert ids(checks.check_ingest_folders(None)) == ["faceproject.E019"]
+    assert ids(checks.check_ingest_folders(None)) == ["faceproject.E025"]
     settings.INGEST_FOLDERS.pop()
     assert checks.check_ingest_folders(None) == []
 

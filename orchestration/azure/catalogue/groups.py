@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from orchestration.azure.catalogue import network, services
+from orchestration.azure.catalogue import machine_learning, network, services
 from orchestration.azure.catalogue.place import Place
 from orchestration.azure.comparison import secret
 from orchestration.azure.container_group import ContainerGroup
@@ -68,6 +69,11 @@ def _node(place: Place, workload: Workload, image: str) -> ContainerGroup:
     def body(facts: Facts) -> dict[str, Any]:
         reference = image or str(facts.of("image", "reference"))
         same = next(each for each in _workloads(place, facts, image=reference) if each.name == workload.name)
+        if _rolls_out(place, workload):
+            (only,) = same.containers
+            told, secrets = machine_learning.environment(place, facts, image=reference)
+            only = replace(only, environment={**only.environment, **told}, secrets={**only.secrets, **secrets})
+            same = replace(same, containers=(only,))
         return _body(place, same, facts, own_registry=not image)
 
     return ContainerGroup(
@@ -99,6 +105,8 @@ def _needs(place: Place, workload: Workload, *, own_image: bool) -> Iterator[str
         yield from (f"endpoint-zone:{target}" for target in sorted(present))
     if workload.role == "init" and said.data:
         yield "training"
+    if _rolls_out(place, workload):
+        yield from ("ml-share", "ml-work")
     yield from (f"group:{name}" for name in workload.needs)
 
 
@@ -129,8 +137,16 @@ def _body(place: Place, workload: Workload, facts: Facts, *, own_registry: bool)
         properties["ipAddress"] = address
     body: dict[str, Any] = {"location": said.location, "properties": properties}
     if own_registry:
-        body |= _pulling(place, properties, facts)
+        _pull(place, properties, facts)
+    if (own_registry and said.cloud != "government") or _rolls_out(place, workload):
+        known = services.identity_id(place)
+        body["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {known: {}}}
     return body
+
+
+def _rolls_out(place: Place, workload: Workload) -> bool:
+    """To Azure Machine Learning: the dispatcher's work."""
+    return place.said.machine_learning.enabled and workload.role == "dispatcher"
 
 
 def _address(place: Place, workload: Workload) -> dict[str, Any]:
@@ -144,17 +160,14 @@ def _address(place: Place, workload: Workload) -> dict[str, Any]:
     return {"ports": [{"port": port, "protocol": "TCP"} for port in ports], **named} if ports else {}
 
 
-def _pulling(place: Place, properties: dict[str, Any], facts: Facts) -> dict[str, Any]:
+def _pull(place: Place, properties: dict[str, Any], facts: Facts) -> None:
     """How the group may pull from the deployment's own registry."""
     server = facts.of("registry", "properties", "loginServer")
+    credential: dict[str, Any] = {"server": server, "identity": services.identity_id(place)}
     if place.said.cloud == "government":
         user = str(facts.of("registry", "id")).rsplit("/", 1)[-1]
-        credential: dict[str, Any] = {"server": server, "username": user, "password": secret(REGISTRY_PASSWORD)}
-        properties["imageRegistryCredentials"] = [credential]
-        return {}
-    identity = place.id("Microsoft.ManagedIdentity/userAssignedIdentities", place.said.name)
-    properties["imageRegistryCredentials"] = [{"server": server, "identity": identity}]
-    return {"identity": {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}}
+        credential = {"server": server, "username": user, "password": secret(REGISTRY_PASSWORD)}
+    properties["imageRegistryCredentials"] = [credential]
 
 
 def _container(container: Container) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def subnet_id(place: Place, subnet: str = GROUPS_SUBNET) -> str:
 def nodes(place: Place, present: frozenset[str]) -> Iterator[Node]:
     """present: keys of what the deployment has, so that endpoints are made for these alone."""
     said = place.said
-    if said.private:
+    if _has_nat(place):
         yield from _nat(place)
     yield place.resource(
         "network",
@@ -48,7 +48,7 @@ def nodes(place: Place, present: frozenset[str]) -> Iterator[Node]:
         NETWORK,
         said.name,
         body=constant({"location": said.location, "properties": _network(place)}),
-        needs=("nat",) if said.private else (),
+        needs=("nat",) if _has_nat(place) else (),
         going=_without_association,
     )
     if said.private:
@@ -58,6 +58,11 @@ def nodes(place: Place, present: frozenset[str]) -> Iterator[Node]:
                 yield from _private_endpoint(place, target, part, zone)
 
 
+def _has_nat(place: Place) -> bool:
+    """Whether groups in the network reach the world: to roll out to Azure ML the dispatcher asks Azure itself."""
+    return place.said.private or place.said.machine_learning.enabled
+
+
 def _network(place: Place) -> dict[str, Any]:
     delegation = {
         "name": "containers",
@@ -65,8 +70,9 @@ def _network(place: Place) -> dict[str, Any]:
     }
     groups: dict[str, Any] = {"addressPrefix": GROUPS_SPACE, "delegations": [delegation]}
     subnets = [{"name": GROUPS_SUBNET, "properties": groups}]
-    if place.said.private:
+    if _has_nat(place):
         groups["natGateway"] = {"id": place.id("Microsoft.Network/natGateways", place.said.name)}
+    if place.said.private:
         subnets.append({"name": ENDPOINTS_SUBNET, "properties": {"addressPrefix": ENDPOINTS_SPACE}})
     else:
         groups["serviceEndpoints"] = [{"service": service} for service in SERVICES]

@@ -13,6 +13,9 @@ from orchestration.azure.resource import Resource, constant
 from orchestration.azure.secret_book import POSTGRES_DATABASE, POSTGRES_USER
 from orchestration.deployment.workloads import POSTGRES_PASSWORD
 
+REGISTRIES: Final = "Microsoft.ContainerRegistry/registries"
+IDENTITIES: Final = "Microsoft.ManagedIdentity/userAssignedIdentities"
+WORKSPACES: Final = "Microsoft.MachineLearningServices/workspaces"
 KEYSPACE: Final = "faceproject"
 SHARE: Final = "faceproject"
 #: The fact that says where Cassandra's drivers connect to: `host` and `port`.
@@ -289,7 +292,7 @@ def logs(place: Place) -> Resource:
 
 
 def registry(place: Place) -> Iterator[Node]:
-    """The registry of the product's image, and an identity that may pull from it.
+    """The registry of the product's image, and permission to pull from it.
 
     Government has no managed identity for groups in a network: there the registry's own user pulls.
     """
@@ -299,7 +302,7 @@ def registry(place: Place) -> Iterator[Node]:
     yield place.resource(
         "registry",
         "container registry",
-        "Microsoft.ContainerRegistry/registries",
+        REGISTRIES,
         name,
         body=constant(
             {
@@ -309,28 +312,51 @@ def registry(place: Place) -> Iterator[Node]:
             }
         ),
     )
-    if government:
-        return
-    identity = "Microsoft.ManagedIdentity/userAssignedIdentities"
-    yield place.resource(
-        "identity", "managed identity", identity, said.name, body=constant({"location": said.location})
-    )
-    role = f"/subscriptions/{said.subscription}/providers/Microsoft.Authorization/roleDefinitions/{ACR_PULL}"
-    scope = place.id("Microsoft.ContainerRegistry/registries", name)
+    if not government:
+        yield role(place, "pull", "permission to pull images", "registry", name=ACR_PULL)
 
-    def assignment(facts: Facts) -> dict[str, Any]:
+
+def identity_id(place: Place) -> str:
+    """Of the identity that container groups have."""
+    return place.id(IDENTITIES, place.said.name)
+
+
+def identity(place: Place) -> Resource:
+    """What container groups are, where they ask Azure for something."""
+    return place.resource(
+        "identity", "managed identity", IDENTITIES, place.said.name, body=constant({"location": place.said.location})
+    )
+
+
+def role(place: Place, key: str, title: str, on: str, *, name: str) -> Resource:
+    """A built-in role (its GUID) of the identity on a resource, named by its key in the graph."""
+    said = place.said
+    definition = f"/subscriptions/{said.subscription}/providers/Microsoft.Authorization/roleDefinitions/{name}"
+    kinds = {
+        "registry": (REGISTRIES, said.global_name("registry", longest=50, plain=True)),
+        "ml": (WORKSPACES, said.name),
+    }
+    scope = place.id(*kinds[on])
+
+    def body(facts: Facts) -> dict[str, Any]:
         principal = facts.of("identity", "properties", "principalId")
-        return {"properties": {"roleDefinitionId": role, "principalId": principal, "principalType": "ServicePrincipal"}}
+        return {
+            "properties": {
+                "roleDefinitionId": definition,
+                "principalId": principal,
+                "principalType": "ServicePrincipal",
+            }
+        }
 
     # The same for the same identity, so that it is not assigned twice; its id, not its principal, is known beforehand.
-    assigned = uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}|{role}|{place.id(identity, said.name)}".lower())
-    yield Resource(
-        key="pull",
-        title="permission to pull images",
+    assigned = uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}|{definition}|{identity_id(place)}".lower())
+    return Resource(
+        key=key,
+        title=title,
         id=f"{scope}/providers/Microsoft.Authorization/roleAssignments/{assigned}",
         api_version=Place.version("Microsoft.Authorization/roleAssignments"),
-        body=assignment,
-        needs=("registry", "identity"),
+        body=body,
+        needs=(on, "identity"),
         tagged=False,
         replaced_on=("principalId", "roleDefinitionId"),
     )

@@ -36,6 +36,8 @@ class StorageAccount(Kind):
     def done(self, world: World, resource: Resource) -> None:
         """See Kind."""
         resource.hidden.setdefault("keys", [_key(world, resource.name, each) for each in ("1", "2")])
+        for key in resource.hidden["keys"] if world.ends.files else ():
+            world.ends.files.let_in(resource.name, key)
         files = Resource(
             id=f"{resource.id}/fileServices/default", type=FileService.type, name="default", body={}, state="Succeeded"
         )
@@ -101,6 +103,11 @@ class Share(Kind):
     remove = Follow.NOW
     tracked = False
     has_state = False
+
+    def done(self, world: World, resource: Resource) -> None:
+        """See Kind."""
+        if world.ends.files:
+            world.ends.files.create_share(resource.name)
 
     def check(self, put: Put) -> None:
         """See Kind."""

@@ -34,9 +34,10 @@ def test_the_example_has_every_key_and_no_other():
     assert without_values(tomllib.loads(EXAMPLE.read_text())) == keys(Description)
 
 
-def test_what_the_example_says_is_the_default():
+def test_what_the_example_says_is_the_default_but_for_the_image():
     required = Description(name="faceproject", subscription=NO_SUBSCRIPTION, location="eastus")
-    assert load(EXAMPLE) == required
+    assert load(EXAMPLE).image.product
+    assert load(EXAMPLE, **{"image.product": ""}) == required
 
 
 def test_every_top_level_key_has_a_comment():

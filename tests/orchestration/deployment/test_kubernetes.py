@@ -18,7 +18,7 @@ from orchestration.deployment.description import NO_SUBSCRIPTION, Description, p
 from orchestration.deployment.errors import DescriptionError
 from orchestration.roles import ROLES
 from tests.orchestration.deployment.kustomize import Manifest, key, resolve
-from tests.test_containers import OF_ACCOUNTS, REPO
+from tests.test_containers import REPO
 from tests.test_docs import READ
 
 #: The versions of Kubernetes that the manifests are for: the newest, and the oldest that clouds still run.
@@ -107,8 +107,7 @@ def test_every_role_runs_and_init_once_a_version(tmp_path: Path, manifests: list
 
 
 def test_what_containers_are_told_is_read_by_the_settings(manifests: list[Manifest]):
-    of_azure = {"AZURE_FACE_ENDPOINT", "AZURE_FACE_KEY", "AZURE_FACE_TIER"}
-    read = set(READ.findall((REPO / "faceproject" / "settings.py").read_text())) | OF_ACCOUNTS | of_azure
+    read = set(READ.findall((REPO / "faceproject" / "settings.py").read_text()))
     told = set(of_kind(manifests, "ConfigMap")["faceproject"]["data"])
     for name in ROLES:
         told |= {variable["name"] for variable in containers(manifests)[name]["env"]}
