@@ -42,6 +42,7 @@ ADVICE: Final = {
 PASSING: Final = frozenset(
     {
         *("AnotherOperationInProgress", "OperationNotAllowedOnResourceInTransition", "ConflictingConcurrentWrite"),
+        "PreconditionFailed",  # of Cosmos DB, whose account takes one operation at a time; no condition is ever sent
         *("RetryableError", "ServerIsBusy", "PrincipalNotFound", "ResourceBusy", "InternalServerError", "Conflict"),
         *("AccountProvisioningStateInvalid", "ReferencedResourceNotProvisioned", "ContainerGroupTransitioning"),
     }
