@@ -159,6 +159,7 @@
   document.addEventListener("htmx:afterSettle", () => {
     if (waiting) setTimeout(() => waiting && refresh(), 300);
   });
+  document.addEventListener("toggle", (event) => waiting && !event.target.open && refresh(), true); // a menu was closed
 
   document.addEventListener("labelled", () => {
     fastUntil = performance.now() + 15000;

@@ -59,13 +59,16 @@ def add_pictures(store: Store, count: int, *, faces: int = 1, prefix: str = "pic
 
 
 class FakeRecogniser:
-    """Says what it was told, and honours rejections."""
+    """Says what it was told, and honours rejections. Whoever else it could be (`also`) comes after the first."""
 
     embedder = factories.EMBEDDER
 
-    def __init__(self, version: int, said: Mapping[FaceKey, tuple[str, float]]) -> None:
+    def __init__(
+        self, version: int, said: Mapping[FaceKey, tuple[str, float]], also: Sequence[tuple[str, float]] = ()
+    ) -> None:
         self.version = version
         self.said = said
+        self.also = also
 
     def predict(
         self,
@@ -81,13 +84,20 @@ class FakeRecogniser:
         persona_id, probability = self.said.get(key, (None, None))
         if persona_id is None or persona_id in rejected:
             return Prediction(key=key, persona_id=None, probability=None, version=self.version)
-        candidates = ((persona_id, probability or 0.0),) if n_candidates else ()
+        others = (each for each in self.also if each[0] not in rejected)
+        candidates = ((persona_id, probability or 0.0), *others)[:n_candidates]
         return Prediction(
             key=key, persona_id=persona_id, probability=probability, version=self.version, candidates=candidates
         )
 
 
-def publish(store: Store, said: Mapping[FaceKey, tuple[str, float]], **changes: object) -> ModelVersion:
+def publish(
+    store: Store,
+    said: Mapping[FaceKey, tuple[str, float]],
+    *,
+    also: Sequence[tuple[str, float]] = (),
+    **changes: object,
+) -> ModelVersion:
     """A version that says this of faces becomes champion; call it inside `champions()`."""
     values = {"label_seq": store.head(LABELS), "scored_through": store.head(INGEST), **changes}
     version = store.add_model_version(factories.model_version(**values))
@@ -103,7 +113,7 @@ def publish(store: Store, said: Mapping[FaceKey, tuple[str, float]], **changes: 
         version.version, expected_revision=champion.revision if champion else 0, actor="trainer", at=factories.NOW
     )
     store.advance_cursor("trainer", store.head(LABELS))
-    said_now = FakeRecogniser(version.version, dict(said))
+    said_now = FakeRecogniser(version.version, dict(said), also)
     recogniser.plug_in(lambda: said_now)
     return version
 

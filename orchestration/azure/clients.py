@@ -15,7 +15,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from orchestration.azure.api import version_of_client
-from orchestration.azure.errors import MissingPackageError, RefusedError, UnreachableError, passes, refused
+from orchestration.azure.errors import (
+    NOT_REGISTERED,
+    MissingPackageError,
+    RefusedError,
+    UnreachableError,
+    passes,
+    refused,
+)
 from orchestration.deployment.errors import DeploymentError
 
 try:
@@ -119,7 +126,7 @@ class Azure:
                 f"to show {_last(resource_id)}",
             )
         except RefusedError as error:
-            if isinstance(error.__cause__, ResourceNotFoundError):
+            if isinstance(error.__cause__, ResourceNotFoundError) or error.code in NOT_REGISTERED:
                 return None
             raise
         return found

@@ -38,6 +38,8 @@ ADVICE: Final = {
     'apply at https://aka.ms/facerecognition, or set detector = "embedded".',
     "ResourceGroupBeingDeleted": "An earlier destroy is still at it; run provision again in some minutes.",
 }
+#: The subscription never used this provider: there is nothing of it, and `provision --apply` registers it.
+NOT_REGISTERED: Final = frozenset({"MissingSubscriptionRegistration", "NoRegisteredProviderFound"})
 #: Worth another try by themselves: something else is at the same resource, or has not reached every server yet.
 PASSING: Final = frozenset(
     {

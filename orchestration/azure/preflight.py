@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from orchestration.azure.catalogue.place import Place
 from orchestration.azure.container_group import ContainerGroup
-from orchestration.azure.errors import RefusedError
+from orchestration.azure.errors import NOT_REGISTERED, RefusedError
 from orchestration.azure.nodes import Node, Run
 from orchestration.azure.resource import Resource
 
+_Answer = TypeVar("_Answer")
 #: Seconds that the registration of a provider may take.
 REGISTERING_SECONDS: Final = 600
 
@@ -79,8 +80,18 @@ def _names(run: Run, missing: dict[str, Node]) -> Iterator[str]:
     for key, check in checks.items():
         if (node := missing.get(key)) is not None and (resource := _resource(node)) is not None:
             name = resource.id.rsplit("/", 1)[-1]
-            if why := check(name):
+            if why := _unless_unregistered(partial(check, name), ""):
                 yield f"The name {name} cannot be had for the {node.title.removesuffix(name).strip()}: {why}"
+
+
+def _unless_unregistered(ask: Callable[[], _Answer], otherwise: _Answer) -> _Answer:
+    """What a provider answers; `otherwise` before it is registered, which an apply does first and then asks again."""
+    try:
+        return ask()
+    except RefusedError as error:
+        if error.code in NOT_REGISTERED:
+            return otherwise
+        raise
 
 
 def _registry(run: Run, name: str) -> str:
@@ -156,7 +167,8 @@ def _quotas(run: Run, nodes: tuple[Node, ...], missing: dict[str, Node]) -> Iter
     cores = sum(container.size.cpu for node in wanted for container in node.workload.containers)
     client = run.azure.client(ContainerInstanceManagementClient)
     location = Place(run.description).said.location
-    listed = run.azure.ask(lambda: list(client.location.list_usage(location)), "how much of the quota is used")
+    asked = partial(run.azure.ask, lambda: list(client.location.list_usage(location)), "how much of the quota is used")
+    listed: list[Any] = _unless_unregistered(asked, [])
     needs = {"containergroups": float(len(wanted)), "standardcores": cores}
     for usage in listed:
         name = str((usage.name.value if usage.name else "") or "")

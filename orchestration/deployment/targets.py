@@ -14,6 +14,7 @@ from orchestration.deployment.errors import DeploymentError
 from orchestration.deployment.kubernetes.layout import secret_names
 from orchestration.deployment.kubernetes.pods import SECRET
 from orchestration.deployment.programs import MissingProgramError, find, run
+from orchestration.deployment.workloads import ADMIN_PASSWORD
 
 #: The product's source, and in it what makes the secrets that nobody else knows.
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
@@ -73,7 +74,7 @@ class Compose:
         run([*command, "up", *built, "--detach"])
         return [
             f"Visit https://{compose.host(self.description)}/.",
-            f"Make an account: {' '.join(command)} run --rm web createsuperuser",
+            f"Sign in as admin; the password is in {self.folder / compose.SECRETS / ADMIN_PASSWORD}",
             f"See how it is: {' '.join(command)} ps",
         ]
 
@@ -119,7 +120,7 @@ class Kubernetes:
         return [
             f"Applied to {context}. Its nodes pull the image {kubernetes.image(self.description, self.overlay)}.",
             f"See how it is: {shown} get pods,jobs",
-            f"When it is ready: {shown} exec --stdin --tty deployment/web -- /app/docker/role createsuperuser",
+            f"When it is ready, sign in as admin; the password is in {self.folder / 'secrets' / ADMIN_PASSWORD}",
         ]
 
 

@@ -8,8 +8,8 @@ from django.urls import reverse
 
 from personas import models
 from personas.admin.choices import pictures_called
-from personas.entities import Slice
-from personas.selectors.faces import view_image
+from personas.entities import ImageStatus, Slice
+from personas.selectors.faces import shown_images, view_image
 from personas.store import Store
 from personas.store_admin import PAGE, Details, Row, StoreAdmin
 
@@ -24,9 +24,10 @@ class ImageAdmin(StoreAdmin):
     def rows(self, store: Store, request: HttpRequest, cursor: str | None) -> Slice[Row]:
         if searched := request.GET.get("q", "").strip():
             found = store.images_by_id(pictures_called(store, searched))
-            page = Slice(items=tuple(found[image_id] for image_id in sorted(found)), next_cursor=None)
+            left = (found[image_id] for image_id in sorted(found))
+            page = Slice(items=tuple(each for each in left if each.status is not ImageStatus.DELETED), next_cursor=None)
         else:
-            page = store.images(cursor=cursor, limit=PAGE)
+            page = shown_images(store, cursor=cursor, limit=PAGE)
         paths = store.paths_of([image.image_id for image in page.items])
         rows = [
             Row(

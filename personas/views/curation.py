@@ -16,6 +16,7 @@ from personas.services.curation import delete_images, delete_persona, merge_pers
 from personas.services.personas import hide_persona
 from personas.store import get_store
 from personas.views.http import PageRequest, done, safe_next
+from personas.words import count_of
 
 
 @require_POST
@@ -45,7 +46,7 @@ def hide(request: PageRequest, persona_id: str) -> HttpResponseBase:
 def delete(request: PageRequest, persona_id: str) -> HttpResponseBase:
     data = cleaned(CommandForm(request.POST))
     n_faces = delete_persona(persona_id=persona_id, **_command(request, data))
-    freed = f" {n_faces} faces are unlabelled again." if n_faces else ""
+    freed = f" {count_of(n_faces, 'face')} {'is' if n_faces == 1 else 'are'} unlabelled again." if n_faces else ""
     return done(request, f"Deleted.{freed}", undo=str(data["command_id"]), next_url=reverse("persona-grid"))
 
 

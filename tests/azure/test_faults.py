@@ -134,8 +134,10 @@ def test_a_failure_leaves_what_does_not_need_it_intact(azure: AzureDouble, deplo
 
 def test_providers_that_are_not_registered_are(azure: AzureDouble, deploying: Deploying) -> None:
     azure.world.registered.clear()
+    assert deploying().plan().problems == ()
+    assert azure.world.registered == {}
     deploying().apply()
-    assert azure.world.registered["Microsoft.ContainerInstance"] == "Registered"
+    assert azure.world.registered["microsoft.containerinstance"] == "Registered"
 
 
 def test_nobody_there_is_told_with_the_address(

@@ -62,7 +62,8 @@ def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 def _without_secrets(part: Any) -> Any:
     if isinstance(part, dict):
-        dropped = {"secureValue", "storageAccountKey", "workspaceKey", "administratorLoginPassword", "principalId"}
+        dropped = {"secureValue", "storageAccountKey", "workspaceKey", "administratorLoginPassword"}
+        dropped |= {"principalId", "workspaceId"}  # made anew by each double
         return {key: _without_secrets(value) for key, value in part.items() if key not in dropped}
     return [_without_secrets(each) for each in part] if isinstance(part, list) else part
 

@@ -11,7 +11,8 @@ import pytest
 from personas import sign_in
 from personas.store import get_store
 from personas.store.base import Store
-from tests.browser.pages import small_world as small_world  # a fixture of all tests here
+from tests.browser.pages import learnt_twice as learnt_twice  # fixtures of all tests here
+from tests.browser.pages import small_world as small_world
 from tests.chromium import Complaints
 from tests.web import champions
 

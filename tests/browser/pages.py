@@ -5,18 +5,24 @@ They are those of `small_world` (one person, Ada, and a job); `addresses` says w
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from personas import sign_in
+from personas.crops import originals
 from personas.entities import FaceKey, JobStatus
+from personas.media import write_atomically
 from personas.roles import Role
 from personas.services.curation import delete_images
 from personas.store import get_store
 from personas.store.base import Store
 from tests import factories
-from tests.web import add_pictures, publish
+from tests.training.world import World
+from tests.web import add_pictures, draw_picture, publish
 
 PAGES = (
     "/",
@@ -87,6 +93,21 @@ def small_world(store: Store) -> list[FaceKey]:
     command = {"actor": "tester", "at": timezone.now(), "command_id": factories.command_id()}
     delete_images(store=store, image_ids=[deleted.image_id], **command)
     return keys
+
+
+@pytest.fixture
+def learnt_twice(store: Store, tmp_path: Path, settings: Any) -> None:
+    """Two people among strangers; version 2, which saw more labels of Ada, is in use. Both versions can be used."""
+    settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
+    world = World(store, tmp_path)
+    ada, bo, others = world.photograph("Ada", 12), world.photograph("Bo", 12), world.crowd(20)
+    for key in (*ada, *bo, *others):
+        write_atomically(originals().path(key.image_id), draw_picture([factories.box()]))
+    world.introduce("Ada", ada[:4])
+    world.introduce("Bo", bo[:4])
+    world.train()
+    world.say("Ada", *ada[4:8])
+    world.train()
 
 
 def addresses(keys: list[FaceKey]) -> list[str]:

@@ -70,6 +70,31 @@ def test_a_folder_that_is_dropped_is_sent_with_its_name_and_what_is_not_is_told(
     expect(left_out).to_contain_text("Holiday/none.jpg The file is empty.")
 
 
+def drop(page: Any, path: Path) -> None:
+    """What the browser makes of a folder of the desktop that is dragged over the page and let go."""
+    client = page.context.new_cdp_session(page)
+    dragged = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        client.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": dragged})
+
+
+def test_a_folder_of_the_desktop_is_dragged_onto_the_page(
+    open_page: OpenPage, store: Store, expect: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "Holiday"
+    (folder / "deep").mkdir(parents=True)
+    for number, name in enumerate(("a.jpg", "deep/b.jpg", ".hidden.jpg")):
+        (folder / name).write_bytes(draw_picture([factories.box()], seed=number))
+    (folder / "notes.txt").write_text("hello")
+    page = open_page()
+    page.goto("/upload/")
+    drop(page, folder)
+    expect(page.locator(".job")).to_contain_text("0 / 2")
+    expect(page.locator(".sending > p")).to_contain_text("2 files sent")
+    expect(page.locator(".left-out summary")).to_have_text("1 not sent")
+    assert sent(store) == ["Holiday/a.jpg", "Holiday/deep/b.jpg"]
+
+
 def test_a_folder_that_is_chosen_is_sent_with_its_name(
     open_page: OpenPage, store: Store, expect: Any, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,6 +47,11 @@ def test_the_list_follows_its_jobs_and_steers_them(open_page: Callable[..., Any]
     wished = store.job(job.job_id)
     assert wished is not None
     assert wished.wish is JobWish.PAUSE
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Pause").wait_for(timeout=PATIENCE)
+    wished = store.job(job.job_id)
+    assert wished is not None
+    assert wished.wish is JobWish.NONE
     store.put_job(replace(job, job_id="2", kind="upload", created_at=timezone.now(), detail={}, message="Another one."))
     page.get_by_text("Another one.").wait_for(timeout=PATIENCE)
 
@@ -62,16 +68,38 @@ def test_a_jobs_page_shows_its_end_and_tries_again_what_failed(
     page.get_by_text("bad.jpg").wait_for(timeout=PATIENCE)
     page.get_by_role("button", name="Retry what failed").click()
     page.get_by_text("Waiting for a worker, once more.").wait_for(timeout=PATIENCE)
+    again = store.job(job.job_id)
+    assert again is not None
+    assert again.status is JobStatus.QUEUED
     store.put_job(replace(job, status=JobStatus.DONE, message="All is taken in."))
     page.get_by_text("All is taken in.").wait_for(timeout=PATIENCE)
+
+
+def test_what_was_not_taken_is_listed_and_the_whole_list_is_a_file(
+    open_page: Callable[..., Any], store: Store, job: Job, tmp_path: Path
+) -> None:
+    rejected = [{"path": f"{n}.jpg", "reason": "truncated", "message": "It ends early."} for n in range(2)]
+    store.put_job(replace(job, status=JobStatus.DONE, detail={"rejected": rejected, "n_rejected": 40}))
+    page = open_page()
+    page.goto(reverse("job", args=[job.job_id]))
+    assert page.locator(".rejected li").all_inner_texts() == ["0.jpg It ends early.", "1.jpg It ends early."]
+    with page.expect_download() as coming:
+        page.get_by_role("link", name="All 40 as a CSV file").click()
+    coming.value.save_as(tmp_path / "rejected.csv")
+    assert (tmp_path / "rejected.csv").read_text().startswith("path,reason,message")
 
 
 def test_it_works_without_javascript(open_page: Callable[..., Any], store: Store, job: Job) -> None:
     page = open_page(javascript=False)
     page.goto(reverse("jobs"))
     page.get_by_role("button", name="Pause").click()
-    page.get_by_role("button", name="Resume").wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="Resume").click(timeout=PATIENCE)
+    page.get_by_role("button", name="Pause").wait_for(timeout=PATIENCE)
     assert page.url.endswith(reverse("jobs"))
+    store.put_job(replace(job, status=JobStatus.FAILED))
+    page.reload()
+    page.get_by_role("button", name="Retry what failed").click()
+    page.get_by_text("Waiting for a worker, once more.").wait_for(timeout=PATIENCE)
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(open_page: Callable[..., Any], store: Store, job: Job) -> None:

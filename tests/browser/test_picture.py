@@ -76,6 +76,28 @@ def test_a_click_on_a_box_still_goes_to_its_face(open_page: OpenPage, picture: F
     expect(page.locator("#face-0")).to_be_visible()
 
 
+def test_a_candidate_is_chosen_with_one_press_and_taken_back(
+    open_page: OpenPage, picture: FaceKey, store: Store, expect: Any
+) -> None:
+    factories.add_personas(store, "Bob")
+    publish(store, {picture: ("ada", 0.7)}, also=[("bob", 0.2)])
+    page = open_page()
+    page.goto(f"/images/{picture.image_id}/")
+    face = page.locator("#face-0")
+    expect(face.get_by_role("button", name="Ada 70")).to_be_visible()
+    face.get_by_role("button", name="Bob 20").click()
+    expect(face.locator(".face-name")).to_contain_text("Bob")
+    expect(page.locator("#boxes")).to_contain_text("✓ Bob")
+    assert store.label_counts(["bob"])["bob"] == (1, 0)
+    face.get_by_role("button", name="Take back").click()
+    face.get_by_role("button", name="Not Ada").click()
+    expect(face.get_by_role("button", name="Ada 70")).to_have_count(0)
+    expect(face.locator(".said-not")).to_contain_text("Not Ada")
+    face.get_by_role("button", name="take back", exact=True).click()
+    expect(face.get_by_role("button", name="Ada 70")).to_be_visible()
+    assert store.label_counts(["ada", "bob"]) == {"ada": (0, 0), "bob": (0, 0)}
+
+
 def test_boxes_can_be_taken_away(open_page: OpenPage, picture: FaceKey, expect: Any) -> None:
     page = open_page(javascript=False)
     page.goto(f"/images/{picture.image_id}/")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from personas.entities import STRANGER, FaceKey, Verdict
+from personas.entities import IGNORED, NOT_A_FACE, STRANGER, FaceKey, Verdict
 from personas.store.base import Store
 from tests import factories
 from tests.chromium import Complaints
@@ -71,6 +71,26 @@ def test_keys_answer_and_the_next_face_shows_at_once(page: Any, unsure: list[Fac
     wait_for_labels(page, store, STRANGER, (1, 0))
     assert page.locator("#review-empty").is_visible()
     assert "4 answered" in page.locator("#review-pace").inner_text()
+
+
+def test_numbers_name_the_other_candidates_and_letters_set_aside(
+    page: Any, unsure: list[FaceKey], store: Store, expect: Any
+) -> None:
+    others = [(name.lower(), 0.05) for name in ("Bob", "Cleo", "Dan")]
+    factories.add_personas(store, "Cleo", "Dan")
+    publish(store, {key: ("ada", 0.9 - number / 10) for number, key in enumerate(unsure[1:5])}, also=others)
+    page.reload()
+    expect(page.locator(".question:not([hidden]) .candidates li")).to_have_count(4)
+    page.keyboard.press("2")
+    wait_for_labels(page, store, "bob", (1, 0))
+    page.keyboard.press("4")
+    wait_for_labels(page, store, "dan", (1, 0))
+    page.keyboard.press("9")  # nobody is the ninth
+    assert shown(page) == str(unsure[2])
+    page.keyboard.press("i")
+    wait_for_labels(page, store, IGNORED, (1, 0))
+    page.keyboard.press("f")
+    wait_for_labels(page, store, NOT_A_FACE, (1, 0))
 
 
 def test_the_next_face_does_not_wait_for_the_server(page: Any, unsure: list[FaceKey], store: Store) -> None:

@@ -13,6 +13,7 @@ from django.urls import reverse
 import personas.store
 from personas import sign_in
 from personas.entities import FaceKey, JobStatus, JobWish, Verdict
+from personas.services.curation import delete_images
 from personas.store import get_store
 from personas.store.base import Store
 from tests import factories
@@ -62,6 +63,13 @@ def test_every_list_leads_to_the_pages_of_its_rows(web: Client, ada: list[FaceKe
     rows = listed(web, model)
     assert rows
     assert [web.get(row).status_code for row in rows] == [200] * len(rows)
+
+
+def test_a_deleted_picture_is_listed_no_more(web: Client, ada: list[FaceKey], store: Store) -> None:
+    command = {"actor": "tester", "at": factories.NOW, "command_id": factories.command_id()}
+    delete_images(store=store, image_ids=[ada[1].image_id], **command)
+    assert len(listed(web, "image")) == 5
+    assert listed(web, "image", q=ada[1].image_id) == []
 
 
 @pytest.mark.parametrize(
