@@ -11,13 +11,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from orchestration.deployment.description import Description, load
-from orchestration.deployment.errors import DeploymentError
+from orchestration.deployment.description import NO_SUBSCRIPTION, Description, load
+from orchestration.deployment.errors import DeploymentError, DescriptionError
 
 if TYPE_CHECKING:
     from orchestration.azure.cost import Estimate, Priced
@@ -115,9 +116,28 @@ def _deployment(said: Description, *, report: Reporter, build: Build = "acr") ->
     from orchestration.azure.deployment import Deployment
     from orchestration.azure.graph import Options
 
+    _require_packages()
+    if said.subscription == NO_SUBSCRIPTION:
+        raise DescriptionError(
+            "`subscription` is still the example's. Set it to yours: `az account show --query id` prints it."
+        )
     return Deployment(
         said, home=Path(settings.FACEPROJECT_HOME), environment=os.environ, options=Options(build=build), report=report
     )
+
+
+def _require_packages() -> None:
+    """The image has what its roles need of Azure, and not the rest. Raises MissingPackageError."""
+    from orchestration.azure.api import PROVIDERS
+    from orchestration.azure.errors import MissingPackageError
+
+    for name in (*PROVIDERS, "azure.keyvault.secrets"):
+        try:
+            found = find_spec(name)
+        except ModuleNotFoundError:  # not even what it lies in
+            found = None
+        if found is None:
+            raise MissingPackageError(name)
 
 
 def _step(each: Planned) -> dict[str, Any]:

@@ -15,7 +15,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from orchestration.azure.api import version_of_client
-from orchestration.azure.errors import NOT_REGISTERED, RefusedError, UnreachableError, passes, refused
+from orchestration.azure.errors import (
+    NOT_REGISTERED,
+    MissingPackageError,
+    RefusedError,
+    UnreachableError,
+    passes,
+    refused,
+)
 from orchestration.deployment.errors import DeploymentError
 
 try:
@@ -33,9 +40,7 @@ try:
     from azure.mgmt.core.tools import get_arm_endpoints
     from azure.mgmt.resource.resources import ResourceManagementClient
 except ModuleNotFoundError as error:
-    raise DeploymentError(
-        f"Deploying to Azure needs {error.name!r}, which is not installed: pip install -r requirements-deploy.txt"
-    ) from error
+    raise MissingPackageError(str(error.name)) from error
 
 #: Seconds between two looks at an operation that goes on.
 POLL_SECONDS: Final = 5.0
@@ -44,6 +49,8 @@ PATIENCE_SECONDS: Final = 180.0
 #: A token that was given is taken to live as long as any command.
 STATIC_SECONDS: Final = 24 * 3600
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+#: Ways to sign in whose answer helps, as DefaultAzureCredential lists them.
+_WAYS: Final = ("EnvironmentCredential", "ManagedIdentityCredential", "AzureCliCredential")
 _Client = TypeVar("_Client")
 _Answer = TypeVar("_Answer")
 
@@ -168,7 +175,7 @@ class Azure:
                 return call()
             except (ClientAuthenticationError, CredentialUnavailableError) as error:
                 raise RefusedError(
-                    f"Azure knows nobody to sign in as: {_first_line(error)} Sign in (az login; in Azure Government "
+                    f"Azure knows nobody to sign in as. {_tried(error)} Sign in (az login; in Azure Government "
                     "first: az cloud set --name AzureUSGovernment), or set AZURE_CLIENT_ID, AZURE_TENANT_ID and "
                     "AZURE_CLIENT_SECRET.",
                     code="ClientAuthenticationError",
@@ -213,6 +220,13 @@ def _seconds(said: str | None) -> float:
         return float(said) if said else POLL_SECONDS
     except ValueError:
         raise DeploymentError(f"AZURE_POLL_SECONDS={said} is no number of seconds.") from None
+
+
+def _tried(error: Exception) -> str:
+    """What the ways to sign in that people use answered; a way that is not set up has nothing to say."""
+    lines = [line.strip().rstrip(".") for line in str(error).splitlines()]
+    said = [line for line in lines if line.startswith(_WAYS) and "authentication unavailable" not in line]
+    return " ".join(f"{line}." for line in said) or _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

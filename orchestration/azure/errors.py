@@ -44,6 +44,7 @@ NOT_REGISTERED: Final = frozenset({"MissingSubscriptionRegistration", "NoRegiste
 PASSING: Final = frozenset(
     {
         *("AnotherOperationInProgress", "OperationNotAllowedOnResourceInTransition", "ConflictingConcurrentWrite"),
+        "PreconditionFailed",  # of Cosmos DB, whose account takes one operation at a time; no condition is ever sent
         *("RetryableError", "ServerIsBusy", "PrincipalNotFound", "ResourceBusy", "InternalServerError", "Conflict"),
         *("AccountProvisioningStateInvalid", "ReferencedResourceNotProvisioned", "ContainerGroupTransitioning"),
     }
@@ -63,8 +64,25 @@ class RefusedError(DeploymentError):
         self.code = code
 
 
+class MissingPackageError(DeploymentError):
+    """A package that deploying needs, and nothing else, is not installed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Deploying to Azure needs packages that are not installed (there is no {name!r}): "
+            "pip install -r requirements-deploy.txt"
+        )
+
+
 class UnreachableError(DeploymentError):
     """Azure does not answer."""
+
+
+class StoppedError(DeploymentError):
+    """Somebody ended the command before it was done."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(f"{title}: ended before it was done; the same command goes on from here.")
 
 
 class NotOursError(DeploymentError):

@@ -6,18 +6,23 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.azure import comparison
-from orchestration.azure.errors import NotOursError, RefusedError
+from orchestration.azure.errors import NotOursError, RefusedError, StoppedError
 from orchestration.azure.nodes import OURS_TAG, Body, Change, Facts, Finding, MissingFactError, Run, reasons_of
 from orchestration.azure.secret_book import SPEC_KEY
+
+if TYPE_CHECKING:
+    from azure.core.polling import LROPoller
 
 #: Provisioning states that last. Anything else goes on by itself; a kind without one is done when it is there.
 GOOD: Final = frozenset({"succeeded", "ready", "online", ""})
 BAD: Final = frozenset({"failed", "canceled", "cancelled", "deletefailed"})
 #: How long a state that should pass by itself is waited for, in seconds.
 SETTLE_SECONDS: Final = 3600.0
+#: How soon a wait ends when somebody ends the command, in seconds.
+LOOK_SECONDS: Final = 1.0
 Hook = Callable[[Run, Mapping[str, Any]], None]
 
 
@@ -103,6 +108,8 @@ class Resource:
     # ---- bring about -------------------------------------------------------------------------------------------------
     def ensure(self, run: Run) -> Finding:
         """See nodes.Node. A change that follows from the resource's own answer (an address) is made at once."""
+        if run.stopping.is_set():
+            raise StoppedError(self.title)
         self._go_on(run)
         done = Finding(change=Change.UNCHANGED)
         for _ in range(2):
@@ -125,11 +132,18 @@ class Resource:
         poller = run.azure.put(self.id, self.api_version, body)
         if not poller.done():
             run.state.put("in_flight", self.key, poller.continuation_token())
+        self._finished(run, poller, f"to bring about the {self.title}")
+        self._settled(run)
+
+    def _finished(self, run: Run, poller: LROPoller[Any], doing: str) -> None:
+        """Wait for an operation; it is in flight no more, however it ended. Raises StoppedError: it still is."""
+        while not poller.done():
+            if run.stopping.wait(min(run.azure.poll_seconds, LOOK_SECONDS)):
+                raise StoppedError(self.title)
         try:
-            run.azure.finished(poller, f"to bring about the {self.title}")
+            run.azure.finished(poller, doing)
         finally:
             run.state.drop("in_flight", self.key)
-        self._settled(run)
 
     def _go_on(self, run: Run) -> None:
         """What an earlier run left in flight is waited for, not sent again."""
@@ -137,12 +151,11 @@ class Resource:
         if token:
             run.report(self.key, "waiting", "an earlier run began it")
             try:
-                run.azure.finished(
-                    run.azure.put_goes_on(self.id, self.api_version, token), f"to go on with {self.title}"
-                )
+                poller = run.azure.put_goes_on(self.id, self.api_version, token)
+                self._finished(run, poller, f"to go on with {self.title}")
             except RefusedError as error:
                 run.report(self.key, "waiting", f"what an earlier run began did not end well ({error.code})")
-            run.state.drop("in_flight", self.key)
+                run.state.drop("in_flight", self.key)
         self._settled(run)
 
     def _settled(self, run: Run) -> None:
@@ -154,7 +167,8 @@ class Resource:
             if found is None or state_of(found) in GOOD | BAD or time.monotonic() > deadline:
                 return
             run.report(self.key, "waiting", state_of(found))
-            run.stopping.wait(run.azure.poll_seconds)
+            if run.stopping.wait(run.azure.poll_seconds):
+                raise StoppedError(self.title)
 
     # ---- take away ---------------------------------------------------------------------------------------------------
     def delete(self, run: Run) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -39,6 +40,11 @@ class AzureCommand(ProductCommand, ABC):
     """Reads deployment.toml. Needs no database."""
 
     needs_schema = False
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """The vendor logs every way to sign in that failed; the error names those that matter."""
+        logging.getLogger("azure.identity").setLevel(logging.ERROR)
+        super().handle(*args, **options)
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

@@ -139,7 +139,7 @@ def _private_endpoint(place: Place, target: str, part: str, zone: str) -> Iterat
     yield place.resource(f"zone:{target}", "DNS zone", zones, zone, body=constant({"location": "global"}))
     yield place.resource(
         f"zone-link:{target}",
-        "DNS zone's link",
+        f"link of {zone} to network",
         f"{zones}/virtualNetworkLinks",
         *(zone, said.name),
         body=constant(

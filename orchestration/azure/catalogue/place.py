@@ -39,10 +39,15 @@ class Place:
         """A node for a resource of that kind and those names; everything needs the resource group."""
         return Resource(
             key=key,
-            title=f"{title} {names[-1]}",
+            title=f"{title} {_shown(names)}",
             id=self.id(kind, *names),
             api_version=self.version(kind),
             body=body,
             needs=("group", *needs),
             **more,  # type: ignore[arg-type]  # the rest of Resource's own fields
         )
+
+
+def _shown(names: tuple[str, ...]) -> str:
+    """The last one that says something."""
+    return next(name for name in reversed(names) if name != "default")

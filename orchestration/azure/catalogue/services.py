@@ -225,7 +225,7 @@ def postgresql(place: Place) -> Iterator[Node]:
     if not said.private:  # 0.0.0.0 lets Azure's own addresses in, as those of the web's group, and no others
         yield place.resource(
             "database-access",
-            "database's firewall rule",
+            "database's firewall rule for",
             f"{kind}/firewallRules",
             *(name, "azure"),
             body=constant({"properties": {"startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"}}),  # noqa: S104

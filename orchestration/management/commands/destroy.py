@@ -31,7 +31,10 @@ class Command(AzureCommand):
         found = provisioning.standing(options["config"], keep_data=keep, report=report)
         if not found["resources"]:
             return {"deleted": []}
-        if not options["json"]:
+        if options["json"]:
+            if not options["yes"]:
+                raise CommandError("--json asks nobody: say --yes too.", returncode=2)
+        else:
             for title in found["resources"]:
                 self.stdout.write(f"- {title}")
         confirmed = found["name"] if options["yes"] else self._asked(found["name"])

@@ -10,6 +10,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from orchestration.management.azure_command import AzureCommand, add_image_arguments, changes
 
+#: The exit code of a plan that changes something.
+SOMETHING_TO_DO = 2
 #: How changes are marked in a plan.
 SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "unchanged": " ", "unknown": "?"}
 
@@ -37,10 +39,12 @@ class Command(AzureCommand):
         if not options["apply"]:
             return provisioning.plan(options["config"], changes=said, report=report)
         if not options["yes"]:
+            if options["json"]:
+                raise CommandError("--apply --json asks nobody: say --yes too.", returncode=2)
             planned = provisioning.plan(options["config"], changes=said, report=report)
             self._show_plan(planned)
-            if planned["problems"] or not planned["steps"]:
-                return {"steps": [], "problems": [], "exit_code": 1 if planned["problems"] else 0}
+            if planned["exit_code"] != SOMETHING_TO_DO:
+                return {"steps": [], "problems": [], "exit_code": planned["exit_code"]}
             self._ask()
         return provisioning.apply(
             options["config"],
