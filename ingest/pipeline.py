@@ -15,17 +15,19 @@ import itertools
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from ingest.detector_pause import note_pause
+from ingest.flight import Flight
 from ingest.known_paths import Known
 from ingest.labels import Applied, Spoken, apply_sidecars, category_of
+from ingest.messages import Paused
 from ingest.pool import Finished, LookedAt, Pool
 from ingest.rejections import CRASHED_EXTRACTION, ERASED, RejectedError, Rejection
 from ingest.sources.base import Source, SourcePicture
 from ingest.summary import IngestSummary, ProgressCallback, Tally
-from ingest.worker import Extracted, Paused, Seen, read_sidecars
+from ingest.worker import read_sidecars
 from personas import metrics
 from personas.crops import originals
 from personas.entities import ErasedImage, ExtractedImage, Face, Image, ImagePath, ImageStatus
@@ -43,34 +45,6 @@ KNOWN_PICTURES = 500
 _COMMANDS = uuid.UUID("c3b6a4f2-55c0-5c1e-8f8e-4b1d6f0a9e57")
 
 Clock = Callable[[], datetime]
-
-
-@dataclass(slots=True, eq=False)
-class _Flight:
-    """A picture between listing and storing. known: its path as the store has it."""
-
-    picture: SourcePicture
-    known: ImagePath | None
-    seen: Seen | None = None
-    sidecar: bytes | RejectedError | None = None
-    extracted: Extracted | None = None
-
-    @property
-    def path(self) -> str:
-        return self.picture.file.path
-
-    @property
-    def image_id(self) -> str:
-        """SHA-256 of its content, once that was read or is known from before."""
-        if self.seen is not None:
-            return self.seen.image_id
-        assert self.known is not None
-        return self.known.image_id
-
-    @property
-    def applied(self) -> str:
-        """SHA-256 of the sidecar applied to this content at this path before."""
-        return self.known.sidecar if self.known is not None and self.known.image_id == self.image_id else ""
 
 
 def _with_faces(image: Image, n_faces: int) -> Image:
@@ -114,12 +88,12 @@ class IngestRun:
         self._total = total
         self._known = known
         self._tickets = itertools.count()
-        self._flights: dict[int, _Flight] = {}
+        self._flights: dict[int, Flight] = {}
         self._extracting: dict[str, int] = {}  #: content -> ticket of the file it is extracted from
         self._repeats: dict[str, list[int]] = {}  #: content -> tickets of files that wait for that
         self._crashed: dict[str, RejectedError] = {}
-        self._recognised: list[_Flight] = []
-        self._batch: list[_Flight] = []
+        self._recognised: list[Flight] = []
+        self._batch: list[Flight] = []
         self._batch_began = 0.0
         self._told_at = time.monotonic()
         self._tally = Tally()
@@ -155,7 +129,7 @@ class IngestRun:
             if isinstance(item, Rejection):
                 self._tally.rejections.append(item)
                 continue
-            flight = _Flight(picture=item, known=self._known.find(item.file.path) if self._known else None)
+            flight = Flight(picture=item, known=self._known.find(item.file.path) if self._known else None)
             if self._is_unchanged(flight):
                 self._recognised.append(flight)
                 if len(self._recognised) >= KNOWN_PICTURES:
@@ -164,7 +138,7 @@ class IngestRun:
                 self._submit(next(self._tickets), flight)
         return True
 
-    def _is_unchanged(self, flight: _Flight) -> bool:
+    def _is_unchanged(self, flight: Flight) -> bool:
         known, file = flight.known, flight.picture.file
         return known is not None and (known.size, known.mtime_ns, known.extractor) == (
             file.size,
@@ -172,7 +146,7 @@ class IngestRun:
             str(self._tags),
         )
 
-    def _submit(self, ticket: int, flight: _Flight) -> None:
+    def _submit(self, ticket: int, flight: Flight) -> None:
         self._flights[ticket] = flight
         self.pool.submit(ticket, flight.picture)
 
@@ -257,7 +231,7 @@ class IngestRun:
         del self._flights[event.ticket]
         self._add_to_batch(flight)
 
-    def _release(self, ticket: int, flight: _Flight) -> None:
+    def _release(self, ticket: int, flight: Flight) -> None:
         """This file will not bring its content after all: files that repeat it go on their own."""
         if flight.seen is None or self._extracting.get(flight.image_id) != ticket:
             return
@@ -271,7 +245,7 @@ class IngestRun:
         self._tally.refused += 1
 
     # -- the store -----------------------------------------------------------------------------------------------------
-    def _add_to_batch(self, flight: _Flight) -> None:
+    def _add_to_batch(self, flight: Flight) -> None:
         if not self._batch:
             self._batch_began = time.monotonic()
         self._batch.append(flight)
@@ -311,7 +285,7 @@ class IngestRun:
         if self._report:
             self._report(self._tally.progress(self._total()))
 
-    def _save(self, flights: Sequence[_Flight], at: datetime) -> tuple[dict[str, Image], dict[str, tuple[Face, ...]]]:
+    def _save(self, flights: Sequence[Flight], at: datetime) -> tuple[dict[str, Image], dict[str, tuple[Face, ...]]]:
         """Returns pictures and faces as they are stored now."""
         batch = [self._extracted_image(flight, at) for flight in flights]
         if not batch:
@@ -326,7 +300,7 @@ class IngestRun:
         faces = {item.image.image_id: saved.faces.get(item.image.image_id, ()) for item in batch}
         return {item.image.image_id: _with_faces(item.image, len(faces[item.image.image_id])) for item in batch}, faces
 
-    def _extracted_image(self, flight: _Flight, at: datetime) -> ExtractedImage:
+    def _extracted_image(self, flight: Flight, at: datetime) -> ExtractedImage:
         extracted, seen, path = flight.extracted, flight.seen, self._path_saved(flight)
         assert extracted is not None and seen is not None and path is not None
         image = Image(
@@ -342,23 +316,23 @@ class IngestRun:
         )
         return ExtractedImage(image=image, embedder=self._tags.embedder, faces=extracted.faces, paths=(path,))
 
-    def _without_lost(self, flights: list[_Flight], images: dict[str, Image]) -> list[_Flight]:
+    def _without_lost(self, flights: list[Flight], images: dict[str, Image]) -> list[Flight]:
         """A path may outlive its picture in a store restored from parts: such a file is taken in anew."""
         for flight in flights:
             if flight.image_id not in images:
-                self._submit(next(self._tickets), _Flight(picture=flight.picture, known=None))
+                self._submit(next(self._tickets), Flight(picture=flight.picture, known=None))
         return [flight for flight in flights if flight.image_id in images]
 
-    def _spoken_of(self, flights: Sequence[_Flight]) -> set[str]:
+    def _spoken_of(self, flights: Sequence[Flight]) -> set[str]:
         return {flight.image_id for flight in flights if self._sidecar_is_news(flight)}
 
-    def _sidecar_is_news(self, flight: _Flight) -> bool:
+    def _sidecar_is_news(self, flight: Flight) -> bool:
         if isinstance(flight.sidecar, bytes):
             return hashlib.sha256(flight.sidecar).hexdigest() != flight.applied
         return flight.sidecar is not None
 
     def _apply_sidecars(
-        self, flights: Sequence[_Flight], images: dict[str, Image], faces: dict[str, tuple[Face, ...]], at: datetime
+        self, flights: Sequence[Flight], images: dict[str, Image], faces: dict[str, tuple[Face, ...]], at: datetime
     ) -> Applied:
         batch = []
         for flight in flights:
@@ -390,7 +364,7 @@ class IngestRun:
         tally.kept += applied.kept
         return applied
 
-    def _path(self, flight: _Flight, applied: Applied, image: Image | None = None) -> ImagePath:
+    def _path(self, flight: Flight, applied: Applied, image: Image | None = None) -> ImagePath:
         """The path as it is to be. image: as it is stored; one that is deleted is to be looked at when it is back."""
         file, seen = flight.picture.file, flight.seen
         return ImagePath(
@@ -403,7 +377,7 @@ class IngestRun:
             extractor="" if image is not None and image.status is ImageStatus.DELETED else str(self._tags),
         )
 
-    def _path_saved(self, flight: _Flight) -> ImagePath | None:
+    def _path_saved(self, flight: Flight) -> ImagePath | None:
         """The path as it stands in the store before its sidecar is applied (None: it does not)."""
         if flight.extracted is not None:
             return self._path(flight, Applied())

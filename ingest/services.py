@@ -13,13 +13,14 @@ from django.conf import settings
 from ingest.azure_share import SCHEME, ShareAccess, ShareAddress
 from ingest.extraction import extractor_spec
 from ingest.known_paths import KnownPaths
+from ingest.messages import WorkOrder
 from ingest.pipeline import Clock, IngestRun
-from ingest.pool import InlinePool, Pool, ProcessPool
+from ingest.pool import InlinePool, Pool
+from ingest.process_pool import ProcessPool
 from ingest.sources.azure_files import AzureFilesSource
 from ingest.sources.base import Source, WalkedSource
 from ingest.sources.folder import FolderSource
 from ingest.summary import IngestSummary, ProgressCallback
-from ingest.worker import WorkOrder
 from personas.store.base import Store
 
 

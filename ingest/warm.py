@@ -9,10 +9,11 @@ from pathlib import Path
 
 from django.conf import settings
 
-from ingest.pool import Pool, ProcessPool
+from ingest.messages import WorkOrder
+from ingest.pool import Pool
+from ingest.process_pool import ProcessPool
 from ingest.services import default_workers
 from ingest.sources.folder import FolderSource
-from ingest.worker import WorkOrder
 
 #: A picture that an ingest-worker has not read within this time is rejected.
 SECONDS_PER_PICTURE = 60.0

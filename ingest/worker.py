@@ -19,10 +19,23 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import TypeVar
 
 from ingest.extraction import ExtractorSpec, ExtractorTags
+from ingest.messages import (
+    Broken,
+    Decide,
+    Done,
+    Extracted,
+    Look,
+    Looked,
+    LookedAll,
+    Paused,
+    Ready,
+    Seen,
+    Turn,
+    WorkOrder,
+)
 from ingest.rejections import (
     FAILED_EXTRACTION,
     NOT_A_PICTURE,
@@ -37,7 +50,7 @@ from ingest.vision import Extraction, FaceExtractor, PictureError
 from ingest.vision.pictures import sniff
 from ingest.vision.protocols import RemoteDetector
 from personas.entities import Box, NewFace
-from personas.errors import FaceProjectError, TransientError
+from personas.errors import FaceProjectError
 from personas.media import MediaFolder
 
 logger = logging.getLogger(__name__)
@@ -52,35 +65,6 @@ PICTURES_TOGETHER = 4
 BYTES_TOGETHER = 2 * 2**20
 #: … or, where a detector elsewhere looks at several side by side, not huge.
 BYTES_UNDER_WAY = 32 * 2**20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkOrder:
-    """Everything a worker process needs, once."""
-
-    spec: ExtractorSpec
-    source: Source
-    originals: Path
-    max_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """A picture that was read. size, mtime_ns: at that moment."""
-
-    image_id: str
-    size: int
-    mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Extracted:
-    """What extraction found. width, height: pixels, upright."""
-
-    width: int
-    height: int
-    format: str
-    faces: tuple[NewFace, ...]
 
 
 class OriginalsError(FaceProjectError):
@@ -211,83 +195,6 @@ def side_by_side(do: Callable[[T], R], items: Sequence[T], *, at_once: int) -> l
         return [do(item) for item in items]
     with ThreadPoolExecutor(min(at_once, len(items))) as threads:
         return list(threads.map(do, items))
-
-
-# ---- messages between the parent and a worker process ----------------------------------------------------------------
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """Parent: what follows is read from this source."""
-
-    source: Source
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """Parent: read and hash these; ticket numbers name them from here on."""
-
-    pictures: tuple[tuple[int, SourcePicture], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decide:
-    """Parent: extract these tickets; of those only `keep` the original; drop the rest."""
-
-    extract: tuple[int, ...] = ()
-    keep: tuple[int, ...] = ()
-    drop: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
-    """Worker: models are loaded."""
-
-    tags: ExtractorTags
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
-    """Worker: it cannot go on, and no other could (models that do not load, a full disk); the message is for people.
-
-    passing: another try, later, may work.
-    """
-
-    message: str
-    passing: bool = False
-
-    @classmethod
-    def by(cls, error: FaceProjectError) -> Broken:
-        return cls(message=str(error), passing=isinstance(error, TransientError))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paused:
-    """Worker: a detector elsewhere wants so many seconds of silence, of everybody."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
-    """What was read, or why not."""
-
-    ticket: int
-    outcome: Seen | RejectedError
-    sidecar: bytes | RejectedError | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookedAll:
-    """Worker: the answer to one Look, in one piece, so that the parent asks the store once for all of it."""
-
-    looked: tuple[Looked, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Done:
-    """Worker: what was found (None: the original was kept, as asked), or why not."""
-
-    ticket: int
-    outcome: Extracted | RejectedError | None
 
 
 def main(pipe: Connection, parent: int, order: WorkOrder) -> None:

@@ -1,4 +1,4 @@
-"""What the commands `provision`, `status`, `destroy` and `deploy --target azure` call: one function each.
+"""What the commands `provision`, `status`, `cost`, `destroy` and `deploy --target azure` call: one function each.
 
 The description is read, the deployment works, and what comes back can be shown or printed as JSON. It holds no secret.
 """
@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from orchestration.deployment.description import NO_SUBSCRIPTION, Description, l
 from orchestration.deployment.errors import DeploymentError, DescriptionError
 
 if TYPE_CHECKING:
+    from orchestration.azure.cost import Estimate, Priced
     from orchestration.azure.deployment import Deployment, Outcome, Planned
     from orchestration.azure.image import Build
     from orchestration.azure.nodes import Reporter
@@ -63,6 +65,34 @@ def status(config: Path, *, report: Reporter, log_lines: int = 0) -> dict[str, A
         for row in found.rows
     ]
     return {"rows": rows, "url": found.url, "healthy": found.healthy, "exit_code": 0 if found.healthy else 3}
+
+
+def cost(
+    config: Path, *, usage: Mapping[str, float | None], prices: Path | None = None, refresh: bool = False
+) -> dict[str, Any]:
+    """What a month costs; asks for prices, and nothing of the subscription. usage: by the names of `meters.Usage`.
+
+    prices: a file in place of the API; refresh: ask the API although it was asked today. exit_code: 3 when something
+    has no price, so that the sums lack it.
+    """
+    from orchestration.azure import cost as costs
+    from orchestration.azure import prices as price_lists
+    from orchestration.azure.meters import Usage
+
+    said, used = load(config), Usage(**usage)
+    nodes = costs.nodes_of(said, os.environ)
+    if prices is not None:
+        listed = price_lists.read(prices)
+    else:
+        listed = price_lists.current(
+            costs.filters(said, nodes, used),
+            home=Path(settings.FACEPROJECT_HOME),
+            location=said.location,
+            environment=os.environ,
+            now=datetime.now(UTC),
+            refresh=refresh,
+        )
+    return _estimate(costs.estimate(said, nodes, used, listed))
 
 
 def standing(config: Path, *, keep_data: bool, report: Reporter) -> dict[str, Any]:
@@ -123,6 +153,36 @@ def _step(each: Planned) -> dict[str, Any]:
 
 def _outcome(found: Outcome) -> dict[str, Any]:
     return {"done": [_step(each) for each in found.done], "url": found.url, "password": found.password}
+
+
+def _estimate(found: Estimate) -> dict[str, Any]:
+    return {
+        "lines": [_line(each) for each in found.lines],
+        "least": round(found.least, 2),
+        "most": round(found.most, 2),
+        "lacking": [f"{each.resource}, {each.what}" for each in found.lacking],
+        "not_counted": list(found.not_counted),
+        "currency": found.prices.currency,
+        "prices_of": found.prices.fetched.date().isoformat(),
+        "prices_from": found.prices.place,
+        "exit_code": 3 if found.lacking else 0,
+    }
+
+
+def _line(each: Priced) -> dict[str, Any]:
+    """Amounts are null where there is no price."""
+    return {
+        "resource": each.resource,
+        "what": each.what,
+        "meter": each.meter,
+        "unit": each.unit,
+        "least_quantity": round(each.least, 3),
+        "most_quantity": round(each.most, 3),
+        "unit_prices": [{"from": band.start, "price": band.price} for band in each.bands],
+        "least": None if each.trouble else round(each.least_amount, 2),
+        "most": None if each.trouble else round(each.most_amount, 2),
+        "trouble": each.trouble,
+    }
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from ingest.pool import InlinePool, ProcessPool
+from ingest.pool import InlinePool
+from ingest.process_pool import ProcessPool
 from ingest.tasks import process_upload as task
 from ingest.uploads import (
     SILENT_SECONDS,

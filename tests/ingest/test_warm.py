@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ingest.pipeline import IngestRun
-from ingest.pool import ProcessPool
+from ingest.process_pool import ProcessPool
 from ingest.services import folder_source, work_order
 from ingest.summary import IngestSummary
 from ingest.warm import end_warm_pools, warm_pool
