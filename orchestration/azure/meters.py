@@ -24,7 +24,7 @@ DAYS: Final = HOURS / 24
 FREE: Final = frozenset(
     {
         *("group", "keyspace", "secrets", "storage", "database", "database-access", "network", "zone-link"),
-        *("endpoint-zone", "image", "identity", "pull", "training"),
+        *("endpoint-zone", "image", "identity", "pull", "training", "ml-share", "ml-work"),
     }
 )
 #: Words in the names of what looks like a machine of ours and is another offer.

@@ -27,7 +27,7 @@ class TrainingSetError(DeploymentError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSet:
-    """See nodes.Node."""
+    """See nodes.Node. The fact `training` tells its `digest`."""
 
     folder: str
     key: str = "training"
@@ -38,6 +38,7 @@ class TrainingSet:
     def describe(self, run: Run) -> Finding:
         """See nodes.Node. What was uploaded is remembered by names, sizes and times; the share is asked by `ensure`."""
         now = self._digest()
+        run.facts.learn(self.key, {"digest": now})
         known = run.state.get("facts", self.key)
         if run.facts.find("share") is not None and known == now:
             return Finding(change=Change.UNCHANGED)

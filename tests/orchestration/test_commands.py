@@ -79,6 +79,7 @@ def test_models_fit_eighty_columns(capsys, monkeypatch):
         "n_scored": 1234567,
         "metrics": {"macro_f1": 1.0, "strangers_named": 0.0123},
         "created_at": "2025-11-22T10:30:59.123456+00:00",
+        "deployment": "Azure ML: endpoint faces, deployment green, 100 % since 2025-11-22 10:35",
     }
     Command().show({"versions": [version]})
     shown = capsys.readouterr().out

@@ -136,6 +136,8 @@ def _body(place: Place, workload: Workload, facts: Facts, *, own_registry: bool)
     if address := _address(place, workload):
         properties["ipAddress"] = address
     body: dict[str, Any] = {"location": said.location, "properties": properties}
+    if workload.role == "init" and said.data:  # other pictures: it is made again, and takes them in
+        body["tags"] = {"faceproject-training": facts.of("training", "digest")}
     if own_registry:
         _pull(place, properties, facts)
     if (own_registry and said.cloud != "government") or _rolls_out(place, workload):
