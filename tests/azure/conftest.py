@@ -1,8 +1,9 @@
-"""A deployment against the double of Azure."""
+"""The double of Azure, the SDK's clients led to it, and a deployment against it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import pytest
 from orchestration.azure.deployment import Deployment
 from orchestration.deployment.description import parse
 from tests.azure.said_to_run import SaidToRun
+from tests.azure.sdk import Sdk
+from tests.azure_double import specs
 from tests.azure_double.double import AzureDouble
+from tests.conftest import NO_DATA
 
 #: The least that a description says, for the double's subscription. An image that is there: most tests build none.
 SAID: dict[str, Any] = {
@@ -24,6 +28,39 @@ SAID: dict[str, Any] = {
 Deploying = Callable[..., Deployment]
 
 
+@pytest.fixture(scope="session")
+def azure_specs() -> Path:
+    """Azure's own schemas; the test is skipped where they are absent."""
+    folder = specs.folder()
+    if not folder.is_dir():
+        pytest.skip(f"{NO_DATA} {folder} (set FACEPROJECT_AZURE_SPECS)")
+    return folder
+
+
+@pytest.fixture
+def make_double(azure_specs: Path, tmp_path: Path) -> Iterator[Callable[..., AzureDouble]]:
+    """`make_double(government=True, …)`: a double that ends with the test. Nothing is registered in it."""
+    with ExitStack() as made:
+        yield lambda **more: made.enter_context(AzureDouble(tmp_path, **more))
+
+
+@pytest.fixture
+def double(make_double: Callable[..., AzureDouble]) -> AzureDouble:
+    """A double of the public cloud in which every provider is registered."""
+    made = make_double()
+    made.register_all()
+    return made
+
+
+@pytest.fixture
+def sdk(double: AzureDouble) -> Iterator[Sdk]:
+    """Clients of that double, which has a resource group. What Azure would not have understood fails the test."""
+    made = Sdk(double)
+    made.group()
+    yield made
+    assert not double.violations
+
+
 @pytest.fixture
 def runtime() -> SaidToRun:
     """What stands for the containers."""
@@ -31,7 +68,7 @@ def runtime() -> SaidToRun:
 
 
 @pytest.fixture
-def azure(tmp_path: Path, runtime: SaidToRun) -> Iterator[AzureDouble]:
+def azure(azure_specs: Path, tmp_path: Path, runtime: SaidToRun) -> Iterator[AzureDouble]:
     """A subscription with nothing in it."""
     folder = tmp_path / "azure"
     folder.mkdir()
@@ -41,7 +78,7 @@ def azure(tmp_path: Path, runtime: SaidToRun) -> Iterator[AzureDouble]:
 
 
 @pytest.fixture
-def government(tmp_path: Path, runtime: SaidToRun) -> Iterator[AzureDouble]:
+def government(azure_specs: Path, tmp_path: Path, runtime: SaidToRun) -> Iterator[AzureDouble]:
     """The same in Azure Government."""
     folder = tmp_path / "government"
     folder.mkdir()

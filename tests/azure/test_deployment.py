@@ -160,7 +160,9 @@ def test_government_asks_no_public_host(tmp_path: Path, government: AzureDouble,
     assert government.resources.all() == []
 
 
-def test_new_pictures_are_uploaded_and_taken_in(tmp_path: Path, runtime: SaidToRun, deploying_to: Any) -> None:
+def test_new_pictures_are_uploaded_and_taken_in(
+    azure_specs: Path, tmp_path: Path, runtime: SaidToRun, deploying_to: Any
+) -> None:
     folder, authority = tmp_path / "pictures", Authority(tmp_path)
     folder.mkdir()
     (folder / "a.jpg").write_bytes(b"a")

@@ -63,7 +63,12 @@ class Cloud:
 
 @pytest.fixture
 def cloud(
-    tmp_path: Path, cassandra_server: Any, cassandra_driver: Any, monkeypatch: pytest.MonkeyPatch, settings: Any
+    azure_specs: Path,
+    tmp_path: Path,
+    cassandra_server: Any,
+    cassandra_driver: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
 ) -> Iterator[Cloud]:
     """Nothing is in it but a description. Cosmos is the tests' own node behind TLS."""
     account, key = f"faces-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex

@@ -69,7 +69,7 @@ def _without_secrets(part: Any) -> Any:
 
 
 @pytest.mark.kill
-def test_an_apply_that_is_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path) -> None:
+def test_an_apply_that_is_killed_again_and_again_ends_as_one_that_was_not(azure_specs: Path, tmp_path: Path) -> None:
     seed = int(os.environ.get("DEPLOY_SEED", random.randrange(10_000)))
     chance = random.Random(seed)
     (tmp_path / "calm").mkdir()
