@@ -25,7 +25,7 @@ pytestmark = [
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(azure_specs: Path, tmp_path: Path) -> Iterator[World]:
     """An installation with a workspace; every body that was sent was valid, at its end."""
     with AzureDouble(tmp_path) as double:
         yield make_world(get_store(), double)
@@ -265,7 +265,7 @@ def test_a_datastore_that_is_missing_is_told_with_what_to_do(world: World) -> No
     assert "provision --apply" in world.record(1).reason
 
 
-def test_in_government_no_request_goes_to_the_public_cloud(tmp_path: Path) -> None:
+def test_in_government_no_request_goes_to_the_public_cloud(azure_specs: Path, tmp_path: Path) -> None:
     with AzureDouble(tmp_path, government=True) as double:
         world = make_world(get_store(), double, government=True)
         for version in (1, 2):

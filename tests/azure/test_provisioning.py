@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +17,10 @@ from orchestration.azure.deployment import Deployment
 from orchestration.azure.errors import RefusedError, StoppedError
 from orchestration.azure.nodes import Node
 from orchestration.deployment.description import parse
-from tests.azure.said_to_run import SaidToRun
+from tests.azure.conftest import SAID
 from tests.azure_double.double import AzureDouble
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "deployment.example.toml"
-SAID: dict[str, Any] = {
-    "name": "faces",
-    "subscription": AzureDouble.subscription,
-    "location": "westeurope",
-    "image": "registry.example.org/faceproject:1",
-    "data": "",
-}
-
-
-@pytest.fixture
-def azure(tmp_path: Path) -> Iterator[AzureDouble]:
-    folder = tmp_path / "azure"
-    folder.mkdir()
-    with AzureDouble(folder, runtime=SaidToRun()) as double:
-        double.register_all()
-        yield double
 
 
 @pytest.fixture
