@@ -12,6 +12,7 @@ from orchestration.azure import comparison
 from orchestration.azure.errors import NotOursError, RefusedError, StoppedError
 from orchestration.azure.nodes import OURS_TAG, Body, Change, Facts, Finding, MissingFactError, Run, reasons_of
 from orchestration.azure.secret_book import SPEC_KEY
+from orchestration.deployment.errors import DeploymentError
 
 if TYPE_CHECKING:
     from azure.core.polling import LROPoller
@@ -83,6 +84,8 @@ class Resource:
             shown = [each for each in differing if each.path != f"tags.{comparison.DIGEST_TAG}"]
             reasons = ("a secret of it changed",) if digest_alone else reasons_of(shown)
             fixed = any(fnmatchcase(each.path, pattern) for each in differing for pattern in self.replaced_on)
+            if fixed and self.keeps_data:
+                reasons = (*reasons, "it holds data and cannot be changed in place: an apply refuses this")
             return Finding(change=Change.REPLACE if fixed else Change.UPDATE, reasons=reasons)
         return Finding(change=Change.UNCHANGED)
 
@@ -118,6 +121,11 @@ class Resource:
                 raise MissingFactError("; ".join(finding.reasons))
             if finding.change is Change.UNCHANGED:
                 break
+            if finding.change is Change.REPLACE and self.keeps_data:
+                raise DeploymentError(
+                    f"The {self.title} holds data and cannot be changed in place ({finding.reasons[0]}). Put the old value "
+                    "back into the description; or copy its data, and delete it yourself first."
+                )
             if finding.change is Change.REPLACE:
                 run.report(self.key, "deleting", "it cannot be changed in place")
                 run.azure.delete(self.id, self.api_version)

@@ -138,6 +138,18 @@ def test_data_can_be_kept_and_taken_up_again(azure: AzureDouble, deploying: Depl
     assert azure.resources.all() == []
 
 
+def test_what_holds_data_is_never_replaced(azure: AzureDouble, deploying: Deploying) -> None:
+    deploying().apply()
+    since = len(azure.requests)
+    other = {"sku": {"storage": "Premium_LRS"}}
+    change, reasons = changes(deploying(**other).plan())["storage"]
+    assert change is Change.REPLACE
+    assert "an apply refuses this" in reasons[-1]
+    with pytest.raises(ApplyError, match="holds data and cannot be changed in place"):
+        deploying(**other).apply()
+    assert "DELETE" not in {method for method, _ in writes(azure, since)}
+
+
 def test_what_was_deleted_before_keeps_its_name_until_it_is_purged(azure: AzureDouble, deploying: Deploying) -> None:
     deployment = deploying()
     deployment.apply()
