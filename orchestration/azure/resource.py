@@ -123,8 +123,8 @@ class Resource:
                 break
             if finding.change is Change.REPLACE and self.keeps_data:
                 raise DeploymentError(
-                    f"The {self.title} holds data and cannot be changed in place ({finding.reasons[0]}). Put the old value "
-                    "back into the description; or copy its data, and delete it yourself first."
+                    f"The {self.title} holds data and cannot be changed in place ({finding.reasons[0]}). Put the old "
+                    "value back into the description; or copy its data, and delete it yourself first."
                 )
             if finding.change is Change.REPLACE:
                 run.report(self.key, "deleting", "it cannot be changed in place")
