@@ -42,6 +42,14 @@ def teach(page: Page) -> None:
     raise SystemExit("No second version was trained within a minute.")
 
 
+def delete_one(page: Page) -> None:
+    """The last picture of the list, so that the page of deleted pictures shows one."""
+    page.goto(f"{BASE}/images/")
+    page.locator('main a[href^="/images/"]:not([href*="deleted"])').last.click()
+    page.locator("figcaption").get_by_role("button", name="Delete").click()
+    page.locator(".toast").first.wait_for()
+
+
 def addresses(page: Page) -> dict[str, str]:
     page.goto(f"{BASE}/")
     persona = str(page.locator('a[href^="/personas/"]', has_text="Grace Hopper").first.get_attribute("href"))
@@ -54,6 +62,7 @@ def addresses(page: Page) -> dict[str, str]:
         "image": image,
         "unknown": "/unknown/",
         "pictures": "/images/",
+        "deleted": "/images/deleted/",
         "find": "/find/",
         "upload": "/upload/",
         "jobs": "/jobs/",
@@ -74,6 +83,7 @@ def shoot(browser: Browser, link: str) -> None:
     page.goto(link)
     teach(page)
     pages = addresses(page)
+    delete_one(page)
     cookies = first.cookies()
     for suffix, screen in SCREENS.items():
         context = browser.new_context(**screen)

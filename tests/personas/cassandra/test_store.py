@@ -73,7 +73,7 @@ def test_a_new_picture_that_was_looked_for_costs_three_requests_and_its_share_of
     cassandra_store: CassandraStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its claim, what goes before the event, and its image row; of a picture alone also a name, a path, the log, and
-    whether it was erased."""
+    whether it was deleted or erased."""
     session = cassandra_store._session
     sent: list[str] = []
     execute, execute_all = session._execute, session._execute_all
@@ -93,7 +93,7 @@ def test_a_new_picture_that_was_looked_for_costs_three_requests_and_its_share_of
     monkeypatch.setattr(session, "_execute", one)
     monkeypatch.setattr(session, "_execute_all", many)
     make.save(cassandra_store, picture)
-    assert sorted(sent) == ["event", "event", *["many"] * 7]
+    assert sorted(sent) == ["event", "event", *["many"] * 8]
 
 
 def test_an_append_nobody_knows_about_is_looked_up(
