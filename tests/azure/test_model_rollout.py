@@ -13,15 +13,11 @@ from personas.entities import JobStatus
 from personas.services.jobs import retry_failed
 from personas.store import get_store
 from tests.azure.rollouts import ENDPOINT, MANY, WORKSPACE, KilledError, World, make_world
-from tests.azure_double import specs
 from tests.azure_double.double import AzureDouble
 from tests.azure_double.endpoint_plane import Misbehaviour
 from training.deployment import DEPLOYMENT_JOB, DeploymentState
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not specs.folder().is_dir(), reason=f"no data: {specs.folder()} (set FACEPROJECT_AZURE_SPECS)"),
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

@@ -32,6 +32,14 @@ def store(transactional_db: None) -> Iterator[Store]:
 
 
 @pytest.fixture
+def expect(chromium: Any) -> Any:
+    """Playwright's assertions, which wait; imported only where there is a browser."""
+    from playwright.sync_api import expect
+
+    return expect
+
+
+@pytest.fixture
 def open_page(chromium: Any, live_server: Any, store: Store, complaints: Complaints) -> Iterator[Callable[..., Any]]:
     """`open_page(javascript=False)` is a fresh page of a browser that signed in by its one-time link."""
     contexts = []

@@ -31,13 +31,6 @@ def store(request: pytest.FixtureRequest, transactional_db: None, monkeypatch: p
 
 
 @pytest.fixture
-def expect(chromium: Any) -> Any:
-    from playwright.sync_api import expect
-
-    return expect
-
-
-@pytest.fixture
 def ada(store: Store) -> list[FaceKey]:
     """Ada has one labelled face of six and four predicted ones; Bob has none."""
     keys = add_pictures(store, 6)

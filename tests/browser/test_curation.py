@@ -19,13 +19,6 @@ BOTH = pytest.mark.parametrize("javascript", [True, False])
 
 
 @pytest.fixture
-def expect(chromium: Any) -> Any:
-    from playwright.sync_api import expect
-
-    return expect
-
-
-@pytest.fixture
 def twice(store: Store) -> list[FaceKey]:
     """Ada has two labelled faces; Addie, who is the same, has one."""
     keys = add_pictures(store, 3)

@@ -29,13 +29,6 @@ def deleted(store: Store) -> list[FaceKey]:
     return keys
 
 
-@pytest.fixture
-def expect(chromium: Any) -> Any:
-    from playwright.sync_api import expect
-
-    return expect
-
-
 def test_one_is_restored_and_one_erased_for_good(
     open_page: OpenPage, store: Store, deleted: list[FaceKey], expect: Any
 ) -> None:

@@ -22,13 +22,6 @@ pytestmark = pytest.mark.browser
 OpenPage = Callable[..., Any]
 
 
-@pytest.fixture
-def expect(chromium: Any) -> Any:
-    from playwright.sync_api import expect
-
-    return expect
-
-
 @pytest.fixture(autouse=True)
 def sample(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three small pictures are the sample data, two of them with names; the extractor needs no weights."""

@@ -20,13 +20,6 @@ OpenPage = Callable[..., Any]
 
 
 @pytest.fixture
-def expect(chromium: Any) -> Any:
-    from playwright.sync_api import expect
-
-    return expect
-
-
-@pytest.fixture
 def said(store: Store) -> list[FaceKey]:
     """Two faces were said to be Ada's, and a third one not to be."""
     keys = add_pictures(store, 3)

@@ -39,13 +39,6 @@ DROP = """([content]) => {
 }"""
 
 
-@pytest.fixture
-def expect(chromium: Any) -> Any:
-    from playwright.sync_api import expect
-
-    return expect
-
-
 def sent(store: Store) -> list[str]:
     return sorted(
         str(path.relative_to(incoming_folder())).split("/", 2)[2]

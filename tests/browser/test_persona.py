@@ -19,13 +19,6 @@ OpenPage = Callable[..., Any]
 
 
 @pytest.fixture
-def expect(chromium: Any) -> Any:
-    from playwright.sync_api import expect
-
-    return expect
-
-
-@pytest.fixture
 def ada(store: Store) -> list[FaceKey]:
     """Ada has two labelled faces and three predicted ones."""
     keys = add_pictures(store, 5)

@@ -18,13 +18,6 @@ OpenPage = Callable[..., Any]
 
 
 @pytest.fixture
-def expect(chromium: Any) -> Any:
-    from playwright.sync_api import expect
-
-    return expect
-
-
-@pytest.fixture
 def picture(store: Store, settings: Any) -> FaceKey:
     """One face, which is predicted to be Ada's; the extractor needs no weights."""
     settings.FACE_EXTRACTOR = "tests.ingest.fakes.squares"

@@ -19,13 +19,6 @@ ANSWERS = "**/labels/"
 
 
 @pytest.fixture
-def expect(chromium: Any) -> Any:
-    from playwright.sync_api import expect
-
-    return expect
-
-
-@pytest.fixture
 def unsure(store: Store) -> list[FaceKey]:
     """Ada has a labelled face; four faces may be hers, the last one most doubtfully."""
     keys = add_pictures(store, 6)

@@ -20,13 +20,6 @@ OpenPage = Callable[..., Any]
 
 
 @pytest.fixture
-def expect(chromium: Any) -> Any:
-    from playwright.sync_api import expect
-
-    return expect
-
-
-@pytest.fixture
 def people(store: Store, settings: Any) -> list[FaceKey]:
     """Ada has a face; Adam and Grace have none. The extractor needs no weights."""
     settings.FACE_EXTRACTOR = "tests.ingest.fakes.squares"

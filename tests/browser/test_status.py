@@ -21,13 +21,6 @@ OpenPage = Callable[..., Any]
 POLLED_MS = 20_000
 
 
-@pytest.fixture
-def expect(chromium: Any) -> Any:
-    from playwright.sync_api import expect
-
-    return expect
-
-
 def all_at_work(store: Store) -> None:
     for role in SHOWN:
         SignOfLife(store, role, Heartbeat()).beat()

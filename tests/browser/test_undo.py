@@ -18,13 +18,6 @@ OpenPage = Callable[..., Any]
 
 
 @pytest.fixture
-def expect(chromium: Any) -> Any:
-    from playwright.sync_api import expect
-
-    return expect
-
-
-@pytest.fixture
 def ada(store: Store) -> list[FaceKey]:
     """Ada has one labelled face and three predicted ones; Bob has none."""
     keys = add_pictures(store, 4)

@@ -23,13 +23,6 @@ POLLED_MS = 20_000
 
 
 @pytest.fixture
-def expect(chromium: Any) -> Any:
-    from playwright.sync_api import expect
-
-    return expect
-
-
-@pytest.fixture
 def faces(store: Store, settings: Any, tmp_path: Path) -> list[FaceKey]:
     """Eleven faces that nobody knows: a group of five, one of three, three single ones."""
     settings.MEDIA_ROOT = str(tmp_path / "media")

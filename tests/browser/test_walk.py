@@ -20,13 +20,6 @@ OpenPage = Callable[..., Any]
 
 
 @pytest.fixture
-def expect(chromium: Any) -> Any:
-    from playwright.sync_api import expect
-
-    return expect
-
-
-@pytest.fixture
 def ada(small_world: list[FaceKey]) -> list[FaceKey]:
     return small_world
 
