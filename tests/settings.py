@@ -1,13 +1,15 @@
 """The product's settings with all state in a folder of the test run's own, removed at its end.
 
-pytest-django reads settings before it loads any conftest.py, so the environment is prepared here. Processes that tests
-start inherit the folder; see `child_environment` in tests/conftest.py.
+pytest-django reads settings before it loads any conftest.py, so the environment is prepared here. Each of several test
+workers has a home of its own in that folder: what one erases, another has just drawn. Processes that tests start
+inherit it; see `child_environment` in tests/conftest.py.
 """
 
 import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 if "FACEPROJECT_TEST_HOME" not in os.environ:
     _home = tempfile.mkdtemp(prefix="faceproject-tests-")
@@ -21,7 +23,9 @@ if "FACEPROJECT_TEST_HOME" not in os.environ:
     atexit.register(_remove_home)
     for _name in ("MEDIA_ROOT", "CACHE_ROOT", "DATABASE_URL", "REDIS_URL", "STATE_STORE", "STORES", "STORE_BUCKETS"):
         os.environ.pop(_name, None)  # what a developer exported for a server must not reach the tests
-os.environ["FACEPROJECT_HOME"] = os.environ["FACEPROJECT_TEST_HOME"]
+os.environ["FACEPROJECT_HOME"] = str(
+    Path(os.environ["FACEPROJECT_TEST_HOME"]) / os.environ.get("PYTEST_XDIST_WORKER", "one")
+)
 
 from faceproject.settings import *  # noqa: F403 - settings are meant to be taken over whole
 from faceproject.settings import DATABASES, STORAGES, env

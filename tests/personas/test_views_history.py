@@ -80,7 +80,7 @@ def test_a_hidden_person_leaves_the_grid_but_not_the_product(web: Client, ada: l
 
 def test_a_person_is_deleted_and_comes_back(web: Client, ada: list[FaceKey], store: Store) -> None:
     page = act(web, "persona-delete", "ada")
-    assert "1 faces are unlabelled again" in page
+    assert "1 face is unlabelled again" in page
     assert store.personas_by_id(["ada"]) == {}
     toggle(web, page)
     assert store.label_counts(["ada"])["ada"] == (1, 0)
