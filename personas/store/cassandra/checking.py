@@ -295,5 +295,5 @@ def _exercise_races(session: MeasuringSession) -> None:
     session.row(cql.EVENT_AT, serial=True, stream=LABELS, chunk=0, seq=1)
     session.row(cql.VERSION_AT, serial=True, space="all", version=1)
     session.rows(cql.CLAIMANTS, stream=INGEST, chunk=0)
-    session.run(cql.DROP_BLOCKS, chunk=0, seq=10**9, event_id="none")
+    session.run(cql.DROP_BLOCKS, chunk=0, seq=10**9, event_id="none", stamp=cql.BLOCK_DROPPED)
     session.run(cql.DROP_SAID, bucket=0, image_id=_key("none").image_id, face_no=0, persona_id="none", stamp=1)

@@ -155,7 +155,7 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
 
         seq = self._append(INGEST, event_at, last=self.head(INGEST), tally=tally, claimant=claimant)
         lost = [
-            {"chunk": chunk_of(number), "seq": number, "event_id": event_id}
+            {"chunk": chunk_of(number), "seq": number, "event_id": event_id, "stamp": cql.BLOCK_DROPPED}
             for number, event_id in tried
             if number != seq and written
         ]
@@ -178,6 +178,7 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
                     "n_faces": len(keys),
                     "face_keys": pack_keys(keys),
                     "vectors": pack_vectors([written[key][1] for key in keys]),
+                    "stamp": cql.BLOCK_WRITTEN,
                 }
                 for embedder, every in by_embedder.items()
                 for part, keys in enumerate(chunks(every, BLOCK_FACES))

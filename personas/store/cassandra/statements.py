@@ -2,7 +2,8 @@
 
 Each reads or writes single partitions. `{at}` is where a write names its own timestamp: what is projected from an event
 is stamped with the event's number, what follows from a claim with the claim's revision: a slow writer or a clock that
-is behind cannot undo what came later. Azure Cosmos DB keeps its own clock; there the clause is left out.
+is behind cannot undo what came later. What a lightweight transaction may change later is stamped below every ballot: a
+ballot is the time in microseconds. Azure Cosmos DB keeps its own clock; there the clause is left out.
 """
 
 from __future__ import annotations
@@ -96,9 +97,10 @@ DROP_EMBEDDINGS = Statement("DELETE FROM embedding{at} WHERE bucket = :bucket AN
 EMBEDDINGS_OF = Statement(
     "SELECT image_id, face_no, embedder, vector FROM embedding WHERE bucket = :bucket AND image_id IN :image_ids"
 )
-PUT_BLOCK = Statement(_insert("emb_block", "chunk seq event_id embedder part n_faces face_keys vectors"))
+BLOCK_WRITTEN, BLOCK_DROPPED = 1, 2  #: stamps: each block is written once, dropped at most once
+PUT_BLOCK = Statement(_insert("emb_block", "chunk seq event_id embedder part n_faces face_keys vectors", _STAMPED))
 BLOCK_SIZES = Statement("SELECT seq, n_faces FROM emb_block WHERE chunk = :chunk AND seq > :after AND seq <= :through")
-DROP_BLOCKS = Statement("DELETE FROM emb_block WHERE chunk = :chunk AND seq = :seq AND event_id = :event_id")
+DROP_BLOCKS = Statement("DELETE FROM emb_block{at} WHERE chunk = :chunk AND seq = :seq AND event_id = :event_id")
 BLOCKS = Statement(
     "SELECT seq, event_id, embedder, n_faces, face_keys, vectors FROM emb_block"
     " WHERE chunk = :chunk AND seq > :after AND seq <= :through",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -72,3 +73,21 @@ def test_killed_before_any_statement_the_same_call_finishes(
         if n_kills < number:  # it was done before its end came
             break
     assert n_kills >= 8
+
+
+def test_a_client_whose_clock_is_ahead_leaves_nothing_behind(
+    cassandra_store: CassandraStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction's timestamp is the server's; a plain write stamped by a clock ahead of it would stand above it."""
+    store = cassandra_store
+    driver, ahead = store._session.driver, 3600 * 10**6
+    with monkeypatch.context() as patched:
+        patched.setattr(driver.cluster, "timestamp_generator", lambda: int(time.time() * 1e6) + ahead)
+        make.save(store, make.extracted("gone", faces=2), make.extracted("kept", faces=1))
+    begun = {"actor": "tester", "at": make.NOW, "command_id": make.command_id(1)}
+    store.record(LABELS, [NewEvent(kind=IMAGES_ERASING, index=1, payload={"images": [make.image_id("gone")]}, **begun)])
+    store.erase_images([make.image_id("gone")], **begun)
+    blocks = store.embedding_blocks(after_seq=0, through_seq=store.head(INGEST), embedder=make.EMBEDDER)
+    assert [key.image_id for block in blocks for key in block.keys] == [make.image_id("kept")]
+    assert store.faces_of([make.image_id("gone")]) == {}
+    assert store.embeddings_of([make.key("gone", 0), make.key("gone", 1)]) == {}

@@ -51,15 +51,13 @@ def test_only_what_may_be_repeated_is_marked_so(name: str) -> None:
 
 
 def test_what_transactions_write_nothing_else_writes() -> None:
-    """A plain write beside a lightweight transaction is not ordered with it.
-
-    But for blocks of embeddings: each is inserted once, under the id of its own event, long before a picture in it can
-    be erased by a transaction, and dropped as a whole when it was merged into another.
-    """
+    """A plain write beside a lightweight transaction is not ordered with it, unless stamped below every ballot."""
     writes = [statement for statement in cql.ALL.values() if not statement.reads]
-    by_transaction = {statement.table for statement in writes if statement.conditional} - {"emb_block"}
-    assert "event" in by_transaction
-    assert not [one.text for one in writes if one.table in by_transaction and not one.conditional]
+    by_transaction = {statement.table for statement in writes if statement.conditional}
+    assert {"event", "emb_block"} <= by_transaction
+    plain = {one for one in writes if one.table in by_transaction and not one.conditional}
+    assert plain == {cql.PUT_BLOCK, cql.DROP_BLOCKS}
+    assert all("{at}" in one.text for one in plain)
 
 
 def test_the_schema_leaves_tombstones_to_the_server_or_drops_them_at_once() -> None:
