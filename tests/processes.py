@@ -10,8 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -127,3 +128,24 @@ def children(pid: int) -> dict[int, str]:
             for child in map(int, task.read_text().split()):
                 found[child] = Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ")
     return found
+
+
+@contextlib.contextmanager
+def watched_command_lines() -> Iterator[set[str]]:
+    """Command lines of all processes of this machine, of every user, as they come up during the block (Linux)."""
+    seen: set[str] = set()
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.03):
+            for file in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    seen.add(file.read_bytes().decode(errors="replace").replace("\0", " "))
+
+    watch = threading.Thread(target=look, name="command lines")
+    watch.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        watch.join()

@@ -110,13 +110,15 @@ def test_redis_reads_its_password_before_it_starts_and_before_it_is_asked(tmp_pa
     password = tmp_path / "redis-password"
     password.write_text("of-the-test")
     fake = tmp_path / "redis-server"
-    fake.write_text('#!/bin/sh\necho "$@"\n')
+    fake.write_text('#!/bin/sh\necho "$@"; cat\n')
     fake.chmod(0o755)
     shell, option, script = SERVICES["redis"]["entrypoint"]
     script = script.replace("$$", "$").replace("/run/secrets", str(tmp_path))
     path = f"{tmp_path}:{os.environ['PATH']}"
     said = subprocess.run([shell, option, script], env={"PATH": path}, capture_output=True, text=True, check=True)
-    assert "--requirepass of-the-test" in said.stdout
+    arguments, configuration = said.stdout.split("\n", 1)
+    assert configuration == 'requirepass "of-the-test"\n'
+    assert "of-the-test" not in arguments and arguments.endswith(" -")
     assert "/run/secrets/redis-password" in SERVICES["redis"]["healthcheck"]["test"][-1]
 
 
@@ -220,7 +222,7 @@ def test_an_image_that_is_given_is_not_built_and_a_scale_is_kept():
 def test_the_image_s_entry_point_starts_every_role(name: str, tmp_path: Path):
     """`python` is one that only says what it was asked for."""
     fake = tmp_path / "python"
-    fake.write_text('#!/bin/sh\necho "$@"\n')
+    fake.write_text('#!/bin/sh\necho "$@"; cat\n')
     fake.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     said = subprocess.run(

@@ -100,9 +100,13 @@ class WorkloadBuilder:
         yield self.web()
 
     def redis(self) -> Workload:
-        """Messages are hints and may be lost: nothing is written to a disk."""
+        """Messages are hints and may be lost: nothing is written to a disk. The password is read from the standard input:
+        an argument would stand in every list of processes.
+        """
         server = (
-            'exec redis-server --save "" --appendonly no --maxmemory-policy noeviction --requirepass "$REDIS_PASSWORD"'
+            'exec redis-server --save "" --appendonly no --maxmemory-policy noeviction - <<END\n'
+            'requirepass "$REDIS_PASSWORD"\n'
+            "END\n"
         )
         ping = 'REDISCLI_AUTH="$REDIS_PASSWORD" redis-cli ping | grep -q PONG'
         container = Container(

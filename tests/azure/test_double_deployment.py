@@ -17,6 +17,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from orchestration.azure.catalogue.services import KEYSPACE
+from orchestration.azure.secret_book import GENERATED
 from tests.azure.conftest import SAID
 from tests.azure_double.double import AzureDouble
 from tests.azure_double.files import FilesDouble
@@ -26,6 +27,7 @@ from tests.azure_double.image import PUBLIC_IMAGES
 from tests.azure_double.processes import LocalProcesses
 from tests.azure_double.world import Login
 from tests.conftest import REPOSITORY
+from tests.processes import watched_command_lines
 
 GROUPS = "Microsoft.ContainerInstance/containerGroups"
 IMAGE = str(SAID["image"])
@@ -109,6 +111,16 @@ def cloud(
 @pytest.mark.heavy
 @pytest.mark.kill
 def test_the_whole_chain(cloud: Cloud) -> None:
+    secrets: set[str] = set()
+    with watched_command_lines() as seen:
+        _whole_chain(cloud, secrets)
+    assert any("redis-server" in line for line in seen) and any("gunicorn" in line for line in seen)
+    assert len(secrets) >= len(GENERATED)
+    for secret in secrets:
+        assert not [line.split(" ")[0] for line in seen if secret.split("://")[-1] in line]
+
+
+def _whole_chain(cloud: Cloud, secrets: set[str]) -> None:
     code, plan = cloud.command("provision")
     assert (code, plan["problems"]) == (2, [])
     assert {step["change"] for step in plan["steps"]} == {"create"}
@@ -130,6 +142,7 @@ def test_the_whole_chain(cloud: Cloud) -> None:
     code, again = cloud.command("provision")
     assert (code, [step for step in again["steps"] if step["change"] != "unchanged"]) == (0, [])
 
+    secrets |= cloud.double.secrets()
     before = {role: cloud.ids(role) for role in ("web", "dispatcher", "trainer")}
     for number in (4, 2):
         code, scaled = cloud.command("deploy", scale=[f"ingest={number}"])

@@ -151,6 +151,18 @@ class AzureDouble:
             raise KeyError(vault)
         return str(found.hidden["secrets"].value(name))
 
+    def secrets(self) -> set[str]:
+        """Every value that vaults hold or held, and every secure value that containers were given."""
+        found = set()
+        for vault in self.resources.of_type("Microsoft.KeyVault/vaults"):
+            for versions in vault.hidden["secrets"].versions.values():
+                found |= {str(version["value"]) for version in versions}
+        for group in self.resources.of_type("Microsoft.ContainerInstance/containerGroups"):
+            for container in group.properties["containers"]:
+                variables = container["properties"].get("environmentVariables", ())
+                found |= {str(each["secureValue"]) for each in variables if "secureValue" in each}
+        return found
+
     def cassandra_table(self, keyspace_id: str, name: str) -> Resource:
         """A table that CQL made, with throughput of its own."""
         table = f"{keyspace_id}/tables/{name}"
