@@ -89,6 +89,8 @@ class SecretBook:
         except RefusedError as error:
             if error.code in {"SecretNotFound", "ResourceNotFoundError"}:
                 raise MissingFactError(f"The secret {name} is not in the vault yet.") from error
+            if error.code == "Forbidden":  # somebody else deployed; an apply lets whoever runs it in
+                raise MissingFactError("The vault does not let you read its secrets yet.") from error
             raise
 
     def _vault(self) -> SecretClient:

@@ -100,8 +100,8 @@ class WorkloadBuilder:
         yield self.web()
 
     def redis(self) -> Workload:
-        """Messages are hints and may be lost: nothing is written to a disk. The password is read from the standard input:
-        an argument would stand in every list of processes.
+        """Messages are hints and may be lost: nothing is written to a disk. The password comes by standard input: an
+        argument would stand in every list of processes.
         """
         server = (
             'exec redis-server --save "" --appendonly no --maxmemory-policy noeviction - <<END\n'

@@ -116,6 +116,23 @@ def test_an_image_that_does_not_start_puts_its_role_back_while_the_others_serve(
     assert changes(deploying().plan()) == {}
 
 
+def test_a_colleague_who_deploys_is_let_in_beside_whoever_did_before(azure: AzureDouble, deploying: Deploying) -> None:
+    deploying().apply()
+    first, second = azure.world.principal, "bbbbbbbb-0000-4000-8000-00000000c0de"
+    azure.sign_in(second)
+    plan = changes(deploying().plan())
+    assert plan["vault"][0] is Change.UPDATE
+    assert plan["group:web"] == (Change.UNKNOWN, ("The vault does not let you read its secrets yet.",))
+    since = len(azure.requests)
+    deploying().apply()
+    vault = next(iter(azure.resources.of_type("Microsoft.KeyVault/vaults")))
+    assert {(method, name) for method, name in writes(azure, since)} == {("PUT", vault.name)}
+    assert [each["objectId"] for each in vault.properties["accessPolicies"]] == [first, second]
+    for principal in (first, second):
+        azure.sign_in(principal)
+        assert changes(deploying().plan()) == {}
+
+
 def test_what_others_made_is_left_alone(azure: AzureDouble, deploying: Deploying) -> None:
     deploying().apply()
     azure.resources[deploying().nodes[0].id].body["tags"] = {"owner": "somebody"}

@@ -35,9 +35,9 @@ class Recorded:
 class Arm:
     """The service. `recorded` grows by each request."""
 
-    def __init__(self, world: World, faults: Faults, bearer: str) -> None:
+    def __init__(self, world: World, faults: Faults) -> None:
         self.world, self.faults, self.recorded = world, faults, list[Recorded]()
-        self._operations, self._schemas, self._bearer = operations(), Schemas(), bearer
+        self._operations, self._schemas = operations(), Schemas()
 
     def __call__(self, request: Request) -> Answer:
         """Answer one request."""
@@ -65,7 +65,7 @@ class Arm:
 
     # ---- which operation it is ---------------------------------------------------------------------------------------
     def _carried_out(self, request: Request, fault: Scripted | None) -> Answer:
-        if request.headers.get("authorization") != f"Bearer {self._bearer}":
+        if request.headers.get("authorization") != f"Bearer {self.world.bearer}":
             raise ArmError(401, "InvalidAuthenticationToken", "The access token is invalid.")
         if going_on := _GOING_ON.search(request.path):
             return self._look(going_on[3], by_location=going_on[2] == "Results")

@@ -53,8 +53,8 @@ class AzureDouble:
         self.world = World(folder, self.authority, self._servers, government=government, ends=ends, polls=polls)
         self.world.runtime = runtime
         self.scope = f"https://management.{'usgovcloudapi.net' if government else 'azure.com'}/.default"
-        self.world.bearer = token(self.scope.removesuffix("/.default"))
-        self._arm = Arm(self.world, self.world.faults, self.world.bearer)
+        self.sign_in(self.world.principal)
+        self._arm = Arm(self.world, self.world.faults)
 
     def __enter__(self) -> Self:
         """Answer from now on."""
@@ -83,6 +83,11 @@ class AzureDouble:
         }
 
     # ---- for tests ---------------------------------------------------------------------------------------------------
+    def sign_in(self, principal: str) -> None:
+        """Whoever has this object id deploys from now on; tokens of others are not let in any more."""
+        self.world.principal = principal
+        self.world.bearer = token(self.scope.removesuffix("/.default"), principal)
+
     @property
     def resources(self) -> ResourceTable:
         """What exists."""

@@ -153,8 +153,8 @@ def _texts(part: Any) -> list[str]:
     return [text for each in part for text in _texts(each)] if isinstance(part, list) else []
 
 
-def token(audience: str) -> str:
+def token(audience: str, principal: str = PRINCIPAL) -> str:
     """A bearer token as Microsoft Entra issues them, unsigned: it says who is signed in."""
-    claims: Json = {"oid": PRINCIPAL, "tid": TENANT, "aud": audience, "exp": 4102444800}
+    claims: Json = {"oid": principal, "tid": TENANT, "aud": audience, "exp": 4102444800}
     parts = (json.dumps({"alg": "none", "typ": "JWT"}), json.dumps(claims), "double")
     return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)

@@ -20,6 +20,8 @@ KEYSPACE: Final = "faceproject"
 SHARE: Final = "faceproject"
 #: The fact that says where Cassandra's drivers connect to: `host` and `port`.
 CASSANDRA_PLACE: Final = "cassandra-place"
+#: What deploying does with secrets.
+_OF_SECRETS: Final = ("get", "list", "set", "delete")
 #: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles#acrpull
 ACR_PULL: Final = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 
@@ -235,30 +237,42 @@ def postgresql(place: Place) -> Iterator[Node]:
 
 
 def vault(place: Place, *, who: str, tenant: str) -> Resource:
-    """Where generated secrets are kept, for whoever deploys (object id and tenant). Deleted vaults keep their name."""
+    """Where generated secrets are kept, for whoever deploys (object id and tenant), did so or was let in before.
+
+    Deleted vaults keep their name.
+    """
     name = place.said.global_name("vault", longest=24)
-    permissions = {"secrets": ["get", "list", "set", "delete"]}
     return place.resource(
         "vault",
         "Key Vault",
         "Microsoft.KeyVault/vaults",
         name,
-        body=constant(
-            {
-                "location": place.said.location,
-                "properties": {
-                    "tenantId": tenant,
-                    "sku": {"family": "A", "name": "standard"},
-                    "enableRbacAuthorization": False,  # a policy holds at once, a role assignment after minutes
-                    "accessPolicies": [{"tenantId": tenant, "objectId": who, "permissions": permissions}],
-                    "enableSoftDelete": True,
-                    "softDeleteRetentionInDays": 7,
-                },
-            }
-        ),
+        body=lambda facts: {
+            "location": place.said.location,
+            "properties": {
+                "tenantId": tenant,
+                "sku": {"family": "A", "name": "standard"},
+                "enableRbacAuthorization": False,  # a policy holds at once, a role assignment after minutes
+                "accessPolicies": _let_in(facts.find("vault") or {}, who=who, tenant=tenant),
+                "enableSoftDelete": True,
+                "softDeleteRetentionInDays": 7,
+            },
+        },
         keeps_data=True,
         gone=_purge_vault(place, name),
     )
+
+
+def _let_in(vault: Mapping[str, Any], *, who: str, tenant: str) -> list[Mapping[str, Any]]:
+    """The access policies that the vault has, and one for this deployer where none gives what deploying takes."""
+    policies = list(vault.get("properties", {}).get("accessPolicies") or ())
+    own = next((each for each in policies if str(each["objectId"]).lower() == who.lower()), None)
+    granted = [str(each).lower() for each in (own or {}).get("permissions", {}).get("secrets") or ()]
+    if own is not None and ("all" in granted or set(granted) >= set(_OF_SECRETS)):
+        return policies
+    others = [each for each in policies if each is not own]
+    permissions = (own or {}).get("permissions", {}) | {"secrets": sorted({*granted, *_OF_SECRETS})}
+    return [*others, {"tenantId": tenant, "objectId": who, "permissions": permissions}]
 
 
 def _purge_vault(place: Place, name: str) -> Callable[[Run, Mapping[str, Any]], None]:
