@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from orchestration.azure.catalogue.machine_learning import endpoint_name
+from orchestration.azure.catalogue.place import Place
+from orchestration.azure.catalogue.services import WORKSPACES
 from orchestration.azure.deployment import ApplyError, Plan
 from orchestration.azure.errors import NotOursError
+from orchestration.azure.machine_learning_bodies import endpoint_body
 from orchestration.azure.nodes import Change
 from tests.azure.conftest import Deploying
 from tests.azure.said_to_run import BAD_IMAGE, SaidToRun
@@ -54,6 +58,23 @@ def test_from_nothing_to_everything_and_back(azure: AzureDouble, deploying: Depl
     assert azure.resources.all() == []
     assert azure.deleted.all() == []
     assert azure.violations == []
+
+
+def test_the_endpoint_that_the_dispatcher_made_goes_before_its_workspace(
+    azure: AzureDouble, deploying: Deploying
+) -> None:
+    said: dict[str, Any] = {"image": "", "machine_learning": {"enabled": True}}
+    deployment = deploying(**said)
+    deployment.apply()
+    workspace = next(iter(azure.resources.of_type(WORKSPACES)))
+    endpoint = f"{workspace.id}/onlineEndpoints/{endpoint_name(deployment.run.description)}"
+    sent = deployment.run.azure.put(endpoint, Place.version(WORKSPACES), endpoint_body("westeurope"))
+    deployment.run.azure.finished(sent, "to serve")
+    since = len(azure.requests)
+    deploying(**said).destroy()
+    gone = [each.path.lower() for each in azure.requests[since:] if each.method == "DELETE"]
+    assert gone.index(endpoint.lower()) < gone.index(workspace.id.lower())
+    assert azure.resources.all() == []
 
 
 def test_the_second_apply_sends_nothing(azure: AzureDouble, deploying: Deploying) -> None:

@@ -13,8 +13,10 @@ from orchestration.azure.catalogue import services
 from orchestration.azure.catalogue.place import Place
 from orchestration.azure.comparison import secret
 from orchestration.azure.machine_learning_bodies import datastore_body
-from orchestration.azure.nodes import Facts, Node
+from orchestration.azure.nodes import Facts, Node, Run
+from orchestration.azure.resource import Hook
 from orchestration.azure.secret_book import STORAGE_KEY
+from orchestration.deployment.description import Description
 from orchestration.deployment.workloads import SCORER_TOKEN
 
 #: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles#azureml-data-scientist
@@ -39,7 +41,13 @@ def nodes(place: Place, *, own_registry: bool) -> Iterator[Node]:
 
     needs = ("storage", "vault", *(["registry"] if own_registry else []))
     yield place.resource(
-        "ml", "machine learning workspace", services.WORKSPACES, said.name, body=workspace, needs=needs
+        "ml",
+        "machine learning workspace and endpoint",
+        services.WORKSPACES,
+        said.name,
+        body=workspace,
+        needs=needs,
+        going=_without_endpoint(place),
     )
 
     def datastore(facts: Facts) -> dict[str, Any]:
@@ -66,12 +74,28 @@ def nodes(place: Place, *, own_registry: bool) -> Iterator[Node]:
     yield services.role(place, "ml-work", "permission to roll out models", "ml", name=DATA_SCIENTIST)
 
 
+def _without_endpoint(place: Place) -> Hook:
+    """The dispatcher made the endpoint; its machines are paid for as long as it is there, so it goes first."""
+    kind = f"{services.WORKSPACES}/onlineEndpoints"
+
+    def going(run: Run, found: Mapping[str, Any]) -> None:
+        run.report("ml", "deleting", "what is served")
+        run.azure.delete(place.id(kind, place.said.name, endpoint_name(place.said)), place.version(kind))
+
+    return going
+
+
+def endpoint_name(said: Description) -> str:
+    """Of the online endpoint, unique in the region."""
+    return said.global_name("web", longest=32)
+
+
 def environment(place: Place, facts: Facts, *, image: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """What the dispatcher is told: variables, and variables of secrets by name."""
     said = place.said
     return {
         "AZUREML_WORKSPACE": place.id(services.WORKSPACES, said.name),
-        "AZUREML_ENDPOINT": said.global_name("web", longest=32),
+        "AZUREML_ENDPOINT": endpoint_name(said),
         "AZUREML_DATASTORE": DATASTORE,
         "AZUREML_IMAGE": image,
         "AZUREML_INSTANCE": said.machine_learning.instance,
