@@ -108,7 +108,7 @@ def why_no_newer_version(state: LearningState, last: ModelVersion | None, roles:
         waits = f"{count_of(behind, 'label event')} {'waits' if behind == 1 else 'wait'}"
         return f"{waits}, and no {' and no '.join(away)} is at work." if away else f"{waits} for the next attempt."
     if trainer is not None and (last is None or trainer.created_at > last.created_at):
-        return f"Since then an attempt made no version: {trainer.message}"
+        return f"The last attempt made no version: {trainer.message}"
     return "Nothing was said since: a new label starts the next attempt." if last else "Nothing was labelled yet."
 
 
