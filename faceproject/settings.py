@@ -97,6 +97,8 @@ if "cassandra" in STORES:
         ) from error
 
     CASSANDRA_FLAVOUR = env.str("CASSANDRA_FLAVOUR", default="cassandra")  # or "cosmos"
+    # A second keyspace, for the tables that do not share the first one's throughput on Cosmos.
+    CASSANDRA_SIDE_KEYSPACE = env.str("CASSANDRA_SIDE_KEYSPACE", default="")
     # For a new keyspace: a number of copies, "datacenter:copies, …", or a CQL map.
     CASSANDRA_REPLICATION = env.str("CASSANDRA_REPLICATION", default="1")
     try:

@@ -127,7 +127,7 @@ def _lines(said: Description, nodes: tuple[Node, ...], usage: Usage) -> Iterator
         kind = node.key.partition(":")[0]
         if kind in FREE:
             continue
-        yield from _KINDS[kind](said, node.title, usage)
+        yield from _KINDS[node.key if node.key in _KINDS else kind](said, node.title, usage)
 
 
 def _line(resource: str, what: str, meter: Meter, most: float, *, least: float | None = None) -> Line:
@@ -149,6 +149,14 @@ def _containers(groups: list[ContainerGroup]) -> Iterator[Line]:
 
 # ---- by kind of node -------------------------------------------------------------------------------------------------
 def _throughput(said: Description, title: str, usage: Usage) -> Iterator[Line]:
+    yield _request_units(title, said.sku.cassandra_throughput)
+
+
+def _side_throughput(said: Description, title: str, usage: Usage) -> Iterator[Line]:
+    yield _request_units(title, said.sku.cassandra_side_throughput)
+
+
+def _request_units(title: str, most: int) -> Line:
     """Each hour is paid by the highest throughput in it, a tenth of what is allowed at least."""
     meter = Meter(
         services=("Azure Cosmos DB",),
@@ -157,8 +165,8 @@ def _throughput(said: Description, title: str, usage: Usage) -> Iterator[Line]:
         names=("AP1 100 RUs",),
         units=("1/Hour", "1 Hour"),
     )
-    most = said.sku.cassandra_throughput / 100 * HOURS
-    yield _line(title, "100 request units a second", meter, most, least=most / 10)
+    hundreds = most / 100 * HOURS
+    return _line(title, "100 request units a second", meter, hundreds, least=hundreds / 10)
 
 
 def _cassandra(said: Description, title: str, usage: Usage) -> Iterator[Line]:
@@ -320,6 +328,7 @@ def _machines(said: Description, title: str, usage: Usage) -> Iterator[Line]:
 _KINDS: Final = {
     "cassandra": _cassandra,
     "throughput": _throughput,
+    "throughput:side": _side_throughput,
     "postgresql": _postgresql,
     "share": _share,
     "registry": _registry,

@@ -67,6 +67,7 @@ class Skus(_Part):
     postgresql: str = Field(default="Standard_B1ms", min_length=1)
     postgresql_gib: int = Field(default=32, ge=32, le=32_768)
     cassandra_throughput: int = Field(default=1000, ge=1000, le=1_000_000, multiple_of=1000)
+    cassandra_side_throughput: int = Field(default=1000, ge=1000, le=1_000_000, multiple_of=1000)
     log_days: int = Field(default=30, ge=30, le=730)
 
 

@@ -131,6 +131,7 @@ def cosmos(description: Description) -> dict[str, str]:
         "CASSANDRA_CONTACT_POINTS": f"{account}.cassandra.cosmos.{_SUFFIXES[description.cloud]}",
         "CASSANDRA_USERNAME": account,
         "CASSANDRA_FLAVOUR": "cosmos",
+        "CASSANDRA_SIDE_KEYSPACE": "faceproject_side",
         "CASSANDRA_TLS": "true",
     }
 

@@ -85,8 +85,17 @@ def test_the_whole_of_a_private_deployment_adds_up(price_file: Path) -> None:
     always += 100 * 1.0 + 150 * 0.5  # 250 thousand transactions of Face in two tiers
     always += 20 * 2.0  # 25 GB of logs, the first five for nothing
     always += 2 * 8.0 + 2 * 730 * 0.9  # vault, and the machines of the endpoint
-    assert found.least == pytest.approx(always + 730 * 2.0)  # a tenth of 1,000 request units, an empty share
-    assert found.most == pytest.approx(always + 730 * 20.0 + 100 * 0.5)
+    assert found.least == pytest.approx(always + 2 * 730 * 2.0)  # a tenth of 1,000 request units twice, an empty share
+    assert found.most == pytest.approx(always + 2 * 730 * 20.0 + 100 * 0.5)
+
+
+def test_each_keyspace_costs_what_it_may_use(price_file: Path) -> None:
+    found = costs(read(price_file), sku={"cassandra_throughput": 4000, "cassandra_side_throughput": 2000})
+    units = [each for each in found.lines if each.what == "100 request units a second"]
+    assert [(each.least_amount, each.most_amount) for each in units] == [
+        pytest.approx((730 * 8.0, 730 * 80.0)),
+        pytest.approx((730 * 4.0, 730 * 40.0)),
+    ]
 
 
 def test_what_nobody_said_is_not_counted_and_named(price_file: Path) -> None:

@@ -8,6 +8,8 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from tests.azure.sdk import GROUP, LOCATION, Sdk, code_of
+from tests.azure_double.double import AzureDouble
+from tests.azure_double.resources import ArmError
 
 WHERE = {"location": LOCATION, "tags": {"faceproject": "test"}}
 
@@ -104,16 +106,38 @@ def test_cosmos_has_keyspaces_tables_and_connection_strings(sdk: Sdk, double: An
     assert not accounts.check_name_exists("fpcosmos")
 
 
+CASSANDRA = {
+    **WHERE,
+    "properties": {
+        "databaseAccountOfferType": "Standard",
+        "locations": [{"locationName": LOCATION}],
+        "capabilities": [{"name": "EnableCassandra"}],
+    },
+}
+
+
+def test_at_most_25_tables_share_the_throughput_of_a_keyspace(sdk: Sdk, double: AzureDouble) -> None:
+    sdk.cosmos.database_accounts.begin_create_or_update(GROUP, "fpcosmos", CASSANDRA).result()
+    wanted = {"properties": {"resource": {"id": "ks"}, "options": {"autoscaleSettings": {"maxThroughput": 1000}}}}
+    cassandra = sdk.cosmos.cassandra_resources
+    keyspace = cassandra.begin_create_update_cassandra_keyspace(GROUP, "fpcosmos", "ks", wanted).result()
+    for number in range(25):
+        double.cassandra_table(keyspace.id, f"t{number}", shared=True)
+    with pytest.raises(ArmError, match="at most 25"):
+        double.cassandra_table(keyspace.id, "t25", shared=True)
+    table: dict[str, Any] = {"properties": {"resource": {"id": "t25"}}}
+    with pytest.raises(HttpResponseError, match="at most 25"):
+        cassandra.begin_create_update_cassandra_table(GROUP, "fpcosmos", "ks", "t25", table)
+    table["properties"]["options"] = {"throughput": 400}
+    cassandra.begin_create_update_cassandra_table(GROUP, "fpcosmos", "ks", "t25", table).result()
+    none = {"properties": {"resource": {"id": "free"}}}
+    free = cassandra.begin_create_update_cassandra_keyspace(GROUP, "fpcosmos", "free", none).result()
+    for number in range(26):
+        double.cassandra_table(free.id, f"t{number}", shared=True)
+
+
 def test_too_little_autoscale_is_refused(sdk: Sdk, double: Any) -> None:
-    account = {
-        **WHERE,
-        "properties": {
-            "databaseAccountOfferType": "Standard",
-            "locations": [{"locationName": LOCATION}],
-            "capabilities": [{"name": "EnableCassandra"}],
-        },
-    }
-    sdk.cosmos.database_accounts.begin_create_or_update(GROUP, "fpcosmos", account).result()
+    sdk.cosmos.database_accounts.begin_create_or_update(GROUP, "fpcosmos", CASSANDRA).result()
     wanted = {"properties": {"resource": {"id": "ks"}, "options": {"autoscaleSettings": {"maxThroughput": 400}}}}
     with pytest.raises(HttpResponseError) as caught:
         sdk.cosmos.cassandra_resources.begin_create_update_cassandra_keyspace(GROUP, "fpcosmos", "ks", wanted)

@@ -20,6 +20,7 @@ from typing import Any, Self
 from tests.azure_double.arm import Arm, Recorded
 from tests.azure_double.faults import Faults
 from tests.azure_double.https import Authority, HttpsServer
+from tests.azure_double.kinds import cosmos
 from tests.azure_double.kinds.kind import KINDS
 from tests.azure_double.resources import Resource, ResourceTable
 from tests.azure_double.runtime_port import Runtime
@@ -168,12 +169,16 @@ class AzureDouble:
                 found |= {str(each["secureValue"]) for each in variables if "secureValue" in each}
         return found
 
-    def cassandra_table(self, keyspace_id: str, name: str) -> Resource:
-        """A table that CQL made, with throughput of its own."""
+    def cassandra_table(self, keyspace_id: str, name: str, *, shared: bool = False) -> Resource:
+        """A table that CQL made. shared: with the keyspace's throughput, not with its own. Raises ArmError."""
         table = f"{keyspace_id}/tables/{name}"
         kind = "Microsoft.DocumentDB/databaseAccounts/cassandraKeyspaces/tables"
         body = {"properties": {"resource": {"id": name}}}
         made = Resource(id=table, type=kind, name=name, body=body, state="Succeeded")
+        if shared:
+            cosmos.require_room(self.world, keyspace_id)
+            self.resources[table] = made
+            return made
         settings = f"{table}/throughputSettings/default"
         self.resources[table] = made
         self.resources[settings] = Resource(

@@ -145,4 +145,4 @@ def cassandra_store(cassandra_session: StoreSession) -> Iterator[CassandraStore]
 
 
 def truncate(session: StoreSession, table: str) -> None:
-    session.driver.execute(f"TRUNCATE {session.keyspace}.{table}", timeout=60)
+    session.driver.execute(f"TRUNCATE {session.name_of(table)}", timeout=60)

@@ -47,6 +47,7 @@ def _places(place: Place, facts: Facts | None) -> Places:
         cassandra={
             "CASSANDRA_FLAVOUR": "cosmos",
             "CASSANDRA_KEYSPACE": services.KEYSPACE,
+            "CASSANDRA_SIDE_KEYSPACE": services.SIDE_KEYSPACE,
             "CASSANDRA_USERNAME": name,
             **({"CASSANDRA_CONTACT_POINTS": facts.of(place_key, "host")} if facts else {}),
             **({"CASSANDRA_PORT": facts.of(place_key, "port")} if facts else {}),
@@ -93,7 +94,7 @@ def _node(place: Place, workload: Workload, image: str) -> ContainerGroup:
 
 def _needs(place: Place, workload: Workload, *, own_image: bool) -> Iterator[str]:
     said = place.said
-    yield from ("secrets", "logs", "share", "keyspace", "throughput")
+    yield from ("secrets", "logs", "share", "throughput", "throughput:side")
     yield from ("image",) if own_image else ()
     yield from ("face",) if said.detector == "azure" else ()
     yield from ("network",) if workload.network == "inside" or said.private else ()

@@ -17,6 +17,8 @@ REGISTRIES: Final = "Microsoft.ContainerRegistry/registries"
 IDENTITIES: Final = "Microsoft.ManagedIdentity/userAssignedIdentities"
 WORKSPACES: Final = "Microsoft.MachineLearningServices/workspaces"
 KEYSPACE: Final = "faceproject"
+#: For what the first one has no room: 25 tables share a throughput at most (personas/store/cassandra/placing.py).
+SIDE_KEYSPACE: Final = "faceproject_side"
 SHARE: Final = "faceproject"
 #: The fact that says where Cassandra's drivers connect to: `host` and `port`.
 CASSANDRA_PLACE: Final = "cassandra-place"
@@ -39,10 +41,9 @@ def group(place: Place) -> Resource:
 
 
 def cassandra(place: Place) -> Iterator[Node]:
-    """Cosmos DB with the Cassandra API, its keyspace with a throughput that follows the load."""
+    """Cosmos DB with the Cassandra API, its keyspaces each with a throughput that follows the load."""
     said = place.said
     name = said.global_name("cassandra", longest=44)
-    throughput = {"maxThroughput": said.sku.cassandra_throughput}
     region = {"locationName": said.location, "failoverPriority": 0, "isZoneRedundant": False}
     yield place.resource(
         "cassandra",
@@ -66,27 +67,34 @@ def cassandra(place: Place) -> Iterator[Node]:
         seen=_learn_cassandra_place,
         keeps_data=True,
     )
+    yield from _keyspace(place, name, KEYSPACE, most=said.sku.cassandra_throughput)
+    yield from _keyspace(place, name, SIDE_KEYSPACE, part=":side", most=said.sku.cassandra_side_throughput)
+
+
+def _keyspace(place: Place, account: str, name: str, *, part: str = "", most: int) -> Iterator[Node]:
+    """A keyspace, and the request units a second that its tables share. part: of the keys in the graph."""
+    throughput = {"maxThroughput": most}
     yield place.resource(
-        "keyspace",
+        f"keyspace{part}",
         "keyspace",
         "Microsoft.DocumentDB/databaseAccounts/cassandraKeyspaces",
-        *(name, KEYSPACE),
-        body=constant({"properties": {"resource": {"id": KEYSPACE}}}),
+        *(account, name),
+        body=constant({"properties": {"resource": {"id": name}}}),
         sent={"properties": {"options": {"autoscaleSettings": throughput}}},
         needs=("cassandra",),
         keeps_data=True,
         tagged=False,
     )
     yield place.resource(
-        "throughput",
+        f"throughput{part}",
         "keyspace's throughput",
         "Microsoft.DocumentDB/databaseAccounts/cassandraKeyspaces/throughputSettings",
-        *(name, KEYSPACE, "default"),
+        *(account, name, "default"),
         body=constant({"properties": {"resource": {"autoscaleSettings": throughput}}}),
-        needs=("keyspace",),
+        needs=(f"keyspace{part}",),
         keeps_data=True,
         tagged=False,
-        part_of="keyspace",
+        part_of=f"keyspace{part}",
     )
 
 

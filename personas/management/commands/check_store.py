@@ -42,7 +42,7 @@ class Command(ProductCommand):
         from personas.store.cassandra.schema import Schema
 
         keyspace = options["keyspace"] or f"check_{uuid.uuid4().hex[:12]}"
-        session = MeasuringSession(**{**session_options(), "keyspace": keyspace})
+        session = MeasuringSession(**{**session_options(), "keyspace": keyspace, "side_keyspace": ""})
 
         def say(step: str) -> None:
             if progress:

@@ -20,6 +20,7 @@ def session_options() -> dict[str, Any]:
     alias = settings.DATABASES["cassandra"]
     return {
         "keyspace": alias["NAME"],
+        "side_keyspace": settings.CASSANDRA_SIDE_KEYSPACE,
         "where": place_of(alias),
         "server_clock": settings.CASSANDRA_FLAVOUR == "cosmos",
     }

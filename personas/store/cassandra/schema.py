@@ -76,10 +76,11 @@ def migrations(folder: Path = FOLDER) -> list[Migration]:
     return found
 
 
-def in_keyspace(statement: str, keyspace: str) -> str:
-    """A migration's statement with the keyspace in it; safe to repeat."""
-    created = re.sub(r"^CREATE TABLE (?:IF NOT EXISTS )?(\w+)", rf"CREATE TABLE IF NOT EXISTS {keyspace}.\1", statement)
-    return re.sub(r"^(ALTER TABLE|DROP TABLE IF EXISTS) (\w+)", rf"\1 {keyspace}.\2", created)
+def placed(statement: str, name_of: Callable[[str], str]) -> str:
+    """A migration's statement with the table's full name in it; safe to repeat. name_of: see StoreSession."""
+    created = re.sub(r"^CREATE TABLE (?:IF NOT EXISTS )?", "CREATE TABLE IF NOT EXISTS ", statement)
+    changed = r"^(CREATE TABLE IF NOT EXISTS|ALTER TABLE|DROP TABLE IF EXISTS) (\w+)"
+    return re.sub(changed, lambda found: f"{found[1]} {name_of(found[2])}", created)
 
 
 def replication_map(text: str) -> str:
@@ -102,16 +103,18 @@ def replication_map(text: str) -> str:
 
 
 class Schema:
-    """The schema of one keyspace."""
+    """The schema of a session's keyspaces."""
 
     def __init__(self, session: StoreSession) -> None:
-        if _KEYSPACE.fullmatch(session.keyspace) is None:
-            raise StoreError(f"{session.keyspace!r} cannot be a keyspace: use small letters, digits and _, 48 at most.")
         self._session = session
+        self._keyspaces = sorted({session.keyspace, session.side_keyspace})
+        for keyspace in self._keyspaces:
+            if _KEYSPACE.fullmatch(keyspace) is None:
+                raise StoreError(f"{keyspace!r} cannot be a keyspace: use small letters, digits and _, 48 at most.")
         self._owner = str(uuid.uuid4())
 
     def _run(self, text: str, *params: object, serial: bool = False) -> Any:
-        text = text.replace("@", f"{self._session.keyspace}.")
+        text = re.sub(r"@(\w+)", lambda found: self._session.name_of(found[1]), text)
         profile = SERIAL_PROFILE if serial else PROFILE
         with translating(self._session.where):
             return self._session.driver.execute(text, params or None, execution_profile=profile, timeout=120)
@@ -119,10 +122,12 @@ class Schema:
     def create_keyspace(self, replication: str = "1") -> None:
         """replication: see `replication_map`. A keyspace that is there stays as it is. Raises StoreError."""
         copies = replication_map(replication)
-        self._run(f"CREATE KEYSPACE IF NOT EXISTS {self._session.keyspace} WITH replication = {copies}")
+        for keyspace in self._keyspaces:
+            self._run(f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {copies}")
 
     def drop_keyspace(self) -> None:
-        self._run(f"DROP KEYSPACE IF EXISTS {self._session.keyspace}")
+        for keyspace in self._keyspaces:
+            self._run(f"DROP KEYSPACE IF EXISTS {keyspace}")
 
     def pending(self) -> list[Migration]:
         """Migrations not applied yet. Raises StoreError when an applied one has changed, or this code is too old."""
@@ -154,7 +159,7 @@ class Schema:
                 say(f"Applying {migration.number:04d}_{migration.name} …")
                 for statement in migration.statements:
                     self._renew()
-                    self._run(in_keyspace(statement, self._session.keyspace))
+                    self._run(placed(statement, self._session.name_of))
                 if migration.number in FILLING:
                     self._renew()
                     FILLING[migration.number](self._session)

@@ -1,7 +1,7 @@
 """One connection to the cluster a process: prepared statements, execution profiles, and driver errors as the port's.
 
 django-cassandra-engine holds the cluster and its session under a database alias; the statements are prepared here, with
-the keyspace in their text, so that one session serves the product's keyspace and a scratch one alike.
+their keyspace in their text, so that one session serves the product's keyspaces and a scratch one alike.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from cassandra.cluster import EXEC_PROFILE_DEFAULT
 from cassandra.query import BatchStatement, BatchType, named_tuple_factory
 
 from personas.store.cassandra.failures import ANY, UncertainError, translated, translating, uncertain
+from personas.store.cassandra.placing import SIDE
 from personas.store.cassandra.statements import Statement
 
 #: Requests in flight at once of a bulk read or write; measured: 256 writes twice as fast as 64 on one node.
@@ -59,12 +60,14 @@ def _standing(result: Any) -> CqlRow | None:
 
 
 class StoreSession:
-    """Runs `statements` on one keyspace. May be shared by threads; after a fork the child opens its own connection."""
+    """Runs `statements` on one keyspace, or two (see `placing`). May be shared by threads; after a fork the child opens
+    its own connection."""
 
     def __init__(
         self,
         *,
         keyspace: str,
+        side_keyspace: str = "",
         alias: str = "cassandra",
         where: str = "",
         server_clock: bool = False,
@@ -72,6 +75,7 @@ class StoreSession:
     ) -> None:
         self._connect = connect or partial(open_driver_session, alias)
         self.keyspace = keyspace
+        self.side_keyspace = side_keyspace or keyspace  #: of the tables in `placing.SIDE`
         self.where = where
         self.server_clock = server_clock  #: the server keeps its own write timestamps (Azure Cosmos DB)
         self.written: set[str] = set()  #: tables written to so far
@@ -80,12 +84,16 @@ class StoreSession:
         self._lock = threading.RLock()
         _sessions.add(self)
 
+    def name_of(self, table: str) -> str:
+        """The table's name with the keyspace it lies in."""
+        return f"{self.side_keyspace if table in SIDE else self.keyspace}.{table}"
+
     def text_of(self, statement: Statement) -> str:
         """The statement as it is prepared."""
         text = statement.text.replace("{at}", "" if self.server_clock else " USING TIMESTAMP :stamp")
         table = statement.table
         for word in ("FROM", "INTO", "UPDATE"):
-            text = text.replace(f"{word} {table}", f"{word} {self.keyspace}.{table}", 1)
+            text = text.replace(f"{word} {table}", f"{word} {self.name_of(table)}", 1)
         return text
 
     @property

@@ -16,6 +16,9 @@ KEYSPACES = f"{ACCOUNTS}/cassandraKeyspaces"
 TABLES = f"{KEYSPACES}/tables"
 #: https://learn.microsoft.com/azure/cosmos-db/provision-throughput-autoscale
 LEAST_AUTOSCALE = 1000
+#: Tables without a throughput of their own in a keyspace that has one.
+#: https://learn.microsoft.com/azure/cosmos-db/concepts-limits#per-account-limits
+MOST_SHARING = 25
 
 
 @kind("Microsoft.DocumentDB/databaseAccounts")
@@ -141,6 +144,26 @@ class Keyspace(_InAccount):
 @kind("Microsoft.DocumentDB/databaseAccounts/cassandraKeyspaces/tables")
 class Table(_InAccount):
     """Tables that CQL made are there too: tests put them in by `AzureDouble.cassandra_table`."""
+
+    def check(self, put: Put) -> None:
+        """See Kind."""
+        super().check(put)
+        if put.existing is None and not put.properties["options"]:
+            require_room(put.world, parent_of(put.id))
+
+
+def require_room(world: World, keyspace_id: str) -> None:
+    """Raises ArmError when no further table can share the keyspace's throughput. One without any shares none."""
+    if f"{keyspace_id}/throughputSettings/default" not in world.resources:
+        return
+    tables = (each for each in world.resources.of_type(TABLES) if parent_of(each.id).lower() == keyspace_id.lower())
+    sharing = [each for each in tables if f"{each.id}/throughputSettings/default" not in world.resources]
+    if len(sharing) >= MOST_SHARING:
+        raise ArmError(
+            400,
+            "BadRequest",
+            f"Shared throughput database can have at most {MOST_SHARING} collections without dedicated throughput.",
+        )
 
 
 class _Throughput(Kind):

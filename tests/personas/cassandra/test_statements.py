@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("cassandra", reason="no Cassandra driver: pip install -r requirements-cassandra.txt")
 
 from personas.store.base import StoreError
-from personas.store.cassandra import schema, session
+from personas.store.cassandra import placing, schema, session
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.options import StoreRetryPolicy, database
 from personas.store.cassandra.session import StoreSession
@@ -119,7 +119,26 @@ def test_cosmos_has_its_port_and_names_the_host_it_expects() -> None:
 
 
 def test_a_migration_knows_its_keyspace_and_may_be_run_again() -> None:
-    assert schema.in_keyspace("CREATE TABLE face (a int)", "k") == "CREATE TABLE IF NOT EXISTS k.face (a int)"
+    name_of = StoreSession(keyspace="k").name_of
+    assert schema.placed("CREATE TABLE face (a int)", name_of) == "CREATE TABLE IF NOT EXISTS k.face (a int)"
+    assert schema.placed("ALTER TABLE face ADD b int", name_of) == "ALTER TABLE k.face ADD b int"
+
+
+def test_each_of_two_keyspaces_has_no_more_tables_than_share_a_throughput() -> None:
+    """What is dropped counts, too: it is there while the migrations run."""
+    made = [each for one in schema.migrations() for each in one.statements if each.startswith("CREATE TABLE ")]
+    tables = {each.split()[2] for each in made} | {"schema_migration", "schema_lock"}
+    assert tables > placing.SIDE
+    assert len(placing.SIDE) <= placing.SHARING
+    assert len(tables - placing.SIDE) <= placing.SHARING
+    assert len(tables) > placing.SHARING, "one keyspace is enough again"
+
+
+def test_a_statement_names_the_keyspace_of_its_table() -> None:
+    two = StoreSession(keyspace="k", side_keyspace="side")
+    assert " side.champion " in two.text_of(cql.CHAMPION)
+    assert " k.face " in two.text_of(cql.FACES)
+    assert " k.champion " in StoreSession(keyspace="k").text_of(cql.CHAMPION)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from personas.store.cassandra.adapter import CassandraStore
 from personas.store.cassandra.base import SPACE
 from personas.store.cassandra.checking import MeasuringSession, exercise
 from personas.store.cassandra.failures import UncertainError
+from personas.store.cassandra.placing import SIDE
 from personas.store.cassandra.schema import LockedError, Schema, migrations
 from personas.store.cassandra.session import StoreSession
 from personas.store.cassandra.statements import Statement
@@ -235,6 +236,21 @@ def test_check_store_needs_every_statement(cassandra_store: CassandraStore, cass
     session = MeasuringSession(keyspace=keyspace, connect=lambda: cassandra_driver)
     session.written = cassandra_store._session.written
     assert set(exercise(session, rounds=2)) <= {"SET_LAYOUT"}  # the keyspace has its layout already
+
+
+def test_every_statement_works_where_tables_lie_in_two_keyspaces(cassandra_driver: Any) -> None:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    session = MeasuringSession(keyspace=name, side_keyspace=f"{name}_side", connect=lambda: cassandra_driver)
+    Schema(session).create_keyspace()
+    try:
+        Schema(session).migrate()
+        assert exercise(session, rounds=2) == []
+        asked = cassandra_driver.prepare("SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?")
+        aside = {row.table_name for row in cassandra_driver.execute(asked, [f"{name}_side"])}
+        assert aside == SIDE
+    finally:
+        Schema(session).drop_keyspace()
+    assert not list(cassandra_driver.execute(asked, [f"{name}_side"]))
 
 
 # ---- copying ---------------------------------------------------------------------------------------------------------
