@@ -164,7 +164,7 @@ class WorkloadBuilder:
         caddy = Container(
             name="caddy",
             image=self._said.image.caddy,
-            command=("caddy", "reverse-proxy", "--from", hosts[0], "--to", f"127.0.0.1:{WEB_PORT}"),
+            command=_proxy(hosts),
             size=self._said.size.caddy,
             environment={"XDG_DATA_HOME": CERTIFICATES},  # certificates outlive the container: issuers limit new ones
             ports=(80, 443),
@@ -241,3 +241,16 @@ class WorkloadBuilder:
 
     def _face_key(self) -> dict[str, str]:
         return {"AZURE_FACE_KEY": FACE_KEY} if self._said.detector == "azure" else {}
+
+
+def _proxy(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """Caddy before the web, with a certificate for each of the hosts. On the command line it takes one alone; a file of
+    its own would have to be there before the container is, so several come on standard input.
+
+    https://caddyserver.com/docs/command-line#caddy-run
+    """
+    web = f"127.0.0.1:{WEB_PORT}"
+    if len(hosts) == 1:
+        return ("caddy", "reverse-proxy", "--from", hosts[0], "--to", web)
+    caddyfile = f"{{\n\tadmin off\n\tpersist_config off\n}}\n{', '.join(hosts)} {{\n\treverse_proxy {web}\n}}"
+    return ("sh", "-c", f"exec caddy run --adapter caddyfile --config - <<'END'\n{caddyfile}\nEND\n")

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -62,8 +62,11 @@ class Deployment:
         )
         return next(each for each in WorkloadBuilder(said, self.places, image=self.image).all() if each.name == name)
 
-    def start(self, name: str, *, subnet: Subnet | None = None, neighbours: tuple[Neighbour, ...] = ()) -> str:
-        body = workload_body(self.workload(name), self.secrets, account="pictures", share="faces")
+    def start(
+        self, name: str, *, subnet: Subnet | None = None, neighbours: tuple[Neighbour, ...] = (), group: str = ""
+    ) -> str:
+        workload = replace(self.workload(name), name=group or name)
+        body = workload_body(workload, self.secrets, account="pictures", share="faces")
         network = Network(subnet=subnet, subnets=(INSIDE,), services=self.services, neighbours=neighbours)
         context = Context(
             network=network,
@@ -218,6 +221,19 @@ def test_the_web_answers_over_tls_at_its_address_on_cassandra_behind_tls(prepare
     plain.request("GET", "/people/?page=2", headers={"Host": HOST})
     answer = plain.getresponse()
     assert (answer.status, answer.headers["Location"]) == (308, f"https://{HOST}/people/?page=2")
+
+
+def test_the_web_answers_by_its_own_name_and_by_the_platform_s(prepared, monkeypatch):
+    monkeypatch.setattr(prepared, "places", replace(prepared.places, web_hosts=("faces.example.org", HOST)))
+    group = prepared.start("web", group="named")
+    try:
+        prepared.wait_ready(group)
+        browser = Browser(prepared, group)
+        assert browser.ask("/healthz")[0] == 200, prepared.said(group)
+        assert browser.ask("/healthz", Host="faces.example.org")[0] == 200
+        assert browser.ask("/healthz", Host="elsewhere.example")[0] == 421
+    finally:
+        prepared.runtime.stop(group)
 
 
 def test_a_web_process_that_is_killed_is_started_again_and_the_session_holds(prepared, web):

@@ -43,10 +43,12 @@ def image_environment() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where one container runs. disk: its own, empty at each start. ports: of the group, inside to real."""
+    """Where one container runs. disk: its own, empty at each start. ports: of the group, inside to real. fqdn: of the
+    group, which its address stands for."""
 
     disk: Path
     address: str
+    fqdn: str
     ports: Mapping[int, int]
     mounts: Mapping[str, Path]
 
@@ -85,6 +87,7 @@ class Images:
             "REQUESTS_CA_BUNDLE": str(self._authority.bundle),
             "REDIS_PORT_HERE": str(place.ports.get(REDIS_PORT, REDIS_PORT)),
             "CADDY_ADDRESS": place.address,
+            "CADDY_FQDN": place.fqdn,
             "CADDY_PORTS": ports,
             "CADDY_CERTIFICATE": str(place.disk / "certificate.pem"),
         }
@@ -92,9 +95,10 @@ class Images:
     def prepare(self, command: Sequence[str], place: Place) -> None:
         """What must lie on the container's disk before it starts."""
         (place.disk / "tmp").mkdir(parents=True)
-        if command[:1] == ["caddy"] and "--from" in command:
-            host = command[command.index("--from") + 1]
-            self._authority.write_certificate(place.disk / "certificate.pem", host, place.address)
+        names = served(command)
+        if names:
+            reached = {place.address} if place.fqdn in names else set()
+            self._authority.write_certificate(place.disk / "certificate.pem", *sorted({*names, *reached}))
 
     def collect(self) -> None:
         """Static files, which are collected when the image is built; here once, before the first role starts."""
@@ -142,6 +146,19 @@ class Images:
             path = self._programs / name
             path.write_text(f"#!/bin/sh\nexec {line}\n")
             path.chmod(0o755)
+
+
+def served(command: Sequence[str]) -> tuple[str, ...]:
+    """The names that a command has Caddy serve, each with a certificate; () where it starts another program."""
+    if "--from" in command:
+        return (command[command.index("--from") + 1],)
+    return sites(command[-1]) if command and "caddy run" in command[-1] else ()
+
+
+def sites(caddyfile: str) -> tuple[str, ...]:
+    """The names before the only block of a Caddyfile that has names."""
+    found = re.search(r"^([\w.-]+(?:, [\w.-]+)*) \{$", caddyfile, re.MULTILINE)
+    return tuple(found[1].split(", ")) if found else ()
 
 
 def _found(program: str) -> str:

@@ -200,7 +200,7 @@ class LocalProcesses:
                     body=container,
                     policy=properties.get("restartPolicy") or "Always",
                     images=self._images,
-                    place=Place(disk=disk, address=address, ports=ports, mounts=mounts[name]),
+                    place=Place(disk=disk, address=address, fqdn=context.fqdn, ports=ports, mounts=mounts[name]),
                     log=log,
                 )
             )
