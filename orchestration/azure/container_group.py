@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from orchestration.azure.errors import NotReadyError
+from orchestration.azure.errors import NotReadyError, RefusedError, StoppedError, lost
 from orchestration.azure.nodes import Change, Finding, Run
 from orchestration.azure.resource import Resource, constant
 from orchestration.deployment.errors import DeploymentError
@@ -19,7 +19,7 @@ from orchestration.deployment.workloads import Workload
 #: How long a group may take from its PUT to being ready, in seconds; `init` takes in the training set meanwhile.
 READY_SECONDS: Final = 900.0
 INIT_SECONDS: Final = 6 * 3600.0
-#: A container that was restarted so often is not starting, it is failing.
+#: A container that was restarted so often while it was waited for is not starting, it is failing.
 RESTARTS: Final = 3
 #: What the platform says of an image that it cannot have.
 NO_IMAGE: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "InaccessibleImage"})
@@ -61,13 +61,14 @@ class ContainerGroup:
         return replace(finding, restarts=True) if finding.change is Change.UPDATE else finding
 
     def ensure(self, run: Run) -> Finding:
-        """See nodes.Node. Raises NotReadyError, with the group put back to what last ran well where something did."""
+        """See nodes.Node. Raises NotReadyError, with the group put back to what last ran well where something did; an
+        answer that got lost puts nothing back."""
         try:
             finding = self.resource.ensure(run)
             self._until_ready(run)
-        except DeploymentError as error:
-            if self._put_back(run):
-                raise NotReadyError(f"{error} It was put back to what ran before.") from error
+        except (NotReadyError, RefusedError) as error:
+            if not lost(error):
+                self._put_back(run, error)
             raise
         run.state.put("good", self.key, self.resource.body(run.facts))
         return finding
@@ -81,11 +82,9 @@ class ContainerGroup:
     def _until_ready(self, run: Run) -> None:
         started = time.monotonic()
         limit = INIT_SECONDS if self.workload.role == "init" else READY_SECONDS
-        said = ""
+        said, restarts = "", dict[str, int]()
         while True:
-            found = run.azure.get(self.resource.id, self.resource.api_version)
-            run.facts.learn(self.key, found)
-            waiting = self._not_ready(run, found or {})
+            waiting = self._look(run, restarts)
             if not waiting:
                 return
             if time.monotonic() - started > limit:
@@ -96,23 +95,36 @@ class ContainerGroup:
                 run.report(self.key, "waiting", waiting)
                 said = waiting
             if run.stopping.wait(run.azure.poll_seconds):
-                raise DeploymentError(f"{self.title}: ended while it was waited for; run the same command again.")
+                raise StoppedError(self.title)
 
-    def _not_ready(self, run: Run, found: Mapping[str, Any]) -> str:
-        """What is still missing; "" when the group does its work. Raises NotReadyError when it never will."""
+    def _look(self, run: Run, restarts: dict[str, int]) -> str:
+        """As `_not_ready`; when Azure does not answer, that is what is missing."""
+        try:
+            found = run.azure.get(self.resource.id, self.resource.api_version)
+        except DeploymentError as error:
+            if lost(error):
+                return "Azure does not answer"
+            raise
+        run.facts.learn(self.key, found)
+        return self._not_ready(run, found or {}, restarts)
+
+    def _not_ready(self, run: Run, found: Mapping[str, Any], restarts: dict[str, int]) -> str:
+        """What is still missing; "" when the group does its work. Raises NotReadyError when it never will.
+
+        restarts: the fewest that were seen of each container in this wait; Azure counts those of all its life.
+        """
         for name, view in views(found):
-            if view.restarts >= RESTARTS:
-                raise NotReadyError(f"{self.title}: {name} ended {view.restarts} times.{self._log_of(run, name)}")
+            if self._stands(view):
+                continue
+            restarts[name] = min(restarts.get(name, view.restarts), view.restarts)
+            ended = view.restarts - restarts[name]
+            if ended >= RESTARTS:
+                raise NotReadyError(f"{self.title}: {name} ended {ended} times.{self._log_of(run, name)}")
             if view.why in NO_IMAGE:
                 raise NotReadyError(
                     f"{self.title}: the image of {name} cannot be pulled ({view.why}). Check the reference, and that "
                     "the registry lets the group in."
                 )
-            if self.workload.role == "init":
-                if view.state == "Terminated" and view.exit_code == 0:
-                    continue
-            elif view.state == "Running":
-                continue
             return f"{name} is {view.state.lower()}" + (f" ({view.why})" if view.why else "")
         if not found:
             return "it is not there yet"
@@ -120,23 +132,33 @@ class ContainerGroup:
             return run.ask_web(web_address(found), run.azure.ca_bundle)
         return ""
 
+    def _stands(self, view: View) -> bool:
+        """Whether a container does its work, or has done it, however often it was started."""
+        if self.workload.role == "init":
+            return view.state == "Terminated" and view.exit_code == 0
+        return view.state == "Running"
+
     def _log_of(self, run: Run, container: str = "") -> str:
         """The end of a container's log, for an error's message; the product's own logs hold no secret."""
         text = log_tail(run, self, container or self.workload.containers[0].name, lines=TAIL)
         return f" Its log ends with:\n{text}" if text else ""
 
     # ---- back --------------------------------------------------------------------------------------------------------
-    def _put_back(self, run: Run) -> bool:
-        """Bring back what last ran well; False where nothing did, or where it still runs."""
+    def _put_back(self, run: Run, why: DeploymentError) -> None:
+        """Bring back what last ran well; nothing where nothing did, or where it still runs. Raises NotReadyError, which
+        tells why."""
         before = run.state.get("good", self.key)
         if not before:
-            return False
+            return
         earlier = replace(self.resource, body=constant(before))
         run.report(self.key, "putting back")
-        if earlier.ensure(run).change is Change.UNCHANGED:
-            return False
-        self._until_ready(run)
-        return True
+        try:
+            if earlier.ensure(run).change is Change.UNCHANGED:
+                return
+            self._until_ready(run)
+        except DeploymentError as error:
+            raise NotReadyError(f"{why} It could not be put back to what ran before: {error}") from why
+        raise NotReadyError(f"{why} It was put back to what ran before.") from why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,9 @@ PASSING: Final = frozenset(
         *("AccountProvisioningStateInvalid", "ReferencedResourceNotProvisioned", "ContainerGroupTransitioning"),
     }
 )
+#: HTTP statuses of a server that has no time to answer, and the least of those that say it has failed to.
+_BUSY: Final = frozenset({408, 429})
+_SERVER_ERRORS: Final = 500
 
 
 def passes(code: str) -> bool:
@@ -91,6 +94,12 @@ class NotOursError(DeploymentError):
 
 class NotReadyError(DeploymentError):
     """A role did not become ready."""
+
+
+def lost(error: DeploymentError) -> bool:
+    """Whether only an answer got lost: Azure was not reached, or was too busy to say how things stand."""
+    status = getattr(error.__cause__, "status_code", None) or 0
+    return isinstance(error, UnreachableError) or status in _BUSY or status >= _SERVER_ERRORS
 
 
 def refused(error: Any, doing: str) -> RefusedError:

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.azure import comparison
-from orchestration.azure.errors import NotOursError, RefusedError, StoppedError
+from orchestration.azure.errors import NotOursError, RefusedError, StoppedError, lost
 from orchestration.azure.nodes import OURS_TAG, Body, Change, Facts, Finding, MissingFactError, Run, reasons_of
 from orchestration.azure.secret_book import SPEC_KEY
 from orchestration.deployment.errors import DeploymentError
@@ -144,14 +144,18 @@ class Resource:
         self._settled(run)
 
     def _finished(self, run: Run, poller: LROPoller[Any], doing: str) -> None:
-        """Wait for an operation; it is in flight no more, however it ended. Raises StoppedError: it still is."""
+        """Wait for an operation. While nobody knows how it ended it stays in flight: after StoppedError, or an error
+        of a question that got lost."""
         while not poller.done():
             if run.stopping.wait(min(run.azure.poll_seconds, LOOK_SECONDS)):
                 raise StoppedError(self.title)
         try:
             run.azure.finished(poller, doing)
-        finally:
-            run.state.drop("in_flight", self.key)
+        except RefusedError as error:
+            if not lost(error):
+                run.state.drop("in_flight", self.key)
+            raise
+        run.state.drop("in_flight", self.key)
 
     def _go_on(self, run: Run) -> None:
         """What an earlier run left in flight is waited for, not sent again."""
@@ -162,6 +166,8 @@ class Resource:
                 poller = run.azure.put_goes_on(self.id, self.api_version, token)
                 self._finished(run, poller, f"to go on with {self.title}")
             except RefusedError as error:
+                if lost(error):
+                    raise
                 run.report(self.key, "waiting", f"what an earlier run began did not end well ({error.code})")
                 run.state.drop("in_flight", self.key)
         self._settled(run)
