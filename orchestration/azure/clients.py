@@ -148,12 +148,14 @@ class Azure:
             f"to go on with {_last(resource_id)}",
         )
 
-    def delete(self, resource_id: str, api_version: str) -> None:
-        """Delete and wait; what is not there is fine."""
+    def delete(self, resource_id: str, api_version: str, **query: str) -> None:
+        """Delete and wait; what is not there is fine. query: what the request says beside the id."""
         what = f"to delete {_last(resource_id)}"
         try:
             poller = self._asked(
-                lambda: self._resources.begin_delete_by_id(resource_id, api_version=api_version), what, patient=True
+                lambda: self._resources.begin_delete_by_id(resource_id, api_version=api_version, params=dict(query)),
+                what,
+                patient=True,
             )
             self.finished(poller, what)
         except RefusedError as error:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: Provisioning states that last. Anything else goes on by itself; a kind without one is done when it is there.
 GOOD: Final = frozenset({"succeeded", "ready", "online", ""})
 BAD: Final = frozenset({"failed", "canceled", "cancelled", "deletefailed"})
+#: States of a server that last, and in which it can neither be used nor changed.
+#: https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-servers
+STILL: Final = frozenset({"stopped", "disabled", "inaccessible"})
 #: How long a state that should pass by itself is waited for, in seconds.
 SETTLE_SECONDS: Final = 3600.0
 #: How soon a wait ends when somebody ends the command, in seconds.
@@ -36,8 +39,10 @@ class Resource:
     """body: what it should be, secrets by name, from the facts known so far.
 
     sent: what a PUT says beside the body and a GET does not tell. replaced_on: patterns of property paths that cannot
-    be changed in place. part_of: it comes and goes with that one, and cannot be deleted by itself. tagged: it can carry
-    tags, and what does not carry ours is left alone. seen: asks for what else others want to know, each time it was
+    be changed in place. replaced_if_failed: one that failed to be made cannot be mended either. part_of: it comes and
+    goes with that one, and cannot be deleted by itself. tagged: it can carry tags, and what does not carry ours is left
+    alone. started_by: the command that starts it when it is stopped. deleted_with: what a DELETE says beside its id, so
+    that nothing of it keeps its name. seen: asks for what else others want to know, each time it was
     found well. going: takes away what would hinder its deletion; gone: cleans up once it is deleted.
     """
 
@@ -52,6 +57,9 @@ class Resource:
     sent: Mapping[str, Any] = field(default_factory=dict)
     part_of: str = ""
     replaced_on: tuple[str, ...] = ()
+    replaced_if_failed: bool = False
+    started_by: str = ""
+    deleted_with: Mapping[str, str] = field(default_factory=dict)
     seen: Hook = _nothing
     going: Hook = _nothing
     gone: Hook = _nothing
@@ -76,18 +84,20 @@ class Resource:
 
     def _compared(self, run: Run, found: Mapping[str, Any]) -> Finding:
         state = state_of(found)
-        if state in BAD:
-            return Finding(change=Change.UPDATE, reasons=(f"its last operation ended as {state}",))
-        wanted = self._wanted(run)
-        if differing := comparison.differences(wanted, found):
-            digest_alone = all(each.path == f"tags.{comparison.DIGEST_TAG}" for each in differing)
-            shown = [each for each in differing if each.path != f"tags.{comparison.DIGEST_TAG}"]
-            reasons = ("a secret of it changed",) if digest_alone else reasons_of(shown)
-            fixed = any(fnmatchcase(each.path, pattern) for each in differing for pattern in self.replaced_on)
-            if fixed and self.keeps_data:
-                reasons = (*reasons, "it holds data and cannot be changed in place: an apply refuses this")
-            return Finding(change=Change.REPLACE if fixed else Change.UPDATE, reasons=reasons)
-        return Finding(change=Change.UNCHANGED)
+        if state in STILL:
+            start = f" Start it: {self.started_by}" if state == "stopped" and self.started_by else ""
+            return Finding(change=Change.UNKNOWN, reasons=(f"{self.title}: it is {state}.{start}",))
+        failed = (f"its last operation ended as {state}",) if state in BAD else ()
+        differing = comparison.differences(self._wanted(run), found)
+        if not differing and not failed:
+            return Finding(change=Change.UNCHANGED)
+        shown = [each for each in differing if each.path != f"tags.{comparison.DIGEST_TAG}"]
+        reasons = (*failed, *(reasons_of(shown) if shown or failed else ("a secret of it changed",)))
+        fixed = any(fnmatchcase(each.path, pattern) for each in differing for pattern in self.replaced_on)
+        if fixed and self.keeps_data:
+            reasons = (*reasons, "it holds data and cannot be changed in place: an apply refuses this")
+        replaced = fixed or bool(failed and self.replaced_if_failed)
+        return Finding(change=Change.REPLACE if replaced else Change.UPDATE, reasons=reasons)
 
     def _wanted(self, run: Run) -> dict[str, Any]:
         """The body with our tags; with the digest of its secrets where it has some."""
@@ -128,7 +138,7 @@ class Resource:
                 )
             if finding.change is Change.REPLACE:
                 run.report(self.key, "deleting", "it cannot be changed in place")
-                run.azure.delete(self.id, self.api_version)
+                run.azure.delete(self.id, self.api_version, **self.deleted_with)
             self.send(run, self._wanted(run), "creating" if finding.change is not Change.UPDATE else "updating")
             done = finding if done.change is Change.UNCHANGED else done
         return done
@@ -178,7 +188,7 @@ class Resource:
         while True:
             found = run.azure.get(self.id, self.api_version)
             run.facts.learn(self.key, found)
-            if found is None or state_of(found) in GOOD | BAD or time.monotonic() > deadline:
+            if found is None or state_of(found) in GOOD | BAD | STILL or time.monotonic() > deadline:
                 return
             run.report(self.key, "waiting", state_of(found))
             if run.stopping.wait(run.azure.poll_seconds):
@@ -195,7 +205,7 @@ class Resource:
             self._require_ours(run, found)
             run.report(self.key, "deleting")
             self.going(run, found)
-            run.azure.delete(self.id, self.api_version)
+            run.azure.delete(self.id, self.api_version, **self.deleted_with)
             run.facts.learn(self.key, None)
             run.state.drop("in_flight", self.key)
         self.gone(run, found or {})

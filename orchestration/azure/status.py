@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestration.azure.container_group import ContainerGroup, View, log_tail, views, web_address
 from orchestration.azure.deployment import Deployment
 from orchestration.azure.nodes import Change, Node, Run
-from orchestration.azure.resource import state_of
+from orchestration.azure.resource import BAD, STILL, state_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def status(deployment: Deployment, *, log_lines: int = 0) -> Status:
             rows.append(Row(title=node.title, state="missing" if missing else "there", healthy=not missing))
         else:
             state = state_of(found) or "there"
-            rows.append(Row(title=node.title, state=state, healthy=state not in {"failed", "canceled"}))
+            rows.append(Row(title=node.title, state=state, healthy=state not in BAD | STILL))
     return Status(rows=tuple(rows), url=_url(run))
 
 

@@ -200,6 +200,18 @@ def test_what_was_deleted_before_keeps_its_name_until_it_is_purged(azure: AzureD
     assert changes(deploying().plan()) == {}
 
 
+def test_the_name_of_a_machine_learning_workspace_is_free_after_it_is_destroyed(
+    azure: AzureDouble, deploying: Deploying
+) -> None:
+    said = {"image": "", "machine_learning": {"enabled": True}}
+    deploying(**said).apply()
+    deploying(**said).destroy(keep_data=True)
+    assert azure.deleted.of_type(WORKSPACES) == []
+    deploying(**said).apply()
+    deploying(**said).destroy()
+    assert azure.deleted.all() == []
+
+
 def test_government_asks_no_public_host(tmp_path: Path, government: AzureDouble, deploying_to: Any) -> None:
     said = {"cloud": "government", "location": "usgovvirginia", "image": ""}
     deployment = deploying_to(government, **said)

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from orchestration.azure import clients
+from orchestration.azure import clients, resource
 from orchestration.azure.deployment import ApplyError
+from orchestration.azure.nodes import Change
+from orchestration.azure.status import status
 from orchestration.deployment.errors import DeploymentError
 from tests.azure.conftest import Deploying
 from tests.azure_double.double import AzureDouble
@@ -114,6 +116,60 @@ def test_a_subscription_that_may_not_build_is_told_of_the_other_ways(azure: Azur
     azure.refuse_tasks()
     with pytest.raises(ApplyError, match="use --build local, or --image REFERENCE"):
         deploying(image="").apply()
+
+
+def test_a_group_for_which_there_was_no_room_is_made_again_when_it_is_smaller(
+    azure: AzureDouble, deploying: Deploying
+) -> None:
+    azure.faults.add("PUT", "*/containerGroups/faces-trainer-0", kind=Fault.FAILS_LATER, code="ServiceUnavailable")
+    with pytest.raises(ApplyError, match="ServiceUnavailable"):
+        deploying().apply()
+    smaller = {"size": {"trainer": {"cpu": 1, "memory": 2}}}
+    (found,) = [step.finding for step in deploying(**smaller).plan().steps if step.key == "group:trainer-0"]
+    assert found.change is Change.REPLACE
+    assert found.reasons[0] == "its last operation ended as failed"
+    assert "resources.requests.cpu: 2.0 → 1.0" in " ".join(found.reasons)
+    deploying(**smaller).apply()
+    assert deploying(**smaller).plan().changes == ()
+
+
+def test_what_holds_data_and_failed_is_tried_again_in_place(azure: AzureDouble, deploying: Deploying) -> None:
+    azure.faults.add("PUT", "*/storageAccounts/faces*", kind=Fault.FAILS_LATER)
+    with pytest.raises(ApplyError):
+        deploying().apply()
+    (found,) = [step.finding for step in deploying().plan().steps if step.key == "storage"]
+    assert (found.change, found.reasons) == (Change.UPDATE, ("its last operation ended as failed",))
+    deploying().apply()
+    assert deploying().plan().changes == ()
+
+
+def stopped(azure: AzureDouble) -> None:
+    (server,) = azure.resources.of_type("Microsoft.DBforPostgreSQL/flexibleServers")
+    server.hidden["turned"] = "Stopped"
+
+
+def test_a_stopped_database_is_told_with_how_to_start_it(azure: AzureDouble, deploying: Deploying) -> None:
+    deploying().apply()
+    stopped(azure)
+    start = r"it is stopped.*az postgres flexible-server start --resource-group faces --name faces-8a7e54"
+    (found,) = deploying().plan().changes
+    assert (found.key, found.finding.change) == ("postgresql", Change.UNKNOWN)
+    with pytest.raises(ApplyError, match=start):
+        deploying().apply()
+    (row,) = [row for row in status(deploying()).rows if row.title.startswith("PostgreSQL")]
+    assert (row.state, row.healthy) == ("stopped", False)
+
+
+def test_a_stopped_database_is_deleted_without_waiting_for_it(
+    azure: AzureDouble, deploying_to: Deploying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploying_to(azure).apply()
+    stopped(azure)
+    monkeypatch.setattr(resource, "SETTLE_SECONDS", 0.1)
+    said: list[str] = []
+    deploying_to(azure, said=said).destroy()
+    assert "postgresql waiting stopped" not in said
+    assert azure.resources.all() == []
 
 
 def test_a_build_that_fails_tells_where_its_log_is(azure: AzureDouble, deploying: Deploying) -> None:

@@ -118,7 +118,8 @@ class Arm:
             case "PUT" | "PATCH":
                 return _Write(self.world, self._schemas, of, request, path, begin).answer()
             case "DELETE":
-                return _delete(self.world, of, path, begin)
+                purged = request.query.get(of.purged_by, "").lower() == "true"
+                return _delete(self.world, of, path, begin, purged=purged)
             case "HEAD":
                 return Answer(status=204 if path in self.world.resources else 404)
         resource = self._found(path)
@@ -325,7 +326,7 @@ def _merged(body: Json, patch: Json) -> Json:
     return merged
 
 
-def _delete(world: World, of: Kind, path: str, begin: _Begin) -> Answer:
+def _delete(world: World, of: Kind, path: str, begin: _Begin, *, purged: bool) -> Answer:
     resource = world.resources.get(path)
     if resource is None:
         if of.type == "Microsoft.Resources/resourceGroups":
@@ -335,6 +336,7 @@ def _delete(world: World, of: Kind, path: str, begin: _Begin) -> Answer:
         return begin(resource, resource.pending, of.remove, 202)
     require_idle(of, resource)
     of.check_delete(world, resource)
+    resource.hidden["purged"] = purged
 
     def finish() -> None:
         take_away(world, resource)

@@ -86,6 +86,7 @@ def _node(place: Place, workload: Workload, image: str) -> ContainerGroup:
             body=body,
             needs=tuple(_needs(place, workload, own_image=not image)),
             replaced_on=("*",) if workload.role == "init" else FIXED,
+            replaced_if_failed=True,
         ),
         workload=workload,
         private=place.said.private,

@@ -47,6 +47,7 @@ def nodes(place: Place, *, own_registry: bool) -> Iterator[Node]:
         said.name,
         body=workspace,
         needs=needs,
+        deleted_with={"forceToPurge": "true"},  # else it keeps its name for 14 days
         going=_without_endpoint(place),
     )
 

@@ -221,6 +221,7 @@ def postgresql(place: Place) -> Iterator[Node]:
         needs=("secrets",),
         keeps_data=True,
         replaced_on=("administratorLogin", "version"),
+        started_by=f"az postgres flexible-server start --resource-group {said.group} --name {name}",
     )
     yield place.resource(
         "database",

@@ -78,6 +78,7 @@ class Kind:
     unique: ClassVar[tuple[int, str] | None] = None  #: status and code where somebody else in the cloud has the name
     busy: ClassVar[tuple[int, str, str]] = (409, "Conflict", "Another operation on the resource is in progress.")
     secrets: ClassVar[frozenset[str]] = frozenset()  #: names of properties that no GET returns
+    purged_by: ClassVar[str] = ""  #: what a DELETE asks for, where nothing shall be kept of it
     has_state: ClassVar[bool] = True  #: its properties say how its provisioning goes
 
     def check(self, put: Put) -> None:

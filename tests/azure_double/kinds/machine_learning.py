@@ -27,7 +27,22 @@ _URI = re.compile(
 
 @kind("Microsoft.MachineLearningServices/workspaces")
 class Workspace(Kind):
-    """Holds everything else."""
+    """Holds everything else. A deleted one keeps its name for 14 days, unless it is purged in the same request.
+
+    https://learn.microsoft.com/azure/machine-learning/concept-soft-delete
+    """
+
+    purged_by = "forceToPurge"
+
+    def check(self, put: Put) -> None:
+        """See Kind."""
+        if put.id in put.world.deleted:
+            raise ArmError(400, "BadRequest", "Soft-deleted workspace exists. Please purge or recover it.")
+
+    def gone(self, world: World, resource: Resource) -> None:
+        """See Kind."""
+        if not resource.hidden.get("purged"):
+            world.deleted[resource.id] = resource
 
 
 class Asset(Kind):
