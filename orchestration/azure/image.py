@@ -193,8 +193,11 @@ def _build_here(run: Run, reference: str, base: str) -> None:
     _call([tool, "build", "--file", DOCKERFILE, "--build-arg", f"BASE_IMAGE={base}", "--tag", reference, "."], "build")
     user, password = _login(run, server)
     _call([tool, "login", server, "--username", user, "--password-stdin"], "sign in", said=password)
-    run.report("image", "pushing")
-    _call([tool, "push", reference], "push")
+    try:
+        run.report("image", "pushing")
+        _call([tool, "push", reference], "push")
+    finally:  # else the password stays in a file of the tool's own
+        _call([tool, "logout", server], "sign out for")
 
 
 def _login(run: Run, server: str) -> tuple[str, str]:

@@ -193,16 +193,17 @@ def _postgresql(said: Description, title: str, usage: Usage) -> Iterator[Line]:
 def _compute(sku: str) -> Iterator[tuple[Meter, float]]:
     """Burstable servers have a meter each; others are sold by vCore, or by all vCores of a size."""
     flexible, size = f"{_POSTGRESQL} Flexible Server", sku.removeprefix("Standard_")
+    tier = "Memory Optimized" if size.startswith("E") else "General Purpose"
     common: dict[str, Any] = {"services": (_POSTGRESQL,), "units": ("1 Hour",)}
     split = re.fullmatch(r"([A-Z]+)(\d+)([a-z]*)_(v\d+)", size)
     if size.startswith("B"):
         products = (f"{flexible} Burstable BS Series Compute",)
         yield Meter(**common, products=products, skus=(size,), names=(size, f"{size} vCore")), 1.0
     elif split is None:
-        yield Meter(**common, products=(f"{flexible} General Purpose Series Compute",), skus=(size,)), 1.0
+        yield Meter(**common, products=(f"{flexible} {tier} Series Compute",), skus=(size,)), 1.0
     else:
         letter, cores, traits, version = split.groups()
-        products = (f"{flexible} General Purpose {letter}{traits}{version} Series Compute",)
+        products = (f"{flexible} {tier} {letter}{traits}{version} Series Compute",)
         by_core = ("vCore", "1 vCore")
         yield Meter(**common, products=products, skus=by_core, names=by_core), float(cores)
         yield Meter(**common, products=products, skus=(f"{cores} vCore",), names=("vCore", f"{cores} vCore")), 1.0

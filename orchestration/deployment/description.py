@@ -19,10 +19,14 @@ from orchestration.deployment.errors import DescriptionError
 DEFAULT_PATH: Final = Path("deployment.toml")
 #: Of names that must differ from those of all other customers of a cloud.
 SUFFIX_DIGITS: Final = 6
+#: An online endpoint of Azure Machine Learning has a name so long at most.
+LONGEST_ENDPOINT: Final = 32
+#: Of PostgreSQL, by the letter that the size begins with.
+_TIERS: Final = {"B": "Burstable", "D": "GeneralPurpose", "E": "MemoryOptimized"}
 #: The subscription of the example: no subscription has it.
 NO_SUBSCRIPTION: Final = "00000000-0000-0000-0000-000000000000"
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,16}[a-z0-9]$")]
+Name = Annotated[str, Field(pattern=r"^[a-z](-?[a-z0-9])+$", min_length=3, max_length=18)]
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -64,22 +68,30 @@ class Skus(_Part):
     registry: Literal["Basic", "Standard", "Premium"] = "Basic"
     storage: Literal["Standard_LRS", "Standard_ZRS", "Standard_GRS", "Premium_LRS"] = "Standard_LRS"
     share_gib: int = Field(default=100, ge=1, le=102_400)
-    postgresql: str = Field(default="Standard_B1ms", min_length=1)
+    postgresql: str = Field(default="Standard_B1ms", pattern=r"^Standard_[BDE]\d[a-z0-9_]*$")
     postgresql_gib: int = Field(default=32, ge=32, le=32_768)
     cassandra_throughput: int = Field(default=1000, ge=1000, le=1_000_000, multiple_of=1000)
     cassandra_side_throughput: int = Field(default=1000, ge=1000, le=1_000_000, multiple_of=1000)
     log_days: int = Field(default=30, ge=30, le=730)
+
+    @property
+    def postgresql_tier(self) -> str:
+        """What sizes of this series are sold as.
+
+        https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-compute
+        """
+        return _TIERS[self.postgresql.removeprefix("Standard_")[0]]
 
 
 class Names(_Part):
     """Names that are unique in a whole cloud; empty: made from the deployment's name and where it stands."""
 
     registry: str = Field(default="", pattern=r"^([a-zA-Z0-9]{5,50})?$")
-    cassandra: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9-]{2,43})?$")
+    cassandra: str = Field(default="", pattern=r"^([a-z0-9](-?[a-z0-9]){2,43})?$", max_length=44)
     face: str = Field(default="", pattern=r"^([a-zA-Z0-9][a-zA-Z0-9-]{1,63})?$")
     storage: str = Field(default="", pattern=r"^([a-z0-9]{3,24})?$")
     postgresql: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9-]{1,61}[a-z0-9])?$")
-    vault: str = Field(default="", pattern=r"^([a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9])?$")
+    vault: str = Field(default="", pattern=r"^([a-zA-Z](-?[a-zA-Z0-9]){2,23})?$", max_length=24)
     web: str = Field(default="", pattern=r"^([a-z][a-z0-9-]{3,61}[a-z0-9])?$")
 
 
@@ -138,9 +150,14 @@ class Description(_Part):
 
     @model_validator(mode="after")
     def _machine_learning(self) -> Description:
-        """Rolling out needs a managed identity, which groups in a network of Azure Government cannot have."""
+        """An endpoint bears the web's name. Rolling out needs a managed identity, which groups in a network of Azure
+        Government cannot have."""
         if self.machine_learning.enabled and self.cloud == "government":
             raise ValueError("machine_learning.enabled: cannot be had in Azure Government; the scorer serves there")
+        if self.machine_learning.enabled and len(self.names.web) > LONGEST_ENDPOINT:
+            raise ValueError(
+                f"names.web: names the machine learning endpoint too, which takes {LONGEST_ENDPOINT} characters at most"
+            )
         return self
 
     @property
@@ -159,7 +176,7 @@ class Description(_Part):
         said = str(getattr(self.names, kind))
         if said:
             return said
-        made = f"{self.name[: longest - SUFFIX_DIGITS - 1]}-{self.unique}"
+        made = f"{self.name[: longest - SUFFIX_DIGITS - 1].rstrip('-')}-{self.unique}"
         return made.replace("-", "") if plain else made
 
 

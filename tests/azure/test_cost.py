@@ -115,10 +115,14 @@ def test_more_workers_cost_more(price_file: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "per_hour"), [("vCore", 4 * 0.5), ("4 vCore", 0.5)])
-def test_servers_sold_by_core_are_counted_by_core(price_file: Path, name: str, per_hour: float, tmp_path: Path) -> None:
-    product = f"{POSTGRESQL} Flexible Server General\u00a0Purpose - Ddsv5 Series Compute"
+@pytest.mark.parametrize(("letter", "tier"), [("D", "General\u00a0Purpose"), ("E", "Memory Optimized")])
+def test_servers_sold_by_core_are_counted_by_core(
+    name: str, per_hour: float, letter: str, tier: str, tmp_path: Path
+) -> None:
+    product = f"{POSTGRESQL} Flexible Server {tier} - {letter}dsv5 Series Compute"
     by_core = item(POSTGRESQL, product, name, "vCore", "1 Hour", 0.5)
-    found = costs(read(write(tmp_path / "more.json", [*MADE_UP, by_core])), sku={"postgresql": "Standard_D4ds_v5"})
+    sku = {"postgresql": f"Standard_{letter}4ds_v5"}
+    found = costs(read(write(tmp_path / "more.json", [*MADE_UP, by_core])), sku=sku)
     assert line(found, "compute").most_amount == pytest.approx(730 * per_hour)
 
 

@@ -44,6 +44,7 @@ def test_a_plan_of_nothing_creates_all_and_writes_nothing(azure: AzureDouble, de
         pytest.param({}, id="public"),
         pytest.param({"users": "bootstrap", "detector": "embedded"}, id="least"),
         pytest.param({"private": True}, id="private"),
+        pytest.param({"name": "faceproject-test-a", "sku": {"postgresql": "Standard_E4ds_v5"}}, id="long"),
         pytest.param({"image": ""}, id="built"),
         pytest.param({"image": "", "machine_learning": {"enabled": True}}, id="ml"),
     ],

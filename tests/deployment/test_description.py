@@ -36,6 +36,29 @@ def test_names_that_are_unique_in_a_cloud_follow_from_where_it_stands() -> None:
     assert "-" not in long.global_name("storage", longest=24, plain=True)
 
 
+def test_a_name_that_is_cut_short_has_no_two_hyphens_in_a_row() -> None:
+    said = parse({**LEAST, "name": "faceproject-test-a"})
+    assert said.global_name("vault", longest=24) == f"faceproject-test-{said.unique}"
+
+
+@pytest.mark.parametrize(
+    ("sku", "tier"),
+    [
+        ("Standard_B1ms", "Burstable"),
+        ("Standard_D2ds_v5", "GeneralPurpose"),
+        ("Standard_E4ds_v5", "MemoryOptimized"),
+    ],
+)
+def test_a_server_is_of_the_tier_that_its_size_is_sold_in(sku: str, tier: str) -> None:
+    assert parse({**LEAST, "sku": {"postgresql": sku}}).sku.postgresql_tier == tier
+
+
+def test_a_web_name_is_short_enough_for_the_endpoint_that_bears_it() -> None:
+    long = {"names": {"web": "a" * 33}}
+    assert parse({**LEAST, **long}).names.web == "a" * 33
+    assert "  names.web: names the machine learning endpoint too" in refusal(**long, machine_learning={"enabled": True})
+
+
 def test_a_name_that_is_said_is_taken() -> None:
     assert parse({**LEAST, "names": {"face": "ours"}}).global_name("face") == "ours"
 
@@ -44,6 +67,12 @@ def test_a_name_that_is_said_is_taken() -> None:
     ("said", "told"),
     [
         ({"name": "Faces!"}, "  name: 'Faces!' is no such name"),
+        ({"name": "two--hyphens"}, "  name: 'two--hyphens' is no such name"),
+        ({"name": "ab"}, "  name: "),
+        ({"name": "a" * 19}, "  name: "),
+        ({"names": {"vault": "two--hyphens"}}, "  names.vault: 'two--hyphens' is no such name"),
+        ({"names": {"cassandra": "ends-"}}, "  names.cassandra: 'ends-' is no such name"),
+        ({"sku": {"postgresql": "Standard_X1"}}, "  sku.postgresql: 'Standard_X1' is no such name"),
         ({"cloud": "moon"}, "  cloud: input should be 'public' or 'government', not 'moon'"),
         ({"subscription": "mine"}, "  subscription: must be a GUID"),
         ({"scale": {"ingest": 0}}, "  scale.ingest: "),

@@ -16,7 +16,7 @@ from orchestration.azure.machine_learning_bodies import datastore_body
 from orchestration.azure.nodes import Facts, Node, Run
 from orchestration.azure.resource import Hook
 from orchestration.azure.secret_book import STORAGE_KEY
-from orchestration.deployment.description import Description
+from orchestration.deployment.description import LONGEST_ENDPOINT, Description
 from orchestration.deployment.workloads import SCORER_TOKEN
 
 #: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles#azureml-data-scientist
@@ -88,7 +88,7 @@ def _without_endpoint(place: Place) -> Hook:
 
 def endpoint_name(said: Description) -> str:
     """Of the online endpoint, unique in the region."""
-    return said.global_name("web", longest=32)
+    return said.global_name("web", longest=LONGEST_ENDPOINT)
 
 
 def environment(place: Place, facts: Facts, *, image: str) -> tuple[Mapping[str, str], Mapping[str, str]]:

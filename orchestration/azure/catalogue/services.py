@@ -198,7 +198,6 @@ def postgresql(place: Place) -> Iterator[Node]:
     """Users and sessions."""
     said, kind = place.said, "Microsoft.DBforPostgreSQL/flexibleServers"
     name = said.global_name("postgresql", longest=63)
-    burstable = said.sku.postgresql.startswith("Standard_B")
     public = "Disabled" if said.private else "Enabled"
     yield place.resource(
         "postgresql",
@@ -208,7 +207,7 @@ def postgresql(place: Place) -> Iterator[Node]:
         body=constant(
             {
                 "location": said.location,
-                "sku": {"name": said.sku.postgresql, "tier": "Burstable" if burstable else "GeneralPurpose"},
+                "sku": {"name": said.sku.postgresql, "tier": said.sku.postgresql_tier},
                 "properties": {
                     "version": "17",
                     "administratorLogin": POSTGRES_USER,

@@ -8,6 +8,8 @@ from tests.azure_double.resources import ArmError, Json, Pending, Resource, pare
 from tests.azure_double.world import World
 
 SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
+#: By the letter of the size's series. https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-compute
+TIERS = {"B": "Burstable", "D": "GeneralPurpose", "E": "MemoryOptimized"}
 
 
 @kind("Microsoft.DBforPostgreSQL/flexibleServers")
@@ -24,6 +26,9 @@ class FlexibleServer(Kind):
         new = put.existing is None
         if new and not (put.properties.get("administratorLogin") and put.properties.get("administratorLoginPassword")):
             raise ArmError(400, "InvalidParameterValue", "A server needs administratorLogin and its password.")
+        sku = put.body.get("sku") or {}
+        if sku.get("tier") != TIERS.get(str(sku.get("name")).partition("_")[2][:1]):
+            raise ArmError(400, "InvalidParameterValue", f"The SKU {sku.get('name')} is not one of the tier.")
         for path in ("administratorLogin", "network.delegatedSubnetResourceId"):
             refuse_change(
                 put, f"properties.{path}", 400, "OperationNotAllowed", f"{path} of a server cannot be changed."

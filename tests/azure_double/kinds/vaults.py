@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.azure_double.https import Answer
 from tests.azure_double.kinds.identities import may
 from tests.azure_double.kinds.kind import KINDS, Call, Follow, Kind, Put, kind, look, name_check, route
@@ -10,6 +12,9 @@ from tests.azure_double.vault_plane import Secrets
 from tests.azure_double.world import World
 
 VAULTS = "Microsoft.KeyVault/vaults"
+#: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftkeyvault
+LONGEST = 24
+_NAME = re.compile(r"[a-zA-Z](-?[a-zA-Z0-9])+")
 #: Roles that let secrets be read and written: Key Vault Administrator, Key Vault Secrets Officer.
 #: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 USERS = ("00482a5a-887f-4fb3-b363-3b7fe8e74483", "b86a8fe4-44ce-4948-aee5-eccb2c155cd7")
@@ -26,6 +31,8 @@ class Vault(Kind):
 
     def check(self, put: Put) -> None:
         """See Kind."""
+        if len(put.name) > LONGEST or not _NAME.fullmatch(put.name):
+            raise ArmError(400, "VaultNameNotValid", f"The vault name '{put.name}' is invalid.")
         gone = put.world.deleted.named(VAULTS, put.name)
         mode = put.properties.pop("createMode", "default")
         if put.existing is None and gone is not None:
