@@ -1,4 +1,4 @@
-"""What would stop an apply half-way, found before it begins: providers, names that are taken, quotas."""
+"""What would stop an apply half-way, found before it begins: permissions, providers, names that are taken, quotas."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from orchestration.azure import permissions
 from orchestration.azure.catalogue.place import Place
 from orchestration.azure.container_group import ContainerGroup
 from orchestration.azure.errors import NOT_REGISTERED, RefusedError
@@ -58,13 +59,20 @@ def problems(run: Run, nodes: Iterable[Node]) -> tuple[str, ...]:
     """What has to be mended first, for people. Asks only for what is not there yet: `run.facts` knows."""
     nodes = tuple(nodes)
     missing = {node.key: node for node in nodes if run.facts.find(node.key) is None}
-    found = [*_names(run, missing), *_quotas(run, nodes, missing)]
+    found = [*_permissions(run, missing), *_names(run, missing), *_quotas(run, nodes, missing)]
     if not run.description.image.product:
         from orchestration.azure.image import CHECKOUT, DOCKERFILE
 
         if not (CHECKOUT / DOCKERFILE).is_file():
             found.append(f"There is no {DOCKERFILE} beside the product: build from a checkout, or set image.")
     return tuple(found)
+
+
+def _permissions(run: Run, missing: dict[str, Node]) -> Iterator[str]:
+    """What is to be made and may not be."""
+    ids = [resource.id for node in missing.values() if (resource := _resource(node)) is not None]
+    if ids and (why := permissions.lacking(run, ids)):
+        yield why
 
 
 def _names(run: Run, missing: dict[str, Node]) -> Iterator[str]:

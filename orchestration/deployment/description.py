@@ -124,6 +124,7 @@ class Description(_Part):
     resource_group: str = Field(default="", pattern=r"^[-\w._()]{0,89}$")
     private: bool = False
     detector: Literal["azure", "embedded"] = "azure"
+    detector_fallback: Literal["", "embedded"] = ""
     users: Literal["postgresql", "bootstrap"] = "postgresql"
     data: str = "sample_data"
     hostname: str = Field(default="", pattern=r"^([a-z0-9-]+(\.[a-z0-9-]+)+)?$")

@@ -237,7 +237,9 @@ class WorkloadBuilder:
         if self._said.detector == "embedded":
             return {"FACE_DETECTOR": "embedded"}
         tier = self._said.sku.face
-        return {"FACE_DETECTOR": "azure", "AZURE_FACE_ENDPOINT": self._places.face_endpoint, "AZURE_FACE_TIER": tier}
+        told = {"FACE_DETECTOR": "azure", "AZURE_FACE_ENDPOINT": self._places.face_endpoint, "AZURE_FACE_TIER": tier}
+        fallback = self._said.detector_fallback
+        return told | ({"FACE_DETECTOR_FALLBACK": fallback} if fallback else {})
 
     def _face_key(self) -> dict[str, str]:
         return {"AZURE_FACE_KEY": FACE_KEY} if self._said.detector == "azure" else {}

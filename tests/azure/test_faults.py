@@ -112,6 +112,36 @@ def test_a_quota_that_is_too_small_is_told_before_anything_is_made(azure: AzureD
     assert azure.resources.all() == []
 
 
+CONTRIBUTOR = {"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write"]}
+ADMINISTRATOR = {"actions": ["Microsoft.Authorization/roleAssignments/*"], "notActions": []}
+
+
+def test_a_permission_that_is_lacking_is_told_before_anything_is_made(azure: AzureDouble, deploying: Deploying) -> None:
+    azure.world.permissions = [CONTRIBUTOR]
+    with pytest.raises(
+        ApplyError, match=r"You lack permissions at .*: Microsoft\.Authorization/roleAssignments/write\. "
+    ):
+        deploying(image="").apply()
+    assert azure.resources.all() == []
+    azure.world.permissions = [CONTRIBUTOR, ADMINISTRATOR]
+    deploying(image="").apply()
+
+
+def test_permissions_are_asked_for_where_the_resources_will_lie(azure: AzureDouble, deploying: Deploying) -> None:
+    deploying().apply()
+    azure.world.permissions = [{"actions": ["*/read"]}]
+    assert deploying().plan().problems == ()
+    (problem,) = deploying(scale={"ingest": 2}).plan().problems
+    assert (
+        "/resourceGroups/faces: Microsoft.ContainerInstance/containerGroups/write. You need the role Owner" in problem
+    )
+
+
+def test_who_may_not_look_at_permissions_is_kept_from_nothing(azure: AzureDouble, deploying: Deploying) -> None:
+    azure.faults.add("GET", "*/Microsoft.Authorization/permissions", kind=Fault.FORBIDDEN)
+    assert deploying().plan().problems == ()
+
+
 def test_a_subscription_that_may_not_build_is_told_of_the_other_ways(azure: AzureDouble, deploying: Deploying) -> None:
     azure.refuse_tasks()
     with pytest.raises(ApplyError, match="use --build local, or --image REFERENCE"):

@@ -80,6 +80,7 @@ class World:
         self.violations: list[str] = []
         self.registered: dict[str, str] = {}  #: providers in lower case, and their state
         self.taken: set[tuple[str, str]] = set()  #: kinds and names that somebody else has, in lower case
+        self.permissions: list[Json] = [{"actions": ["*"], "notActions": []}]  #: of whoever deploys, at any scope
         self.quotas: dict[str, int] = {}  #: by the name that usages have
         self.faults = Faults()
         self.bearer = ""  #: the token that is let in

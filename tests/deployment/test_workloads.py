@@ -61,6 +61,23 @@ def test_only_who_detects_faces_knows_the_key() -> None:
     assert not any("AZURE_FACE_KEY" in e.containers[0].secrets for e in workloads(detector="embedded").values())
 
 
+def test_who_detects_faces_is_told_of_the_detector_that_takes_over() -> None:
+    roles = ("web", "ingest-0", "init", "scorer")
+    for fallback, told in (("", None), ("embedded", "embedded")):
+        found = workloads(detector_fallback=fallback)
+        assert [found[name].containers[0].environment.get("FACE_DETECTOR_FALLBACK") for name in roles] == [told] * 4
+
+
+def test_caddy_serves_every_name_under_which_people_reach_the_web() -> None:
+    places = Places(web_hosts=("faces.example.org", "faces.region.example"), redis_host="", cassandra={})
+    description = parse({"name": "faces", "subscription": NO_SUBSCRIPTION, "location": "westeurope"})
+    (web,) = [each for each in WorkloadBuilder(description, places, image="r/x:1").all() if each.role == "web"]
+    shell, option, script = web.containers[1].command
+    assert (shell, option) == ("sh", "-c")
+    assert "\nfaces.example.org, faces.region.example {\n\treverse_proxy 127.0.0.1:8000\n}\n" in script
+    assert workloads()["web"].containers[1].command[:3] == ("caddy", "reverse-proxy", "--from")
+
+
 def test_no_secret_stands_in_an_environment() -> None:
     for each in workloads().values():
         for container in each.containers:

@@ -99,5 +99,5 @@ def list_assignments(call: Call) -> Answer:
 
 @route("GET", "Microsoft.Authorization/permissions")
 def permissions(call: Call) -> Answer:
-    """Whoever deploys is an owner."""
-    return Answer(content={"value": [{"actions": ["*"], "notActions": [], "dataActions": [], "notDataActions": []}]})
+    """Of whoever deploys."""
+    return Answer(content={"value": call.world.permissions})
