@@ -132,6 +132,7 @@ class Schema:
     def pending(self) -> list[Migration]:
         """Migrations not applied yet. Raises StoreError when an applied one has changed, or this code is too old."""
         known = migrations()
+        self._require_never_in_one()
         try:
             applied = {row.number: row.checksum for row in self._run("SELECT number, checksum FROM @schema_migration")}
         except SchemaMissingError:
@@ -145,6 +146,19 @@ class Schema:
         if any(number > len(known) for number in applied):
             raise StoreError("The store was migrated by a newer version of this product; run that version.")
         return [migration for migration in known if migration.number not in applied]
+
+    def _require_never_in_one(self) -> None:
+        """Raises StoreError when all tables lie in the first of two keyspaces: half of them would begin anew, empty."""
+        if len(self._keyspaces) == 1:
+            return
+        try:
+            self._run(f"SELECT number FROM {self._session.keyspace}.schema_migration LIMIT 1")  # noqa: S608 - a checked name
+        except SchemaMissingError:
+            return
+        raise StoreError(
+            f"This store lies in one keyspace, {self._session.keyspace}, and tables are not moved: unset"
+            " CASSANDRA_SIDE_KEYSPACE."
+        )
 
     def migrate(self, *, say: Callable[[str], None] = lambda _: None) -> list[Migration]:
         """Apply what is pending; returns it. Raises LockedError."""

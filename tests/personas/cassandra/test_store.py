@@ -253,6 +253,13 @@ def test_every_statement_works_where_tables_lie_in_two_keyspaces(cassandra_drive
     assert not list(cassandra_driver.execute(asked, [f"{name}_side"]))
 
 
+def test_a_store_in_one_keyspace_is_not_torn_apart(cassandra_store: CassandraStore) -> None:
+    one = cassandra_store._session
+    two = StoreSession(keyspace=one.keyspace, side_keyspace=f"{one.keyspace}_side", connect=lambda: one.driver)
+    with pytest.raises(StoreError, match="unset CASSANDRA_SIDE_KEYSPACE"):
+        Schema(two).pending()
+
+
 # ---- copying ---------------------------------------------------------------------------------------------------------
 
 
