@@ -24,6 +24,7 @@ from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
 from personas.selectors.erasing import erasing_is_due
 from personas.selectors.groups import GROUPS_JOB, grouping_is_due
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
+from personas.services.cut_short import settle
 from personas.store.base import Store
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ AFTER_FAILURE_SECONDS = 1.0
 JOBS_SECONDS, JOBS_SHARE = 0.25, 0.1
 #: Between two looks for uploads, which read a folder and a job each, and the largest share of time spent on them.
 UPLOADS_SECONDS, UPLOADS_SHARE = 1.0, 0.05
-#: Between two looks for projections a killed process left half done.
+#: Between two looks for projections and commands a killed process left half done.
 REPAIR_SECONDS = 60.0
 #: Between two looks whether the endpoint serves the version in use.
 ROLLOUT_SECONDS = 5.0
@@ -186,6 +187,8 @@ class Dispatcher:
             self._repaired_at = self.monotonic()
             if repaired := self.store.repair():
                 logger.warning("projections completed", extra={"events": repaired})
+            if settled := settle(store=self.store, now=self.clock()):
+                logger.warning("commands that were cut short were taken back", extra={"commands": settled})
 
     def _look_at_rollout(self) -> None:
         """In a thread of its own: it waits for Azure, and nothing else shall."""

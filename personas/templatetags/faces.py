@@ -123,6 +123,7 @@ KINDS = {
     "images_erased": "pictures erased for good",
     "images_allowed": "leave to take erased pictures in again",
     "command_undone": "an undo",
+    "command_cut_short": "something cut short",
 }
 
 

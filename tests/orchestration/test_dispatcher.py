@@ -17,7 +17,7 @@ from orchestration.dispatcher import (
     UPLOADS_SECONDS,
     Dispatcher,
 )
-from personas.entities import INGEST, LABELS, Champion, DeletedImage, ErasedImage, Job, JobStatus, Slice
+from personas.entities import INGEST, LABELS, Champion, DeletedImage, ErasedImage, Event, Job, JobStatus, Slice
 from personas.errors import TransientError
 from personas.metrics import DISPATCHER_LOOKS
 from personas.selectors.groups import GROUPS_JOB, REST, REST_TIMES
@@ -56,6 +56,15 @@ class StoreThatOnlyCounts:
     def repair(self) -> int:
         self.repairs += 1
         return 0
+
+    def events(self, stream: str, *, after: int, limit: int) -> tuple[Event, ...]:
+        return ()
+
+    def events_by_id(self, stream: str, event_ids: Collection[str]) -> dict[str, Event]:
+        return {}
+
+    def advance_cursor(self, name: str, seq: int) -> None:
+        """Of commands that were cut short: there is none."""
 
     def job(self, job_id: str) -> Job | None:
         return grouping(of=self.now_made_of()) if self.groups_follow else self.grouping
