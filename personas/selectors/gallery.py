@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import heapq
 import logging
+from base64 import b64decode, urlsafe_b64encode
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from personas.entities import (
     DELETED,
@@ -28,6 +31,9 @@ from personas.store.base import Store
 from personas.version_metrics import metrics_of
 
 logger = logging.getLogger(__name__)
+
+#: Characters of a name by which people are sorted: as many as always fit into a cursor.
+SORTED_BY: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,21 +62,36 @@ def all_personas(store: Store) -> Iterator[Persona]:
 
 
 def _by_name(persona: Persona) -> tuple[str, str]:
-    return persona.name.casefold(), persona.persona_id
+    return persona.name.casefold()[:SORTED_BY], persona.persona_id
 
 
 def persona_grid(
     store: Store, *, search: str = "", hidden: bool = False, cursor: str | None = None, limit: int = 60
 ) -> Slice[PersonaSummary]:
-    """Personas by name, those whose name holds every word of `search`. The cursor is the id of the last one seen."""
+    """Personas by name, those whose name holds every word of `search`.
+
+    The cursor holds the place of the last one seen, so reading goes on behind it though it was renamed, merged or
+    deleted meanwhile. Raises NotFoundError for a cursor that no page gave.
+    """
     ordered = find_personas(store, search, hidden=hidden)
-    start = 0
-    if cursor:
-        last = store.personas_by_id([cursor]).get(cursor)
-        start = sum(1 for p in ordered if _by_name(p) <= _by_name(last)) if last else 0
+    start = bisect_right(ordered, _place(cursor), key=_by_name) if cursor else 0
     page = ordered[start : start + limit]
     more = start + limit < len(ordered)
-    return Slice(items=tuple(summarise(store, page)), next_cursor=page[-1].persona_id if more else None)
+    return Slice(items=tuple(summarise(store, page)), next_cursor=_cursor_behind(page[-1]) if more else None)
+
+
+def _cursor_behind(persona: Persona) -> str:
+    name, persona_id = _by_name(persona)
+    return f"{persona_id}~{urlsafe_b64encode(name.encode()).decode()}"
+
+
+def _place(cursor: str) -> tuple[str, str]:
+    """As `_by_name` gives it."""
+    try:
+        persona_id, name = cursor.split("~")
+        return b64decode(name, altchars="-_", validate=True).decode(), persona_id
+    except ValueError as error:
+        raise NotFoundError("This page's address is not one the product made; go back to the people.") from error
 
 
 def find_personas(store: Store, search: str = "", *, hidden: bool = False) -> list[Persona]:
@@ -174,7 +195,7 @@ def persona_predicted(
     champion = store.champion()
     if champion is None:
         return Slice(items=(), next_cursor=None)
-    version, after = _parse_cursor(cursor) if cursor else (champion.version, None)
+    version, after = _parse_ranked_cursor(cursor) if cursor else (champion.version, None)
     found: list[RankedFace] = []
     while len(found) < limit:
         page = _ranked_and_fresh(store, version, persona_id, after=after, at_least=at_least, limit=limit)
@@ -192,7 +213,7 @@ def persona_predicted(
     more = len(found) == limit and _ranked_and_fresh(
         store, version, persona_id, after=after, at_least=at_least, limit=1
     )
-    return Slice(items=items, next_cursor=_cursor(version, after) if more and after else None)
+    return Slice(items=items, next_cursor=_ranked_cursor(version, after) if more and after else None)
 
 
 def _ranked_and_fresh(
@@ -205,11 +226,11 @@ def _ranked_and_fresh(
     return [ranked for ranked in unique if ranked.probability >= at_least]
 
 
-def _cursor(version: int, after: RankedFace) -> str:
+def _ranked_cursor(version: int, after: RankedFace) -> str:
     return f"{version}~{after.probability!r}~{after.key}"
 
 
-def _parse_cursor(cursor: str) -> tuple[int, RankedFace]:
+def _parse_ranked_cursor(cursor: str) -> tuple[int, RankedFace]:
     try:
         version, probability, key = cursor.split("~")
         return int(version), RankedFace(FaceKey.parse(key), float(probability))
