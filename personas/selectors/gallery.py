@@ -26,7 +26,7 @@ from personas.errors import AmbiguousError, NotFoundError
 from personas.media import MediaMissingError
 from personas.names import loose, normal
 from personas.selectors.counts import is_settled, predicted_counts
-from personas.selectors.faces import faces_by_key
+from personas.selectors.faces import LOOKED_AT_ONCE, LOOKED_THROUGH, faces_by_key
 from personas.store.base import Store
 from personas.version_metrics import metrics_of
 
@@ -189,6 +189,8 @@ def persona_predicted(
 
     at_least: less probable faces are left out.
 
+    A page may be short, or empty, and yet not the last: some LOOKED_THROUGH faces are looked through for it, no more.
+
     When the champion has changed since the cursor was made, reading goes on in the version the reader began with, as
     long as its pages are kept.
     """
@@ -197,10 +199,13 @@ def persona_predicted(
         return Slice(items=(), next_cursor=None)
     version, after = _parse_ranked_cursor(cursor) if cursor else (champion.version, None)
     found: list[RankedFace] = []
-    while len(found) < limit:
-        page = _ranked_and_fresh(store, version, persona_id, after=after, at_least=at_least, limit=limit)
+    looked, at_once = 0, limit
+    while len(found) < limit and looked < LOOKED_THROUGH:
+        page = _ranked_and_fresh(store, version, persona_id, after=after, at_least=at_least, limit=at_once)
         if not page:
             break
+        looked += len(page)
+        at_once = max(limit, LOOKED_AT_ONCE)
         labels = store.labels_of_images({ranked.key.image_id for ranked in page})
         open_ones = [r for r in page if not is_settled(labels.get(r.key, ()), persona_id)]
         take = open_ones[: limit - len(found)]
@@ -210,9 +215,7 @@ def persona_predicted(
     items = tuple(
         PredictedFace(face=faces[r.key], probability=r.probability, version=version) for r in found if r.key in faces
     )
-    more = len(found) == limit and _ranked_and_fresh(
-        store, version, persona_id, after=after, at_least=at_least, limit=1
-    )
+    more = bool(page) and _ranked_and_fresh(store, version, persona_id, after=after, at_least=at_least, limit=1)
     return Slice(items=items, next_cursor=_ranked_cursor(version, after) if more and after else None)
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from personas.entities import FaceKey, RankedFace
 from personas.errors import NotFoundError
-from personas.selectors.gallery import persona_grid
+from personas.selectors import gallery
+from personas.selectors.gallery import persona_grid, persona_predicted
 from personas.services.curation import delete_persona
 from personas.services.personas import MAX_NAME_LENGTH
 from personas.store.base import Store
 from personas.views.http import MAX_CURSOR
 from tests import factories
+from tests.web import add_pictures, publish, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -62,3 +69,56 @@ def test_a_place_in_the_grid_that_no_page_gave_is_refused(store: Store, cursor: 
     factories.add_personas(store, "Ada", "Bob")
     with pytest.raises(NotFoundError, match="go back"):
         persona_grid(store, cursor=cursor)
+
+
+# ---- predictions ---------------------------------------------------------------------------------------------------
+@pytest.fixture
+def settled(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[FaceKey]:
+    """Ada is predicted in 150 faces, most probably in the first; of these all but the last two are labelled."""
+    monkeypatch.setattr(gallery, "LOOKED_THROUGH", 70)
+    monkeypatch.setattr(gallery, "LOOKED_AT_ONCE", 40)
+    keys = add_pictures(store, 150)
+    factories.add_personas(store, "Ada")
+    publish(store, {key: ("ada", 0.9 - number / 1000) for number, key in enumerate(keys)})
+    factories.label(store, "ada", *keys[:-2])
+    return keys
+
+
+def test_a_page_reads_no_more_however_many_were_settled_and_says_that_there_is_more(
+    store: Store, settled: list[FaceKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    ranked = store.ranked
+
+    def counted(*args: Any, limit: int, **others: Any) -> tuple[RankedFace, ...]:
+        asked.append(limit)
+        return ranked(*args, limit=limit, **others)
+
+    monkeypatch.setattr(store, "ranked", counted)
+    page = persona_predicted(store, "ada", limit=2)
+    assert page.items == ()
+    assert page.next_cursor
+    assert asked == [2, 40, 40, 1]  # the last one looks whether there is more
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 60])
+def test_predictions_behind_many_settled_ones_are_found_by_going_on(
+    store: Store, settled: list[FaceKey], limit: int
+) -> None:
+    found: list[FaceKey] = []
+    cursor = None
+    while True:
+        page = persona_predicted(store, "ada", cursor=cursor, limit=limit)
+        found += [item.face.key for item in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == settled[-2:]
+
+
+def test_the_page_of_a_persona_leads_on_where_all_that_was_looked_at_is_settled(
+    web: Client, settled: list[FaceKey]
+) -> None:
+    page = text_of(web.get(reverse("persona", args=["ada"]), {"show": "predicted"}))
+    assert "No more faces" not in page
+    assert "Look further" in page
