@@ -429,11 +429,12 @@ def test_browsers_keep_a_picture_for_an_hour_and_then_ask_whether_it_is_still_sh
 ) -> None:
     image_id = ada[1].image_id
     page = text_of(web.get(reverse("image", args=[image_id])))
-    part = {
-        "face-crop": rf"/faces/{image_id}/0/192\.jpg\?v=\w+",
+    addresses = {
+        "face-crop": rf"/faces/{image_id}/0/\d+\.jpg\?v=\w+",
         "image-preview": rf"/images/{image_id}/preview-\d+\.jpg",
+        "image-original": rf"/images/{image_id}/original",
     }
-    url = re.findall(part[name], page)[0] if name in part else reverse(name, args=[image_id])
+    url = re.findall(addresses[name], page)[0]
     response = web.get(url)
     assert set(response["Cache-Control"].split(", ")) == {"private", "max-age=3600", "must-revalidate"}
     known = {"If-None-Match": response["ETag"]}
