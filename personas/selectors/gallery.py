@@ -6,7 +6,7 @@ import heapq
 import logging
 from base64 import b64decode, urlsafe_b64encode
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,6 +51,13 @@ class LabelledFace:
     label: Label
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People(Slice[PersonaSummary]):
+    """A page of the grid."""
+
+    n_hidden: int  #: people who are hidden from the grid, of whatever name
+
+
 def all_personas(store: Store) -> Iterator[Persona]:
     cursor: str | None = None
     while True:
@@ -67,17 +74,22 @@ def _by_name(persona: Persona) -> tuple[str, str]:
 
 def persona_grid(
     store: Store, *, search: str = "", hidden: bool = False, cursor: str | None = None, limit: int = 60
-) -> Slice[PersonaSummary]:
+) -> People:
     """Personas by name, those whose name holds every word of `search`.
 
     The cursor holds the place of the last one seen, so reading goes on behind it though it was renamed, merged or
     deleted meanwhile. Raises NotFoundError for a cursor that no page gave.
     """
-    ordered = find_personas(store, search, hidden=hidden)
+    everyone = list(all_personas(store))
+    ordered = _called(everyone, search, hidden=hidden)
     start = bisect_right(ordered, _place(cursor), key=_by_name) if cursor else 0
     page = ordered[start : start + limit]
     more = start + limit < len(ordered)
-    return Slice(items=tuple(summarise(store, page)), next_cursor=_cursor_behind(page[-1]) if more else None)
+    return People(
+        items=tuple(summarise(store, page)),
+        next_cursor=_cursor_behind(page[-1]) if more else None,
+        n_hidden=sum(persona.hidden for persona in everyone),
+    )
 
 
 def _cursor_behind(persona: Persona) -> str:
@@ -94,13 +106,14 @@ def _place(cursor: str) -> tuple[str, str]:
         raise NotFoundError("This page's address is not one the product made; go back to the people.") from error
 
 
-def find_personas(store: Store, search: str = "", *, hidden: bool = False) -> list[Persona]:
-    """Personas whose name holds every word of `search`, by name; all of them for an empty one.
+def find_personas(store: Store, search: str = "") -> list[Persona]:
+    """Personas shown in the grid whose name holds every word of `search`, by name; all of them for an empty one."""
+    return _called(all_personas(store), search, hidden=False)
 
-    hidden: those hidden from the grid, instead of those shown in it.
-    """
+
+def _called(personas: Iterable[Persona], search: str, *, hidden: bool) -> list[Persona]:
     words = loose(search).split()
-    found = (p for p in all_personas(store) if p.hidden is hidden and all(word in loose(p.name) for word in words))
+    found = (p for p in personas if p.hidden is hidden and all(word in loose(p.name) for word in words))
     return sorted(found, key=_by_name)
 
 

@@ -8,12 +8,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from personas.entities import FaceKey, RankedFace
+from personas.entities import FaceKey, Persona, RankedFace, Slice
 from personas.errors import NotFoundError
 from personas.selectors import gallery
 from personas.selectors.gallery import persona_grid, persona_predicted
 from personas.services.curation import delete_persona
-from personas.services.personas import MAX_NAME_LENGTH
+from personas.services.personas import MAX_NAME_LENGTH, hide_persona
 from personas.store.base import Store
 from personas.views.http import MAX_CURSOR
 from tests import factories
@@ -62,6 +62,42 @@ def test_names_as_long_as_they_may_be_are_paged(store: Store, letter: str) -> No
         name = letter * (MAX_NAME_LENGTH - 1) + str(number)
         store.record("labels", [factories.persona_added(f"persona-{number}", name)])
     assert len(set(_names(store, limit=1))) == 3
+
+
+@pytest.fixture
+def reads(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Gets an entry whenever all personas are read."""
+    found: list[str] = []
+    personas = store.personas
+
+    def counted(**part: Any) -> Slice[Persona]:
+        found.append("personas")
+        return personas(**part)
+
+    monkeypatch.setattr(store, "personas", counted)
+    return found
+
+
+def test_the_page_of_people_reads_all_of_them_once_and_says_how_many_are_hidden(
+    web: Client, store: Store, reads: list[str]
+) -> None:
+    factories.add_personas(store, "Ada", "Bob", "Cleo")
+    hide_persona(
+        store=store, persona_id="bob", hidden=True, actor="zoe", at=factories.NOW, command_id=factories.command_id()
+    )
+    page = text_of(web.get(reverse("persona-grid")))
+    assert page.count('class="card"') == 2
+    assert "1 hidden" in page
+    assert len(reads) == 1
+
+
+@pytest.mark.parametrize(("query", "most"), [({"persona": "ada"}, 1), ({}, 2)])
+def test_the_administration_of_labels_reads_all_personas_for_its_filter_and_for_a_first_choice(
+    web: Client, ada: list[FaceKey], reads: list[str], query: dict[str, str], most: int
+) -> None:
+    page = text_of(web.get(reverse("admin:personas_label_changelist"), query))
+    assert f"{ada[0].image_id}" in page
+    assert len(reads) == most
 
 
 @pytest.mark.parametrize("cursor", ["ada", "~~", "ada~!", "ada~/w==", "ada~a"])
