@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -157,4 +159,8 @@ def test_the_page_of_a_persona_leads_on_where_all_that_was_looked_at_is_settled(
 ) -> None:
     page = text_of(web.get(reverse("persona", args=["ada"]), {"show": "predicted"}))
     assert "No more faces" not in page
-    assert "Look further" in page
+    while 'class="tile' not in page:
+        more = re.search(r'href="([^"]+)">Look further', page)
+        assert more
+        page = text_of(web.get(unescape(more[1])))
+    assert page.count('form="bulk"') == 2
