@@ -154,6 +154,8 @@ class PictureStore(Protocol):
     def count_images(self) -> dict[str, int]:
         """Number of pictures by status value, plus "faces_total": number of faces. May be some seconds old.
 
+        Cheap enough for a page: nothing is counted again that no event changed.
+
         Deleted pictures count as what was found in them, and as DELETED.
         """
 

@@ -12,6 +12,7 @@ from personas.entities import DELETED, INGEST, LABELS, FaceKey, ImageStatus, New
 from personas.projection import IMAGES_ALLOWED, IMAGES_DELETED, IMAGES_ERASED, IMAGES_ERASING
 from personas.state_hash import state_hash
 from personas.store.base import PICTURES_ERASED, Store
+from personas.store.sql.adapter import SqlStore
 from tests import factories as make
 
 ERASING = make.command_id("erasing")
@@ -43,6 +44,13 @@ def erase(store: Store, *image_ids: str, command: str = ERASING) -> None:
 def in_blocks(store: Store) -> dict[FaceKey, np.ndarray]:
     blocks = store.embedding_blocks(after_seq=0, through_seq=store.head(INGEST), embedder=make.EMBEDDER)
     return {key: vector for block in blocks for key, vector in zip(block.keys, block.vectors, strict=True)}
+
+
+def another(store: Store) -> Store:
+    """The same store as another process has it: what one has remembered the other has not."""
+    if isinstance(store, SqlStore):
+        return SqlStore(n_buckets=64, using=store._using)
+    return type(store)(store._session, n_buckets=64)  # type: ignore[attr-defined,call-arg]
 
 
 @pytest.fixture
@@ -84,6 +92,25 @@ def test_nobody_is_counted_who_was_erased(store: Store, faces: list[FaceKey]) ->
     assert (counted["faces"], counted["no_face"], counted["faces_total"]) == (2, 0, 4)
     assert store.label_counts(["ann"]) == {"ann": (1, 0)}
     assert store.first_labelled(["ann"]) == {"ann": faces[2]}
+
+
+def test_counts_follow_what_other_processes_write(store: Store, faces: list[FaceKey]) -> None:
+    reader = another(store)
+    picture = faces[0].image_id
+
+    def counted() -> tuple[int, ...]:
+        return tuple(reader.count_images().values())
+
+    assert counted() == (3, 0, 0, 6)
+    make.save(store, make.extracted("empty", faces=0))
+    assert counted() == (3, 1, 0, 6)
+    store.record(LABELS, [event(IMAGES_DELETED, [picture])])
+    assert counted() == (3, 1, 1, 6)
+    announce(store, picture)
+    remove(store, picture)
+    assert counted() == (2, 1, 1, 4)
+    store.record(LABELS, [event(IMAGES_ERASED, [picture], command=ERASING)])
+    assert counted() == (2, 1, 0, 4)
 
 
 def test_what_others_found_at_the_same_places_stays(store: Store) -> None:
