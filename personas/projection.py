@@ -88,7 +88,7 @@ class DeleteImages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EraseImages:
-    """The pictures may not be stored (again)."""
+    """Those of these pictures that are deleted may not be stored (again)."""
 
     image_ids: tuple[str, ...]
     at: datetime

@@ -56,6 +56,12 @@ def deleted_picture(store: Store, image_id: str, *, kept: timedelta) -> DeletedP
     raise NotFoundError("There is no deleted picture here; it may have been restored. Look among the pictures.")
 
 
+def is_marked(store: Store, image_id: str) -> bool:
+    """Whether the picture is deleted, or being erased."""
+    before = f"{int(image_id, 16) - 1:064x}" if int(image_id, 16) else None
+    return any(mark.image_id == image_id for mark in store.deleted_images(cursor=before, limit=1).items)
+
+
 def erased_words(erased: Collection[ErasedImage]) -> str:
     """What somebody is told who asks for erased pictures."""
     last = max(one.erased_at for one in erased)
@@ -81,4 +87,9 @@ def unfinished(store: Store) -> dict[str, str]:
 
 def erasing_is_due(store: Store, *, now: datetime, kept: timedelta) -> bool:
     """Whether there is something to erase, or to finish."""
-    return bool(unfinished(store)) or next(due_images(store, deleted_before=now - kept), None) is not None
+    for marks in every_page(lambda cursor: store.deleted_images(cursor=cursor, limit=MARKS_AT_ONCE)):
+        if any(mark.deleted_at <= now - kept for mark in marks):
+            return True
+        if store.erased_among([mark.image_id for mark in marks]):
+            return True
+    return False

@@ -7,9 +7,20 @@ import pytest
 
 from personas.buckets import bucket_of
 from personas.entities import LABELS, NewEvent
-from personas.projection import IMAGES_ALLOWED, IMAGES_ERASING
+from personas.projection import IMAGES_ALLOWED
 from personas.store import get_store
-from tests.factories import EMBEDDER, NOW, command_id, embedding, extracted, image_id, key, new_face, save
+from tests.factories import (
+    EMBEDDER,
+    NOW,
+    announce_erasure,
+    command_id,
+    embedding,
+    extracted,
+    image_id,
+    key,
+    new_face,
+    save,
+)
 from training.matrix import MatrixFolder
 
 pytestmark = pytest.mark.django_db
@@ -142,7 +153,7 @@ def test_rows_are_found_among_some_rows_only(store, folder):
 def erase(store, *names):
     erased = [image_id(name) for name in names]
     begun = {"actor": "tester", "at": NOW, "command_id": command_id()}
-    store.record(LABELS, [NewEvent(kind=IMAGES_ERASING, index=1, payload={"images": erased}, **begun)])
+    announce_erasure(store, *erased, command=begun["command_id"])
     store.erase_images(erased, **begun)
     return begun
 
