@@ -21,7 +21,7 @@ from orchestration.queues import away
 from personas.entities import INGEST, LABELS, Job, JobStatus
 from personas.errors import TransientError
 from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
-from personas.selectors.erasing import erasing_is_due
+from personas.selectors.erasing import ERASED_CURSOR, LOOKED_THROUGH_CURSOR, erasing_is_due, withdrawal_is_due
 from personas.selectors.groups import GROUPS_JOB, grouping_is_due
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
 from personas.services.cut_short import settle
@@ -48,13 +48,14 @@ GROUPS_SECONDS = 1.0
 #: Grouping lets learning go first until learning has not moved for about this long.
 LONGEST_WAIT_FOR_LEARNING = 60.0
 
-#: Between two looks for deleted pictures that are to be erased.
+#: Between two looks for deleted pictures that are to be erased, and for versions that learnt from them.
 ERASING_SECONDS = 5.0
 
 TRAIN, SCORE, UPLOAD = "training.train", "training.score_new_faces", "ingest.process_upload"
 GROUP, ERASE = "training.group_unknown_faces", "ingest.erase_pictures"
+WITHDRAW = "training.withdraw_artefacts"
 #: Tasks that are sent without arguments, by the key under which they are outstanding.
-FOLLOWED = frozenset({(TRAIN,), (SCORE,), (GROUP,), (ERASE,)})
+FOLLOWED = frozenset({(TRAIN,), (SCORE,), (GROUP,), (ERASE,), (WITHDRAW,)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,10 +178,15 @@ class Dispatcher:
         if self.monotonic() < self._erasing_at:
             return
         self._erasing_at = self.monotonic() + ERASING_SECONDS
+        erased = self.store.cursor(ERASED_CURSOR)
         if erasing_is_due(self.store, now=self.clock(), kept=self.deleted_kept):
-            self._offer(ERASE, gap=None, follower=None)
+            self._offer(ERASE, gap=self.store.head(LABELS), follower=erased)
         else:
             self._outstanding.pop((ERASE,), None)
+        if withdrawal_is_due(self.store):
+            self._offer(WITHDRAW, gap=erased, follower=self.store.cursor(LOOKED_THROUGH_CURSOR))
+        else:
+            self._outstanding.pop((WITHDRAW,), None)
 
     def _look_at_projections(self) -> None:
         if self.monotonic() - self._repaired_at > REPAIR_SECONDS:

@@ -11,6 +11,12 @@ from personas.errors import NotFoundError
 from personas.store.base import Store
 from personas.store.paging import every_page
 
+#: Cursor: the event that closed the last erasure. Trainers compare theirs with it.
+ERASED_CURSOR = "erased"
+#: Cursor: no version but the one in use holds anything of what was erased up to this event.
+WITHDRAWN_CURSOR = "withdrawn"
+#: Cursor: the revision of the champion when versions were last looked through for what was erased.
+LOOKED_THROUGH_CURSOR = "looked_through"
 #: Marks read at once.
 MARKS_AT_ONCE = 1000
 
@@ -83,6 +89,17 @@ def unfinished(store: Store) -> dict[str, str]:
         erased = store.erased_among([mark.image_id for mark in marks])
         found |= {image_id: one.command_id for image_id, one in erased.items()}
     return found
+
+
+def withdrawal_is_due(store: Store) -> bool:
+    """Whether versions that learnt from what was erased may be left, but for the one in use.
+
+    What that one holds stays until another is in use; so at each of its revisions versions are looked through once.
+    """
+    if store.cursor(WITHDRAWN_CURSOR) >= store.cursor(ERASED_CURSOR):
+        return False
+    champion = store.champion()
+    return store.cursor(LOOKED_THROUGH_CURSOR) < (champion.revision if champion else 0)
 
 
 def erasing_is_due(store: Store, *, now: datetime, kept: timedelta) -> bool:

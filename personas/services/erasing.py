@@ -15,7 +15,7 @@ from personas.entities import LABELS, ErasedImage, ImageStatus, NewEvent
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease, held_lease
 from personas.projection import COVER_CHOSEN, IMAGES_ALLOWED, IMAGES_ERASED, IMAGES_ERASING
-from personas.selectors.erasing import due_images, erased_words, is_marked, unfinished
+from personas.selectors.erasing import ERASED_CURSOR, due_images, erased_words, is_marked, unfinished
 from personas.services.commands import CommandUsedError, Fact, events_of_command, record_by_state, record_once
 from personas.store.base import Store
 from personas.store.paging import every
@@ -24,8 +24,6 @@ from personas.store.paging import every
 ERASING_LEASE = "erasing"
 #: Seconds that somebody who asks for it waits for another process that erases.
 WAIT_SECONDS = 30.0
-#: Cursor: the event that closed the last erasure. Trainers compare theirs with it.
-ERASED_CURSOR = "erased"
 #: Pictures erased by one command of a sweep.
 PICTURES_AT_ONCE = 500
 #: Who a sweep is in the log.

@@ -466,6 +466,18 @@ def test_an_erasure_that_was_begun_is_finished_at_once(dispatcher, store, sent, 
     assert sent == [("ingest.erase_pictures", ())]
 
 
+def test_pictures_that_keep_coming_are_erased_as_fast_as_they_go(dispatcher, store, sent, clock):
+    picture = "a" * 64
+    store.deleted = (DeletedImage(image_id=picture, deleted_at=BEGINNING, command_id=""),)
+    store.erased = {picture: ErasedImage(image_id=picture, erased_at=BEGINNING, command_id="c")}
+    dispatcher.clock = lambda: BEGINNING
+    for number in range(10):
+        store.trained_through = number  # the cursors move: the one before is gone
+        clock.now = number * ERASING_SECONDS
+        dispatcher.look()
+    assert sent.count(("ingest.erase_pictures", ())) == 10
+
+
 def test_the_roll_out_runs_beside_the_looks_one_at_a_time() -> None:
     began, end = threading.Event(), threading.Event()
 
