@@ -158,6 +158,18 @@ def erase(store, *names):
     return begun
 
 
+def test_copies_of_other_embedders_keep_nothing_of_what_was_erased(store, folder, tmp_path):
+    save(store, *[extracted(n, embedder="another") for n in range(3)], *[extracted(n) for n in range(3, 6)])
+    other = MatrixFolder(tmp_path, "another")
+    assert len(other.catch_up(store)) == 3
+    folder.catch_up(store)
+    erase(store, 1)
+    folder.catch_up(store)
+    assert [path.name for path in other.folder.iterdir()] == ["lock"]
+    assert len(other.catch_up(store)) == 2
+    assert len(folder.catch_up(store)) == 3
+
+
 def test_rows_of_erased_pictures_go_and_others_stay(store, folder, monkeypatch):
     monkeypatch.setattr("training.matrix.ROWS_AT_ONCE", 3)
     save(store, *[extracted(n, faces=2) for n in range(10)])
