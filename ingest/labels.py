@@ -7,6 +7,7 @@
 * `persona: null, labeled: true` labels a known Stranger; `labeled: false` is ground truth, stored apart from labels.
 * Two sidecars that name one face (one content under two paths) differently: the lower path's is right.
 * What cannot be applied is reported on every run, until it is corrected.
+* A sidecar of a deleted picture is silent until the picture is back, and speaks then.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ingest.rejections import (
     Rejection,
 )
 from ingest.sidecar import Sidecar, parse_sidecar
-from personas.entities import LABELS, STRANGER, Face, FaceKey, Image, Label, NewEvent, Truth, Verdict
+from personas.entities import LABELS, STRANGER, Face, FaceKey, Image, ImageStatus, Label, NewEvent, Truth, Verdict
 from personas.errors import AmbiguousError, NotFoundError
 from personas.projection import as_said
 from personas.services.labelling import labelling_events
@@ -81,10 +82,13 @@ def apply_sidecars(*, store: Store, source: str, batch: Sequence[Spoken], at: da
     labels: list[_Statement] = []
     truths: list[Truth] = []
     personas: dict[str, str] = {}
+    shown = _shown(store, batch)
     for spoken in sorted(batch, key=lambda each: each.path):
         try:
             sidecar = _parsed(spoken)
             applied.categories[sidecar.category] += 1
+            if spoken.image.image_id not in shown:
+                continue
             key = _face_of(spoken, sidecar)
             if key is not None and sidecar.labeled:
                 persona_id = _persona_id(store, sidecar.persona, personas, at)
@@ -109,6 +113,12 @@ def category_of(content: bytes | RejectedError | None) -> str | None:
         return parse_sidecar(content).category
     except RejectedError:
         return None
+
+
+def _shown(store: Store, batch: Sequence[Spoken]) -> set[str]:
+    """Pictures as they stand now: one may have been deleted, or erased, since it was looked at."""
+    images = store.images_by_id({spoken.image.image_id for spoken in batch})
+    return {image_id for image_id, image in images.items() if image.status is not ImageStatus.DELETED}
 
 
 def _parsed(spoken: Spoken) -> Sidecar:

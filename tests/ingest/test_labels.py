@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from ingest.labels import SIDECAR_ACTOR
-from personas.entities import LABELS, STRANGER, FaceKey, Label, Verdict
+from personas.entities import DELETED, LABELS, STRANGER, FaceKey, Label, Verdict
+from personas.services import curation
 from personas.services.labelling import label_faces, new_command_id
 from personas.services.personas import add_persona, persona_id_of_name, rename_persona
+from personas.services.undo import undo_command
 from personas.store.base import Store
 from tests.ingest.conftest import Ingest, now, reasons
 from tests.ingest.drawing import draw, sidecar
@@ -30,6 +32,13 @@ def labels(store: Store) -> set[tuple[str, int, bool]]:
 def the_label(store: Store) -> Label:
     (label,) = store.all_labels()
     return label
+
+
+def delete(store: Store, picture: Path) -> str:
+    """The command that deleted it, for an undo."""
+    command_id = new_command_id()
+    curation.delete_images(store=store, image_ids=[sha256(picture)], actor="eve", at=now(), command_id=command_id)
+    return command_id
 
 
 def say(store: Store, persona_id: str, key: FaceKey, verdict: Verdict = Verdict.BELONGS) -> None:
@@ -224,6 +233,40 @@ def test_a_sidecar_that_was_reformatted_says_nothing_new(store: Store, folder: P
     head = store.head(LABELS)
     path.write_text(path.read_text().replace(", ", ",\n "))
     assert (ingest().labels, store.head(LABELS)) == (0, head)
+
+
+@pytest.mark.parametrize("labeled", [True, False])
+def test_a_changed_sidecar_of_a_deleted_picture_waits_until_the_picture_is_back(
+    store: Store, folder: Path, ingest: Ingest, labeled: bool
+) -> None:
+    picture = draw(folder / "a.png")
+    sidecar(picture, persona="Ada", labeled=True)
+    ingest()
+    deletion = delete(store, picture)
+    head = store.head(LABELS)
+    sidecar(picture, persona="Bob", labeled=labeled)
+    summary = ingest()
+    assert (summary.labels, summary.truths, summary.rejected, store.head(LABELS)) == (0, 0, (), head)
+    assert labels(store) == {(DELETED, 0, True)}
+    assert list(store.truths()) == []
+
+    undo_command(store=store, command_id=deletion, actor="eve", at=now())
+    summary = ingest()
+    assert (summary.labels, summary.truths) == (int(labeled), int(not labeled))
+    assert ((BOB, 0, True) in labels(store)) is labeled
+
+
+def test_the_first_sidecar_of_a_deleted_picture_speaks_when_the_picture_is_back(
+    store: Store, folder: Path, ingest: Ingest
+) -> None:
+    picture = draw(folder / "a.png")
+    ingest()
+    deletion = delete(store, picture)
+    sidecar(picture, persona="Ada", labeled=True)
+    assert (ingest().labels, labels(store)) == (0, {(DELETED, 0, True)})
+    assert store.personas().items == ()
+    undo_command(store=store, command_id=deletion, actor="eve", at=now())
+    assert (ingest().labels, labels(store)) == (1, {(ADA, 0, True)})
 
 
 def test_of_two_copies_that_name_a_face_differently_the_lower_path_is_right(
