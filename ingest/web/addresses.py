@@ -66,7 +66,7 @@ class Address:
 def parse(text: str) -> Address:
     """The address in a line of text. Raises RejectedError."""
     if len(text) > MAX_CHARACTERS:
-        raise RejectedError(BAD_ADDRESS, f"The address has over {MAX_CHARACTERS:,} characters. Give a shorter one.")
+        raise _too_long()
     try:
         parts = urlsplit(text.strip())
         port, host = parts.port, (parts.hostname or "").rstrip(".")
@@ -82,7 +82,14 @@ def parse(text: str) -> Address:
     if port == 0 or not (_IPV6 if ":" in host else _HOST).fullmatch(host):
         raise _bad(text)
     target = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
-    return Address(scheme=parts.scheme, host=host, port=port or _DEFAULT_PORTS[parts.scheme], target=target)
+    address = Address(scheme=parts.scheme, host=host, port=port or _DEFAULT_PORTS[parts.scheme], target=target)
+    if len(address.url) > MAX_CHARACTERS:  # escaped, it is what is asked for, and read back from a share
+        raise _too_long()
+    return address
+
+
+def _too_long() -> RejectedError:
+    return RejectedError(BAD_ADDRESS, f"The address has over {MAX_CHARACTERS:,} characters. Give a shorter one.")
 
 
 def _bad(text: str) -> RejectedError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import re
 from typing import Final
@@ -13,7 +14,13 @@ from ingest.web.addresses import Address
 from ingest.web.srcset import largest_of
 from ingest.web.tags import start_tags
 
-_CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([a-zA-Z0-9_.:-]+)", re.IGNORECASE)
+_CHARSET = re.compile(rb"charset\s*=\s*(?:[\"']\s*)?([a-zA-Z0-9_.:-]{1,40})", re.IGNORECASE)
+#: Encodings of the web (Encoding Standard, 4.2) by their names in Python, which knows others too: some of them take
+#: quadratic time (punycode), some raise whatever they are told to do about mistakes (idna, undefined).
+_ENCODING = re.compile(
+    r"ascii|big5(hkscs)?|cp(866|874|932|949|125[0-8])|euc_(jp|kr)|gb(18030|2312|k)|iso2022_jp|iso8859-[0-9]+|koi8-[ru]"
+    r"|mac-(cyrillic|roman)|shift_jis|tis-620|utf-(8|16(-[bl]e)?)"
+)
 _ATTRIBUTES: Final = frozenset({"href", "src", "srcset", "property", "name", "content"})
 #: Links of a page that are looked at: ten times as many as are taken from one, and far fewer than one may hold.
 MAX_LINKS = 5000
@@ -43,10 +50,16 @@ def pictures_of(content: bytes, page: Address, content_type: str = "") -> list[A
 
 def _text(content: bytes, content_type: str) -> str:
     declared = _CHARSET.search(content_type.encode()) or _CHARSET.search(content[:4096])
-    if declared:
-        with contextlib.suppress(LookupError):
-            return content.decode(declared[1].decode(), "replace")
-    return content.decode("utf-8", "replace")
+    return content.decode(_encoding(declared[1].decode()) if declared else "utf-8", "replace")
+
+
+def _encoding(declared: str) -> str:
+    """What Python calls the encoding that is declared; where it is none of the web, UTF-8."""
+    with contextlib.suppress(LookupError):
+        encoding = codecs.lookup(declared).name
+        if _ENCODING.fullmatch(encoding):
+            return encoding
+    return "utf-8"
 
 
 def _links(page: str) -> tuple[str, list[str]]:

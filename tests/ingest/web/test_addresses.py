@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ingest.rejections import BAD_ADDRESS, RejectedError
-from ingest.web.addresses import MAX_NAME, MAX_PATH, lines_of, mixed, parse, redacted
+from ingest.web.addresses import MAX_CHARACTERS, MAX_NAME, MAX_PATH, lines_of, mixed, parse, redacted
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,24 @@ def test_a_long_address_has_a_path_that_stores_hold_and_that_is_its_own(tail: st
     assert len(address.path.rpartition("/")[2]) <= MAX_NAME
     assert address.path != other.path
     assert parse("https://example.org/short").path == "https://example.org/short"
+
+
+def test_an_address_that_is_too_long_once_it_is_escaped_is_none() -> None:
+    """What is taken for an address is one again when it is read back from a share."""
+    short = "https://example.org/" + "ä" * (MAX_CHARACTERS // 6 - 10)
+    assert parse(parse(short).url) == parse(short)
+    with pytest.raises(RejectedError) as caught:
+        parse("https://example.org/" + "ä" * (MAX_CHARACTERS // 6))
+    assert caught.value.reason == BAD_ADDRESS
+
+
+@pytest.mark.parametrize(
+    "link", ["http://[", "//[::1", "//a]b/", "http://x:99999/", "http://\u2100/", "//\ud800/", "/\ud800"]
+)
+def test_a_malformed_link_is_refused(link: str) -> None:
+    with pytest.raises(RejectedError) as caught:
+        parse("https://example.org/a").joined(link)
+    assert caught.value.reason == BAD_ADDRESS
 
 
 def test_names_passwords_and_queries_are_not_shown() -> None:

@@ -114,6 +114,20 @@ def test_a_page_is_read_in_its_own_letters() -> None:
 
 
 @pytest.mark.parametrize(
+    "charset",
+    ["idna", "punycode", "undefined", "unicode_escape", "raw-unicode-escape", "base64", "zip", "x" * 300, ".."],
+)
+def test_a_page_in_no_encoding_of_the_web_is_read_as_utf_8(charset: str) -> None:
+    html = '<img src="ä.png"><img src="\\ud800.png">' + "-" * HOSTILE
+    expected = [PAGE.joined("ä.png"), PAGE.joined("\\ud800.png")]
+    assert pictures_of(html.encode(), PAGE, f"text/html; charset={charset}") == expected
+
+
+def test_a_hostile_content_type_is_read_in_one_pass() -> None:
+    assert pictures_of(b"<img src=a.png>", PAGE, "charset=" + " " * HOSTILE + "?") == [PAGE.joined("a.png")]
+
+
+@pytest.mark.parametrize(
     ("first", "kind", "expected"),
     [
         (b"\xef\xbb\xbf\n<!DOCTYPE HTML>", "", True),
