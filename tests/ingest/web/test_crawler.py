@@ -321,6 +321,17 @@ def test_of_an_endless_robots_txt_the_beginning_counts(visit: Visitor, site: Sit
     assert visit().reason("/a.png") == DISALLOWED
 
 
+def test_a_robots_txt_whose_groups_multiply_is_not_read(visit: Visitor, site: Site, picture: bytes) -> None:
+    """Each rule is kept for each agent of its group: half of a megabyte would fill the memory of a machine."""
+    site.answers["/a.png"] = content(picture)
+    agents = "".join(f"User-agent:{number}\n" for number in range(1500))
+    site.answers["/robots.txt"] = content((agents + "Allow:/\n" * 1500).encode(), "text/plain")
+    assert visit().reason("/a.png") == DISALLOWED
+    many = "".join(f"User-agent:{number}\nDisallow:/\n\n" for number in range(500))
+    site.answers["/robots.txt"] = content(many.encode(), "text/plain")
+    assert visit().fetch("/a.png")[0] == picture
+
+
 @pytest.mark.parametrize(("said", "kept"), [("Crawl-delay: 7", 7.0), ("Crawl-delay: 0.1", 1.0), ("", 1.0)])
 def test_each_request_takes_a_turn_as_long_as_the_site_wants(
     visit: Visitor, site: Site, picture: bytes, said: str, kept: float
