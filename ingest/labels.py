@@ -22,6 +22,7 @@ from datetime import datetime
 from ingest.rejections import (
     AMBIGUOUS,
     AMBIGUOUS_PERSONA,
+    DELETED_PERSONA,
     SIDECAR_NO_SUCH_FACE,
     SIDECAR_OVERRULED,
     RejectedError,
@@ -34,6 +35,7 @@ from personas.projection import as_said
 from personas.services.labelling import labelling_events
 from personas.services.personas import add_persona, persona_id_of_name
 from personas.store.base import Store
+from personas.store.inheriting import NOBODY_INHERITS, remaining
 from personas.which_face import face_meant
 
 #: `Label.actor` of what a sidecar says; people's names never look like it.
@@ -156,8 +158,16 @@ def _persona_id(store: Store, name: str | None, resolved: dict[str, str], at: da
 
 
 def _add_persona(store: Store, name: str, at: datetime) -> str:
-    """Its id may exist under another name: a person has renamed it, and its sidecars go on meaning it."""
-    persona_id = persona_id_of_name(name)
+    """Its id may exist under another name, or have an heir: who renames or merges it is meant by its sidecars too.
+
+    Who deletes it does not want it back with the next sidecar. Raises RejectedError.
+    """
+    persona_id = remaining(persona_id_of_name(name), store.heir_of)
+    if persona_id == NOBODY_INHERITS:
+        raise RejectedError(
+            DELETED_PERSONA,
+            "The person the sidecar names was deleted. Undo that in the history, or add a person of this name.",
+        )
     if not store.personas_by_id([persona_id]):
         command_id = str(uuid.uuid5(_COMMANDS, f"add persona {persona_id}"))
         add_persona(store=store, name=name, actor=SIDECAR_ACTOR, at=at, command_id=command_id, persona_id=persona_id)

@@ -99,6 +99,49 @@ def test_a_renamed_persona_goes_on_being_meant_by_its_old_name(store: Store, fol
     assert store.label_counts([ADA]) == {ADA: (2, 0)}
 
 
+def test_a_merged_persona_is_meant_as_the_one_it_was_merged_into(store: Store, folder: Path, ingest: Ingest) -> None:
+    sidecar(draw(folder / "a.png"), persona="Ada", labeled=True)
+    ingest()
+    for name, heir in (("Ada", "Ada L."), ("Ada L.", "Countess")):
+        into = add_persona(store=store, name=heir, actor="eve", at=now(), command_id=new_command_id()).persona_id
+        (persona,) = store.personas_named(name)
+        merge = {"actor": "eve", "at": now(), "command_id": new_command_id()}
+        curation.merge_personas(store=store, persona_id=persona.persona_id, into=into, **merge)  # type: ignore[arg-type]
+    sidecar(draw(folder / "b.png", shade=99), persona="Ada", labeled=True)
+    assert ingest().labels == 1
+    assert [persona.name for persona in store.personas().items] == ["Countess"]
+    assert store.label_counts([into]) == {into: (2, 0)}
+
+
+def test_a_sidecar_that_names_a_deleted_person_is_reported_until_there_is_one_again(
+    store: Store, folder: Path, ingest: Ingest
+) -> None:
+    sidecar(draw(folder / "a.png"), persona="Ada", labeled=True)
+    ingest()
+    deletion = new_command_id()
+    curation.delete_persona(store=store, persona_id=ADA, actor="eve", at=now(), command_id=deletion)
+    sidecar(draw(folder / "b.png", shade=99), persona="Ada", labeled=True)
+    for _ in range(2):
+        summary = ingest()
+        assert (summary.labels, reasons(summary)) == (0, {"b.json": "deleted_persona"})
+        assert (labels(store), store.personas().items) == (set(), ())
+    undo_command(store=store, command_id=deletion, actor="eve", at=now())
+    summary = ingest()
+    assert (summary.labels, summary.rejected) == (1, ())
+    assert store.label_counts([ADA]) == {ADA: (2, 0)}
+
+
+def test_a_persona_added_anew_under_the_name_of_a_deleted_one_is_meant(
+    store: Store, folder: Path, ingest: Ingest
+) -> None:
+    sidecar(draw(folder / "a.png"), persona="Ada", labeled=True)
+    ingest()
+    curation.delete_persona(store=store, persona_id=ADA, actor="eve", at=now(), command_id=new_command_id())
+    other = add_persona(store=store, name="Ada", actor="eve", at=now(), command_id=new_command_id())
+    sidecar(draw(folder / "b.png", shade=99), persona="Ada", labeled=True)
+    assert (ingest().labels, labels(store)) == (1, {(other.persona_id, 0, True)})
+
+
 def test_null_and_labeled_is_a_known_stranger(store: Store, folder: Path, ingest: Ingest) -> None:
     sidecar(draw(folder / "a.png"), persona=None, labeled=True)
     assert ingest().labels == 1
