@@ -97,9 +97,13 @@ def _bad(text: str) -> RejectedError:
 
 
 def redacted(text: str) -> str:
-    """An address without names, passwords and queries, which may be secrets: for messages and logs."""
+    """An address without names, passwords and queries, which may be secrets: for messages and logs.
+
+    What cannot be printed is replaced: a server may send it in a redirect, and a message ends in terminals and pages.
+    """
+    printable = "".join(each if each.isprintable() else "\ufffd" for each in text.strip())
     try:
-        parts = urlsplit(text.strip())
+        parts = urlsplit(printable)
     except ValueError:
         return "…"
     tail = "?…" if parts.query else ""

@@ -95,6 +95,12 @@ def test_names_passwords_and_queries_are_not_shown() -> None:
     assert redacted("example.org/12@N00/a.png") == "example.org/12@N00/a.png"
 
 
+def test_what_is_shown_of_an_address_steers_no_terminal() -> None:
+    assert redacted("http://a\x00b/\ud800\x1b[31m ä?\x00") == "http://a\ufffdb/\ufffd\ufffd[31m ä?…"
+    with pytest.raises(RejectedError, match="http://a\ufffdb/ is not an address"):
+        parse("https://example.org/").joined("http://a\x00b/")
+
+
 def test_a_list_has_each_address_once_and_no_remarks() -> None:
     assert lines_of("\ufeffhttps://a.example/\n\n# mine\n  https://b.example/ \r\nhttps://a.example/\n") == [
         "https://a.example/",
