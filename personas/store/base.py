@@ -208,6 +208,9 @@ class LabelStore(Protocol):
     def personas_named(self, name: str) -> tuple[Persona, ...]:
         """Personas of exactly this name."""
 
+    def heir_of(self, persona_id: str) -> str | None:
+        """Whom a persona that is gone was merged into ("": it was deleted); None: it is not gone, or never was."""
+
     def labels_of_persona(
         self, persona_id: str, *, belongs: bool, cursor: str | None = None, limit: int = 100
     ) -> Slice[Label]:
