@@ -4,8 +4,8 @@
 files of model versions, `training_tables/` what they were trained on. Files are written beside their place, flushed and
 renamed, so a kill leaves a whole file or none, and two processes may write the same one.
 
-Uploads lie beside: `incoming/JOB/abcdef012345/NAME`, a picture in a folder named by the first digits of its SHA-256; and
-in `set_aside/JOB/…` where one failed and may be retried.
+Uploads lie beside: `incoming/JOB/abcdef012345/NAME`, a picture in a folder named by the first digits of its SHA-256;
+`set_aside/JOB/…` where one failed and may be retried.
 """
 
 from __future__ import annotations
