@@ -7,6 +7,7 @@
 * `persona: null, labeled: true` labels a known Stranger; `labeled: false` is ground truth, stored apart from labels.
 * Two sidecars that name one face (one content under two paths) differently: the lower path's is right.
 * What cannot be applied is reported on every run, until it is corrected.
+* A sidecar of a deleted picture is silent until the picture is back, and speaks then.
 """
 
 from __future__ import annotations
@@ -21,18 +22,20 @@ from datetime import datetime
 from ingest.rejections import (
     AMBIGUOUS,
     AMBIGUOUS_PERSONA,
+    DELETED_PERSONA,
     SIDECAR_NO_SUCH_FACE,
     SIDECAR_OVERRULED,
     RejectedError,
     Rejection,
 )
 from ingest.sidecar import Sidecar, parse_sidecar
-from personas.entities import LABELS, STRANGER, Face, FaceKey, Image, Label, NewEvent, Truth, Verdict
+from personas.entities import LABELS, STRANGER, Face, FaceKey, Image, ImageStatus, Label, NewEvent, Truth, Verdict
 from personas.errors import AmbiguousError, NotFoundError
 from personas.projection import as_said
 from personas.services.labelling import labelling_events
 from personas.services.personas import add_persona, persona_id_of_name
 from personas.store.base import Store
+from personas.store.inheriting import NOBODY_INHERITS, remaining
 from personas.which_face import face_meant
 
 #: `Label.actor` of what a sidecar says; people's names never look like it.
@@ -81,10 +84,13 @@ def apply_sidecars(*, store: Store, source: str, batch: Sequence[Spoken], at: da
     labels: list[_Statement] = []
     truths: list[Truth] = []
     personas: dict[str, str] = {}
+    shown = _shown(store, batch)
     for spoken in sorted(batch, key=lambda each: each.path):
         try:
             sidecar = _parsed(spoken)
             applied.categories[sidecar.category] += 1
+            if spoken.image.image_id not in shown:
+                continue
             key = _face_of(spoken, sidecar)
             if key is not None and sidecar.labeled:
                 persona_id = _persona_id(store, sidecar.persona, personas, at)
@@ -109,6 +115,12 @@ def category_of(content: bytes | RejectedError | None) -> str | None:
         return parse_sidecar(content).category
     except RejectedError:
         return None
+
+
+def _shown(store: Store, batch: Sequence[Spoken]) -> set[str]:
+    """Pictures as they stand now: one may have been deleted, or erased, since it was looked at."""
+    images = store.images_by_id({spoken.image.image_id for spoken in batch})
+    return {image_id for image_id, image in images.items() if image.status is not ImageStatus.DELETED}
 
 
 def _parsed(spoken: Spoken) -> Sidecar:
@@ -146,8 +158,16 @@ def _persona_id(store: Store, name: str | None, resolved: dict[str, str], at: da
 
 
 def _add_persona(store: Store, name: str, at: datetime) -> str:
-    """Its id may exist under another name: a person has renamed it, and its sidecars go on meaning it."""
-    persona_id = persona_id_of_name(name)
+    """Its id may exist under another name, or have an heir: who renames or merges it is meant by its sidecars too.
+
+    Who deletes it does not want it back with the next sidecar. Raises RejectedError.
+    """
+    persona_id = remaining(persona_id_of_name(name), store.heir_of)
+    if persona_id == NOBODY_INHERITS:
+        raise RejectedError(
+            DELETED_PERSONA,
+            "The person the sidecar names was deleted. Undo that in the history, or add a person of this name.",
+        )
     if not store.personas_by_id([persona_id]):
         command_id = str(uuid.uuid5(_COMMANDS, f"add persona {persona_id}"))
         add_persona(store=store, name=name, actor=SIDECAR_ACTOR, at=at, command_id=command_id, persona_id=persona_id)

@@ -262,6 +262,7 @@ class IngestRun:
             flights += [self._flights.pop(ticket) for ticket in self._repeats.pop(flight.image_id, [])]
         at = self.clock()
         images, faces = self._save([flight for flight in flights if flight.extracted is not None], at)
+        flights = self._without_erased(flights, {f.image_id for f in flights if f.extracted} - images.keys())
         ids = {flight.image_id for flight in flights} - set(images)
         images |= patiently(self.store.images_by_id, ids) if ids else {}
         flights = self._without_lost(flights, images)
@@ -286,7 +287,7 @@ class IngestRun:
             self._report(self._tally.progress(self._total()))
 
     def _save(self, flights: Sequence[Flight], at: datetime) -> tuple[dict[str, Image], dict[str, tuple[Face, ...]]]:
-        """Returns pictures and faces as they are stored now."""
+        """Returns pictures and faces as they are stored now, without those that were erased while they were read."""
         batch = [self._extracted_image(flight, at) for flight in flights]
         if not batch:
             return {}, {}
@@ -297,8 +298,9 @@ class IngestRun:
         metrics.PICTURES_TAKEN_IN.inc(len(saved.new_images))
         metrics.FACES_TAKEN_IN.inc(sum(len(saved.faces.get(image_id, ())) for image_id in saved.new_images))
         self._tally.extracted += len(batch)
-        faces = {item.image.image_id: saved.faces.get(item.image.image_id, ()) for item in batch}
-        return {item.image.image_id: _with_faces(item.image, len(faces[item.image.image_id])) for item in batch}, faces
+        kept = {item.image.image_id: item.image for item in batch if item.image.image_id in saved.faces}
+        faces = {image_id: saved.faces[image_id] for image_id in kept}
+        return {key: _with_faces(image, len(faces[key])) for key, image in kept.items()}, faces
 
     def _extracted_image(self, flight: Flight, at: datetime) -> ExtractedImage:
         extracted, seen, path = flight.extracted, flight.seen, self._path_saved(flight)
@@ -315,6 +317,16 @@ class IngestRun:
             ingested_at=at,
         )
         return ExtractedImage(image=image, embedder=self._tags.embedder, faces=extracted.faces, paths=(path,))
+
+    def _without_erased(self, flights: list[Flight], image_ids: set[str]) -> list[Flight]:
+        """What reading them has kept goes again, and no path leads to them."""
+        erased = patiently(self.store.erased_among, image_ids) if image_ids else {}
+        for flight in flights:
+            if flight.image_id in erased:
+                originals().drop(flight.image_id)
+                self._tally.rejections.append(Rejection.of(flight.path, _was_erased(erased[flight.image_id])))
+                self._tally.refused += 1
+        return [flight for flight in flights if flight.image_id not in erased]
 
     def _without_lost(self, flights: list[Flight], images: dict[str, Image]) -> list[Flight]:
         """A path may outlive its picture in a store restored from parts: such a file is taken in anew."""

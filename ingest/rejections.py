@@ -46,6 +46,7 @@ SIDECAR_NO_SUCH_FACE: Final = "sidecar_no_such_face"
 SIDECAR_OVERRULED: Final = "sidecar_overruled"
 AMBIGUOUS: Final = "ambiguous"
 AMBIGUOUS_PERSONA: Final = "ambiguous_persona"
+DELETED_PERSONA: Final = "deleted_persona"
 
 
 class RejectedError(FaceProjectError):

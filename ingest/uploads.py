@@ -35,7 +35,7 @@ from ingest.warm import warm_pool
 from personas.entities import Job, JobStatus
 from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease, held_lease
-from personas.media import write_atomically
+from personas.media import FAILED_UPLOADS, INCOMING_UPLOADS, UPLOAD_DIGITS, write_atomically
 from personas.patience import patiently
 from personas.services.jobs import ATTEMPTS
 from personas.shares import MAX_ATTEMPTS
@@ -62,7 +62,6 @@ TURN: Final = 0.5
 #: A folder without a job, this old, is what is left of a web process that was killed while it received.
 ABANDONED_SECONDS = 24 * 3600.0
 _LEFT_OUT: Final = ".left-out"
-_TAG_LENGTH = 12
 
 
 class UnableToReceiveError(FaceProjectError):
@@ -90,7 +89,7 @@ class PlacedFile:
 
 
 def incoming_folder() -> Path:
-    return Path(settings.MEDIA_ROOT) / "incoming"
+    return Path(settings.MEDIA_ROOT) / INCOMING_UPLOADS
 
 
 def receiving_folder() -> Path:
@@ -101,7 +100,7 @@ def receiving_folder() -> Path:
 def set_aside_folder() -> Path:
     """By job: files that ended the process that read them, for whoever wants to know why, and the files of uploads that
     failed as a whole, for a retry."""
-    return Path(settings.MEDIA_ROOT) / "set_aside"
+    return Path(settings.MEDIA_ROOT) / FAILED_UPLOADS
 
 
 # ---- receiving: in the web -------------------------------------------------------------------------------------------
@@ -175,7 +174,7 @@ def _receive(folder: Path, name: str, chunks: Iterable[bytes]) -> bool:
     if size > settings.MAX_IMAGE_BYTES:
         part.unlink()
         return False
-    target = folder / digest.hexdigest()[:_TAG_LENGTH]
+    target = folder / digest.hexdigest()[:UPLOAD_DIGITS]
     target.mkdir(exist_ok=True)
     try:
         (target / name).parent.mkdir(parents=True, exist_ok=True)

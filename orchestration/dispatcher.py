@@ -21,9 +21,10 @@ from orchestration.queues import away
 from personas.entities import INGEST, LABELS, Job, JobStatus
 from personas.errors import TransientError
 from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
-from personas.selectors.erasing import erasing_is_due
+from personas.selectors.erasing import ERASED_CURSOR, LOOKED_THROUGH_CURSOR, erasing_is_due, withdrawal_is_due
 from personas.selectors.groups import GROUPS_JOB, grouping_is_due
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
+from personas.services.cut_short import settle
 from personas.store.base import Store
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ AFTER_FAILURE_SECONDS = 1.0
 JOBS_SECONDS, JOBS_SHARE = 0.25, 0.1
 #: Between two looks for uploads, which read a folder and a job each, and the largest share of time spent on them.
 UPLOADS_SECONDS, UPLOADS_SHARE = 1.0, 0.05
-#: Between two looks for projections a killed process left half done.
+#: Between two looks for projections and commands a killed process left half done.
 REPAIR_SECONDS = 60.0
 #: Between two looks whether the endpoint serves the version in use.
 ROLLOUT_SECONDS = 5.0
@@ -47,13 +48,14 @@ GROUPS_SECONDS = 1.0
 #: Grouping lets learning go first until learning has not moved for about this long.
 LONGEST_WAIT_FOR_LEARNING = 60.0
 
-#: Between two looks for deleted pictures that are to be erased.
+#: Between two looks for deleted pictures that are to be erased, and for versions that learnt from them.
 ERASING_SECONDS = 5.0
 
 TRAIN, SCORE, UPLOAD = "training.train", "training.score_new_faces", "ingest.process_upload"
 GROUP, ERASE = "training.group_unknown_faces", "ingest.erase_pictures"
+WITHDRAW = "training.withdraw_artefacts"
 #: Tasks that are sent without arguments, by the key under which they are outstanding.
-FOLLOWED = frozenset({(TRAIN,), (SCORE,), (GROUP,), (ERASE,)})
+FOLLOWED = frozenset({(TRAIN,), (SCORE,), (GROUP,), (ERASE,), (WITHDRAW,)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,16 +178,23 @@ class Dispatcher:
         if self.monotonic() < self._erasing_at:
             return
         self._erasing_at = self.monotonic() + ERASING_SECONDS
+        erased = self.store.cursor(ERASED_CURSOR)
         if erasing_is_due(self.store, now=self.clock(), kept=self.deleted_kept):
-            self._offer(ERASE, gap=None, follower=None)
+            self._offer(ERASE, gap=self.store.head(LABELS), follower=erased)
         else:
             self._outstanding.pop((ERASE,), None)
+        if withdrawal_is_due(self.store):
+            self._offer(WITHDRAW, gap=erased, follower=self.store.cursor(LOOKED_THROUGH_CURSOR))
+        else:
+            self._outstanding.pop((WITHDRAW,), None)
 
     def _look_at_projections(self) -> None:
         if self.monotonic() - self._repaired_at > REPAIR_SECONDS:
             self._repaired_at = self.monotonic()
             if repaired := self.store.repair():
                 logger.warning("projections completed", extra={"events": repaired})
+            if settled := settle(store=self.store, now=self.clock()):
+                logger.warning("commands that were cut short were taken back", extra={"commands": settled})
 
     def _look_at_rollout(self) -> None:
         """In a thread of its own: it waits for Azure, and nothing else shall."""

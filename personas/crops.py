@@ -24,8 +24,8 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from personas.entities import Box, Face, Image
-from personas.errors import FaceProjectError, NotFoundError
-from personas.media import MediaFolder, write_atomically
+from personas.errors import FaceProjectError, NotFoundError, TransientError
+from personas.media import FAILED_UPLOADS, UPLOAD_DIGITS, MediaFolder, write_atomically
 from personas.pixels import Rectangle, open_picture, orientation, stored_rectangle, to_rgb, upright, upright_size
 
 #: Sides of a face crop in pixels: a list, a grid, a large screen.
@@ -88,7 +88,7 @@ def _cut(faces: Sequence[Face], size: int) -> None:
             file = _crop_file(face, size)
             if not _is_cached(file):
                 square = _square(face.box, original.scale, original.upright_size)
-                write_atomically(file.path, _jpeg(original.crop(square, size)), durable=False)
+                _cache(face.image_id, file, original.crop(square, size))
 
 
 def shrink_picture(image: Image, *, size: int) -> CachedJpeg:
@@ -99,7 +99,7 @@ def shrink_picture(image: Image, *, size: int) -> CachedJpeg:
         with _lock_of(image.image_id):
             if not _is_cached(wanted):
                 with _decoded(image.image_id, scale=size / max(image.width, image.height)) as original:
-                    write_atomically(wanted.path, _jpeg(original.shrunk(size)), durable=False)
+                    _cache(image.image_id, wanted, original.shrunk(size))
     return wanted
 
 
@@ -109,12 +109,41 @@ def _crop_file(face: Face, size: int) -> CachedJpeg:
 
 
 def drop_pictures(image_ids: Collection[str]) -> None:
-    """Originals, and all that was cut from them and is cached on this machine, go. Safe to repeat."""
-    for image_id in image_ids:
-        originals().drop(image_id)
-        shutil.rmtree(_cache_folder(image_id), ignore_errors=True)
-    for name in _OLD_CACHES:
-        shutil.rmtree(Path(settings.CACHE_ROOT) / name, ignore_errors=True)
+    """Originals go, what failed uploads keep of them, and all that was cut from them and is cached on this machine.
+
+    Safe to repeat. Raises TransientError where something cannot be removed.
+    """
+    try:
+        for image_id in image_ids:
+            originals().drop(image_id)
+            _remove(_cache_folder(image_id))
+        for folder in _kept_by_uploads({image_id[:UPLOAD_DIGITS] for image_id in image_ids}):
+            _remove(folder)
+        for name in _OLD_CACHES:
+            _remove(Path(settings.CACHE_ROOT) / name)
+    except OSError as error:
+        raise TransientError(
+            f"The files of a picture that is to be erased cannot be removed ({error.strerror}). Let this process write "
+            "below MEDIA_ROOT and CACHE_ROOT; it is tried again."
+        ) from error
+
+
+def _kept_by_uploads(names: Collection[str]) -> list[Path]:
+    """Folders of pictures, in those of uploads that failed and wait for a retry."""
+    return [each for each in (Path(settings.MEDIA_ROOT) / FAILED_UPLOADS).glob("*/*") if each.name in names]
+
+
+def _remove(folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+
+
+def _cache(image_id: str, file: CachedJpeg, picture: Pillow.Image) -> None:
+    """Raises NotFoundError when the original went meanwhile: whoever erases a picture drops that first."""
+    write_atomically(file.path, _jpeg(picture), durable=False)
+    if not originals().exists(image_id):
+        _remove(_cache_folder(image_id))
+        raise NotFoundError(_MISSING)
 
 
 def _is_cached(file: CachedJpeg) -> bool:
@@ -224,6 +253,7 @@ def _decoded(image_id: str, *, scale: float) -> Iterator[_Original]:
 
 
 _DAMAGED = "The original of this picture cannot be decoded. Restore the media folder from a backup."
+_MISSING = "The original of this picture is not in the media folder. Ingest its source again to bring it back."
 _TOO_LARGE = "The picture is larger than MAX_IMAGE_PIXELS allows. Raise that setting to look at it."
 
 
@@ -238,9 +268,7 @@ def _opened(image_id: str) -> Pillow.Image:
     try:
         return open_picture(originals().path(image_id))
     except FileNotFoundError as error:
-        raise NotFoundError(
-            "The original of this picture is not in the media folder. Ingest its source again to bring it back."
-        ) from error
+        raise NotFoundError(_MISSING) from error
     except Pillow.DecompressionBombError as error:
         raise PictureTooLargeError(_TOO_LARGE) from error
     except UnidentifiedImageError as error:

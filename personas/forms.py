@@ -111,6 +111,7 @@ class ConfirmForm(CommandForm):
 
     above = forms.DecimalField(min_value=50, max_value=100, max_digits=6, decimal_places=3)
     version = forms.IntegerField(min_value=0)
+    shown = forms.RegexField(r"^[0-9a-f]{64}$")
 
 
 class LabelForm(CommandForm):

@@ -3,6 +3,9 @@
 `MEDIA_ROOT/originals/ab/abcd…` holds each picture once, named by the SHA-256 of its bytes; `artefacts/` beside it the
 files of model versions, `training_tables/` what they were trained on. Files are written beside their place, flushed and
 renamed, so a kill leaves a whole file or none, and two processes may write the same one.
+
+Uploads lie beside: `incoming/JOB/abcdef012345/NAME`, a picture in a folder named by the first digits of its SHA-256;
+`set_aside/JOB/…` where one failed and may be retried.
 """
 
 from __future__ import annotations
@@ -14,6 +17,11 @@ import secrets
 from pathlib import Path
 
 from personas.errors import FaceProjectError
+
+#: Below the root: uploads that wait or are taken in, and those that failed.
+INCOMING_UPLOADS, FAILED_UPLOADS = "incoming", "set_aside"
+#: Digits of a picture's SHA-256 that name its folder in an upload.
+UPLOAD_DIGITS = 12
 
 
 class MediaMissingError(FaceProjectError):

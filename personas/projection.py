@@ -32,6 +32,8 @@ IMAGES_ERASED = "images_erased"
 IMAGES_ALLOWED = "images_allowed"
 #: Closes a command that took another one back; changes nothing by itself.
 COMMAND_UNDONE = "command_undone"
+#: Closes a command that a kill had cut short, and what was done of it was taken back; changes nothing by itself.
+COMMAND_CUT_SHORT = "command_cut_short"
 
 #: What was said of faces: by face, the personas it was said to belong to (True) or not (False). Faces of which nothing
 #: was said may be left out.
@@ -86,7 +88,7 @@ class DeleteImages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EraseImages:
-    """The pictures may not be stored (again)."""
+    """Those of these pictures that are deleted may not be stored (again)."""
 
     image_ids: tuple[str, ...]
     at: datetime

@@ -53,7 +53,9 @@
       const answer = await fetch(url, options);
       line.textContent = `${answer.status} ${answer.statusText} · ${options.method} ${url}`;
       line.className = answer.ok ? "api-status" : "api-status api-failed";
-      result.replaceChildren(line, await shown(answer));
+      const content = await shown(answer);
+      for (const picture of result.querySelectorAll("img")) URL.revokeObjectURL(picture.src);
+      result.replaceChildren(line, content);
     } catch {
       line.textContent = "No answer came. Is the server still running?";
       line.className = "api-status api-failed";

@@ -88,8 +88,12 @@
     waiting = true;
   });
 
-  document.addEventListener("htmx:sendError", () => {
-    say("The server does not answer. Nothing was changed; try again in a moment.");
+  document.addEventListener("htmx:sendError", (event) => {
+    say(
+      isChange(event)
+        ? "The server does not answer. This may have been saved all the same; try again in a moment, it is done once."
+        : "The server does not answer. Try again in a moment.",
+    );
   });
 
   // ---- learning: poll the tag, faster while something is being learned; refresh pages that show predictions ------------

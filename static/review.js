@@ -146,6 +146,7 @@
       () => entry.command && document.body.dispatchEvent(new CustomEvent("labelled", { bubbles: true })),
       (error) => {
         entry.failed = true;
+        if (!given.includes(entry)) return; // taken back meanwhile: the face is here already
         given = given.filter((other) => other !== entry);
         count(-entry.faces);
         bringBack(card);
@@ -245,7 +246,7 @@
   }
 
   document.addEventListener("keydown", (event) => {
-    if (!box() || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (!box() || event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.target.matches("input:not([type=checkbox]), textarea, select")) {
       if (event.key === "Escape") event.target.blur();
       return;
@@ -255,7 +256,7 @@
     const part = !open && current() && current().querySelector(`[data-key="${CSS.escape(event.key)}"]`);
     if (act && (!open || act === help)) act();
     else if (part && part.matches("input")) part.focus();
-    else if (part && !event.repeat) part.click();
+    else if (part) part.click();
     else return;
     event.preventDefault();
   });

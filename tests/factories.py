@@ -30,7 +30,7 @@ from personas.entities import (
     Verdict,
     VersionStatus,
 )
-from personas.projection import FACES_LABELLED, PERSONA_ADDED, labelled_payload
+from personas.projection import FACES_LABELLED, IMAGES_DELETED, IMAGES_ERASING, PERSONA_ADDED, labelled_payload
 from personas.store.base import SavedBatch, Store
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -122,6 +122,19 @@ def extracted(
 
 def command_id(name: str | int | None = None) -> str:
     return str(uuid.uuid4() if name is None else uuid.uuid5(uuid.NAMESPACE_URL, str(name)))
+
+
+def announce_erasure(store: Store, *image_ids: str, command: str) -> None:
+    """What is recorded before pictures are removed: that they are deleted, and that they go for good."""
+    ids = {"images": sorted(image_ids)}
+    deletion = str(uuid.uuid5(uuid.UUID(command), "deletion"))
+    store.record(
+        LABELS,
+        [
+            NewEvent(kind=IMAGES_DELETED, actor="tester", at=NOW, command_id=deletion, payload=ids),
+            NewEvent(kind=IMAGES_ERASING, actor="tester", at=NOW, command_id=command, payload=ids, index=1),
+        ],
+    )
 
 
 def save(store: Store, *batch: ExtractedImage, command: str | None = None) -> SavedBatch:

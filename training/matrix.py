@@ -27,6 +27,7 @@ from personas.store.base import PICTURES_ERASED, Store
 DIM = 128
 #: One row of the key file: the picture's SHA-256, the number of the face, the ingest event that brought it.
 KEY_DTYPE = np.dtype([("image_id", "V32"), ("face_no", "<u2"), ("ingest_seq", "<u8")])
+KEYS_FILE, VECTORS_FILE = "keys.bin", "vectors.bin"
 FORMAT_VERSION = 1  # 1: keys.bin of KEY_DTYPE, vectors.bin float32 (n, 128)
 #: Rows moved at a time where faces came twice: 32 MB of vectors.
 ROWS_AT_ONCE = 65_536
@@ -92,6 +93,13 @@ class EmbeddingMatrix:
         return np.flatnonzero((bucket >= first) & (bucket < last) & (self.keys["ingest_seq"] <= through))
 
 
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 class MatrixFolder:
     """The files of one embedder's matrix."""
 
@@ -102,24 +110,30 @@ class MatrixFolder:
     def catch_up(self, store: Store) -> EmbeddingMatrix:
         """Append what was ingested since, and map the files."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self._locked():
+        with _locked(self.folder):
             n_rows, through = self._meta()
             head = store.head(INGEST)
             if head < through:  # another store lies behind this folder: start again
                 n_rows = through = 0
             if head > through:
                 n_rows = self._append(store, n_rows, after=through, through=head)
-                n_rows = self._drop(_erased_since(store, through, head) if through else {}, n_rows)
+                erased = _erased_since(store, through, head) if through else {}
+                n_rows = self._drop(erased, n_rows)
+                if erased:
+                    self._forget_others()
                 through = head
                 meta = {"format": FORMAT_VERSION, "n_rows": n_rows, "through_seq": through}
                 write_atomically(self.folder / "meta.json", json.dumps(meta).encode())
             return self._map(n_rows, through)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self.folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _forget_others(self) -> None:
+        """Copies of other embedders hold what was erased too, and nobody may ever catch them up: they are built anew
+        when somebody needs them."""
+        for folder in self.folder.parent.iterdir():
+            if folder != self.folder and folder.is_dir():
+                with _locked(folder):
+                    for name in ("meta.json", KEYS_FILE, VECTORS_FILE):
+                        (folder / name).unlink(missing_ok=True)
 
     def _meta(self) -> tuple[int, int]:
         try:
@@ -133,7 +147,7 @@ class MatrixFolder:
     def _append(self, store: Store, n_rows: int, *, after: int, through: int) -> int:
         """Write blocks behind row `n_rows`; returns how many rows there are then, one a face."""
         n_before = n_rows
-        keys_path, vectors_path = self.folder / "keys.bin", self.folder / "vectors.bin"
+        keys_path, vectors_path = self.folder / KEYS_FILE, self.folder / VECTORS_FILE
         for path, row_bytes in ((keys_path, KEY_DTYPE.itemsize), (vectors_path, DIM * 4)):
             if not n_before:
                 path.unlink(missing_ok=True)  # whoever has mapped the old file keeps it
@@ -167,7 +181,7 @@ class MatrixFolder:
         kept = np.ones(n_rows, np.bool_)
         kept[rows] = False
         (self.folder / "meta.json").unlink(missing_ok=True)
-        for name, array in (("keys.bin", matrix.keys), ("vectors.bin", matrix.vectors)):
+        for name, array in ((KEYS_FILE, matrix.keys), (VECTORS_FILE, matrix.vectors)):
             part = self.folder / f"{name}.part"
             with part.open("wb") as file:
                 for start in range(0, n_rows, ROWS_AT_ONCE):
@@ -179,8 +193,8 @@ class MatrixFolder:
     def _map(self, n_rows: int, through: int) -> EmbeddingMatrix:
         if not n_rows:
             return EmbeddingMatrix(np.zeros(0, KEY_DTYPE), np.zeros((0, DIM), np.float32), through, self.embedder)
-        keys = np.memmap(self.folder / "keys.bin", KEY_DTYPE, mode="r", shape=(n_rows,))
-        vectors = np.memmap(self.folder / "vectors.bin", np.float32, mode="r", shape=(n_rows, DIM))
+        keys = np.memmap(self.folder / KEYS_FILE, KEY_DTYPE, mode="r", shape=(n_rows,))
+        vectors = np.memmap(self.folder / VECTORS_FILE, np.float32, mode="r", shape=(n_rows, DIM))
         return EmbeddingMatrix(keys, vectors, through, self.embedder)
 
 

@@ -295,6 +295,13 @@ class Publisher:
         withdraw_artefacts(self.store, self.media_root, lease, clock=self.clock)
         return switched
 
+    def withdraw(self) -> int:
+        """Drop what versions learnt from pictures that were erased, where a kill kept a fit or a switch from doing so;
+        returns of how many versions. Raises LeaseBusyError while a version is being trained or published.
+        """
+        with held_lease(self.store, TRAINER_LEASE, clock=self.clock, wait_seconds=SCORING_WAIT_SECONDS) as lease:
+            return withdraw_artefacts(self.store, self.media_root, lease, clock=self.clock)
+
     def drop_old_pages(self, lease: Lease) -> int:
         """Forget predictions of versions older than a day (a rollback writes them again); returns how many versions.
 

@@ -55,6 +55,11 @@ def score_new_faces() -> int:
     return trainer().score_new_faces()
 
 
+def withdraw_artefacts() -> int:
+    """Drop what versions learnt from pictures that were erased since; returns of how many. See `Publisher.withdraw`."""
+    return trainer().withdraw()
+
+
 def group_unknown_faces(*, actor: str) -> str:
     """Group the faces that nobody claims, unless that was done already; see `Grouper.group`."""
     return Grouper(trainer()).group(actor=actor)

@@ -33,6 +33,12 @@ def score_new_faces() -> str:
     return f"{services.score_new_faces()} faces scored."
 
 
+@task("training.withdraw_artefacts")
+def withdraw_artefacts() -> str:
+    """Drop what versions learnt from pictures that were erased since, where a kill kept a fit from doing so."""
+    return f"{services.withdraw_artefacts()} versions withdrawn."
+
+
 @task("training.group_unknown_faces")
 def group_unknown_faces() -> str:
     """Group the faces that nobody claims."""

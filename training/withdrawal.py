@@ -15,16 +15,13 @@ from pathlib import Path
 from personas.entities import NOBODY, STRANGER, ModelVersion
 from personas.lease import Lease
 from personas.media import MediaFolder, MediaMissingError
-from personas.services.erasing import ERASED_CURSOR
+from personas.selectors.erasing import ERASED_CURSOR, LOOKED_THROUGH_CURSOR, WITHDRAWN_CURSOR
 from personas.store.base import Store
 from personas.store.paging import every
 from training.champion import WITHDRAWN, artefacts
 from training.collect import said_from_json
 
 logger = logging.getLogger(__name__)
-
-#: Cursor: no version but the one in use holds anything of what was erased up to this event.
-WITHDRAWN_CURSOR = "withdrawn"
 
 
 def holds_erased(store: Store, version: ModelVersion, media_root: Path) -> bool:
@@ -71,4 +68,5 @@ def withdraw_artefacts(store: Store, media_root: Path, lease: Lease, *, clock: C
         logger.warning("the version in use learnt from erased pictures; it is withdrawn once another one is in use")
     else:
         store.advance_cursor(WITHDRAWN_CURSOR, erased_through)
+    store.advance_cursor(LOOKED_THROUGH_CURSOR, champion.revision if champion else 0)
     return n_new

@@ -66,7 +66,7 @@ class Address:
 def parse(text: str) -> Address:
     """The address in a line of text. Raises RejectedError."""
     if len(text) > MAX_CHARACTERS:
-        raise RejectedError(BAD_ADDRESS, f"The address has over {MAX_CHARACTERS:,} characters. Give a shorter one.")
+        raise _too_long()
     try:
         parts = urlsplit(text.strip())
         port, host = parts.port, (parts.hostname or "").rstrip(".")
@@ -82,7 +82,14 @@ def parse(text: str) -> Address:
     if port == 0 or not (_IPV6 if ":" in host else _HOST).fullmatch(host):
         raise _bad(text)
     target = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
-    return Address(scheme=parts.scheme, host=host, port=port or _DEFAULT_PORTS[parts.scheme], target=target)
+    address = Address(scheme=parts.scheme, host=host, port=port or _DEFAULT_PORTS[parts.scheme], target=target)
+    if len(address.url) > MAX_CHARACTERS:  # escaped, it is what is asked for, and read back from a share
+        raise _too_long()
+    return address
+
+
+def _too_long() -> RejectedError:
+    return RejectedError(BAD_ADDRESS, f"The address has over {MAX_CHARACTERS:,} characters. Give a shorter one.")
 
 
 def _bad(text: str) -> RejectedError:
@@ -90,9 +97,13 @@ def _bad(text: str) -> RejectedError:
 
 
 def redacted(text: str) -> str:
-    """An address without names, passwords and queries, which may be secrets: for messages and logs."""
+    """An address without names, passwords and queries, which may be secrets: for messages and logs.
+
+    What cannot be printed is replaced: a server may send it in a redirect, and a message ends in terminals and pages.
+    """
+    printable = "".join(each if each.isprintable() else "\ufffd" for each in text.strip())
     try:
-        parts = urlsplit(text.strip())
+        parts = urlsplit(printable)
     except ValueError:
         return "…"
     tail = "?…" if parts.query else ""

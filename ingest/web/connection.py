@@ -97,7 +97,12 @@ def _read(response: BaseHTTPResponse, judge: Judge, into: BinaryIO) -> Head:
 
 
 def _parts(response: BaseHTTPResponse) -> Iterator[bytes]:
-    """As it comes; what was compressed is unpacked, some at a time, so that a bomb is never unpacked whole."""
+    """As it comes; what was compressed is unpacked, some at a time, so that a bomb is never unpacked whole.
+
+    What was compressed several times is not: a few bytes of it unpack to years of work that gives none.
+    """
+    if "," in response.headers.get("Content-Encoding", ""):
+        raise RejectedError(READ_FAILED, "The answer was compressed more than once. Save the picture yourself.")
     while part := response.read1(_AT_ONCE, decode_content=True):
         yield part
 

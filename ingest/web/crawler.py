@@ -5,18 +5,23 @@ What an answer is, its first bytes say; what a server says of it only decides wh
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+import logging
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from ingest.rejections import (
     BUSY_SERVER,
     NO_PICTURES,
     NOT_A_PICTURE,
+    READ_FAILED,
     REFUSED_BY_SERVER,
     TOO_MANY_REDIRECTS,
     RejectedError,
@@ -27,6 +32,9 @@ from ingest.web.connection import Head, Judge, ask
 from ingest.web.networks import Networks, Resolver, resolve
 from ingest.web.pages import is_page, pictures_of
 from ingest.web.robots import MAX_BYTES, Robots
+from personas.errors import FaceProjectError
+
+logger = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 5
 #: A busy server is asked so often in all, and waited for so long at most.
@@ -93,11 +101,12 @@ class Crawler:
                 return MAX_PAGE_BYTES
             raise _no_picture()
 
-        page, head = self._follow(address, {}, judge, content)
-        _require_ok(head)
-        if sniff(head.first):
-            return (address,)
-        found = pictures_of(content.getvalue(), page, head.headers.get("Content-Type", ""))
+        with _blaming(address):
+            page, head = self._follow(address, {}, judge, content)
+            _require_ok(head)
+            if sniff(head.first):
+                return (address,)
+            found = pictures_of(content.getvalue(), page, head.headers.get("Content-Type", ""))
         if not found:
             raise RejectedError(
                 NO_PICTURES, "The page shows no picture and links to none. Give the pictures' addresses."
@@ -118,11 +127,12 @@ class Crawler:
                 raise _no_picture()
             return self._rules.max_bytes
 
-        _, head = self._follow(address, {"If-Modified-Since": since} if since else {}, judge, into)
-        if known and head.status == _NOT_MODIFIED:
-            return None
-        _require_ok(head)
-        mark = mark_of(head.headers)
+        with _blaming(address):
+            _, head = self._follow(address, {"If-Modified-Since": since} if since else {}, judge, into)
+            if known and head.status == _NOT_MODIFIED:
+                return None
+            _require_ok(head)
+            mark = mark_of(head.headers)
         return None if known and mark == known else mark
 
     # -- one address ---------------------------------------------------------------------------------------------------
@@ -174,12 +184,30 @@ class Crawler:
             return float(said[:9])
         try:
             return max(0.0, (parsedate_to_datetime(said).astimezone(UTC) - self._clock()).total_seconds())
-        except ValueError:
+        except (ValueError, OverflowError):
             return WAIT_SECONDS
 
     def _fetch_robots(self, address: Address, into: BinaryIO) -> Head:
         _, head = self._follow(address, {}, lambda head: MAX_BYTES, into, obey=False)
         return head
+
+
+@contextlib.contextmanager
+def _blaming(address: Address) -> Iterator[None]:
+    """What an answer brings about that nobody foresaw costs its address, and no other. Raises RejectedError.
+
+    The log has where it happened, and not the error's own words, which may be the answer's.
+    """
+    try:
+        yield
+    except FaceProjectError:
+        raise
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}:{last.lineno}"
+        logger.error("answer not read", extra={"host": address.host, "error": type(error).__name__, "where": where})
+        message = f"{address.host} answers in a way that cannot be read. Save the picture yourself."
+        raise RejectedError(READ_FAILED, message) from error
 
 
 def _require_ok(head: Head) -> None:

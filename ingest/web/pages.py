@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import re
-from collections.abc import Iterator
-from html.parser import HTMLParser
+from typing import Final
 from urllib.parse import urlsplit
 
 from ingest.rejections import RejectedError
 from ingest.sources.listing import PICTURE_SUFFIXES
 from ingest.web.addresses import Address
+from ingest.web.srcset import largest_of
+from ingest.web.tags import start_tags
 
-_CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([a-zA-Z0-9_.:-]+)", re.IGNORECASE)
-#: An address of a srcset and what stands behind it (HTML Living Standard, 4.8.4.2.1). Addresses may hold commas.
-_CANDIDATE = re.compile(r"\s*,*\s*(\S*[^,\s])(?:\s+([^,]*))?(?:,|$)")
+_CHARSET = re.compile(rb"charset\s*=\s*(?:[\"']\s*)?([a-zA-Z0-9_.:-]{1,40})", re.IGNORECASE)
+#: Encodings of the web (Encoding Standard, 4.2) by their names in Python, which knows others too: some of them take
+#: quadratic time (punycode), some raise whatever they are told to do about mistakes (idna, undefined).
+_ENCODING = re.compile(
+    r"ascii|big5(hkscs)?|cp(866|874|932|949|125[0-8])|euc_(jp|kr)|gb(18030|2312|k)|iso2022_jp|iso8859-[0-9]+|koi8-[ru]"
+    r"|mac-(cyrillic|roman)|shift_jis|tis-620|utf-(8|16(-[bl]e)?)"
+)
+_ATTRIBUTES: Final = frozenset({"href", "src", "srcset", "property", "name", "content"})
+#: Links of a page that are looked at: ten times as many as are taken from one, and far fewer than one may hold.
+MAX_LINKS = 5000
 
 
 def is_page(first: bytes, content_type: str) -> bool:
@@ -27,15 +36,13 @@ def is_page(first: bytes, content_type: str) -> bool:
 
 
 def pictures_of(content: bytes, page: Address, content_type: str = "") -> list[Address]:
-    """Addresses of the pictures of a page, each once, in its order."""
-    reader = _Reader()
-    reader.feed(_text(content, content_type))
-    reader.close()
+    """Addresses of the pictures of a page, each once, in its order; those of its first MAX_LINKS links."""
+    said, links = _links(_text(content, content_type))
     base = page
     with contextlib.suppress(RejectedError):
-        base = page.joined(reader.base) if reader.base else page
+        base = page.joined(said) if said else page
     found: dict[Address, None] = {}
-    for link in reader.links:
+    for link in links:
         with contextlib.suppress(RejectedError):  # data:, javascript: and what nobody can read
             found[base.joined(link)] = None
     return list(found)
@@ -43,52 +50,35 @@ def pictures_of(content: bytes, page: Address, content_type: str = "") -> list[A
 
 def _text(content: bytes, content_type: str) -> str:
     declared = _CHARSET.search(content_type.encode()) or _CHARSET.search(content[:4096])
-    if declared:
-        with contextlib.suppress(LookupError):
-            return content.decode(declared[1].decode(), "replace")
-    return content.decode("utf-8", "replace")
+    return content.decode(_encoding(declared[1].decode()) if declared else "utf-8", "replace")
 
 
-def largest_of(srcset: str) -> str | None:
-    """The address of a srcset that promises the most pixels."""
-    best, most = None, -1.0
-    for link, descriptor in _candidates(srcset):
-        size = 1.0
-        with contextlib.suppress(ValueError):
-            size = float(descriptor[:-1]) if descriptor[-1:] in ("w", "x") else 1.0
-        if size > most:
-            best, most = link, size
-    return best
+def _encoding(declared: str) -> str:
+    """What Python calls the encoding that is declared; where it is none of the web, UTF-8."""
+    with contextlib.suppress(LookupError):
+        encoding = codecs.lookup(declared).name
+        if _ENCODING.fullmatch(encoding):
+            return encoding
+    return "utf-8"
 
 
-def _candidates(srcset: str) -> Iterator[tuple[str, str]]:
-    for found in _CANDIDATE.finditer(srcset):
-        yield found[1], (found[2] or "").strip()
-
-
-class _Reader(HTMLParser):
-    """Collects links. An img that comes in sizes counts with its largest only."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.base = ""
-        self.links: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = {name: value for name, value in attrs if value}
+def _links(page: str) -> tuple[str, list[str]]:
+    """The base of a page's links ("": the page), and they. An img that comes in sizes counts with its largest only."""
+    base = ""
+    links: list[str] = []
+    for tag, said in start_tags(page, _ATTRIBUTES):
+        link: str | None = None
         if tag == "base":
-            self.base = self.base or said.get("href", "")
+            base = base or said.get("href", "")
         elif tag in ("img", "source"):
             link = largest_of(said.get("srcset", "")) or (said.get("src") if tag == "img" else None)
-            self._add(link)
         elif tag == "a" and _is_named_as_picture(said.get("href", "")):
-            self._add(said["href"])
+            link = said["href"]
         elif tag == "meta" and said.get("property", said.get("name")) in ("og:image", "og:image:secure_url"):
-            self._add(said.get("content"))
-
-    def _add(self, link: str | None) -> None:
-        if link:
-            self.links.append(link)
+            link = said.get("content")
+        if link and len(links) < MAX_LINKS:
+            links.append(link)
+    return base, links
 
 
 def _is_named_as_picture(link: str) -> bool:

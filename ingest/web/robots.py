@@ -15,6 +15,9 @@ from ingest.web.connection import Head
 
 #: As much of the file is read (RFC 9309, 2.5: at least 500 kibibytes).
 MAX_BYTES = 500 * 2**10
+#: Each rule is kept for each agent of its group, so a file that names thousands of both would fill the memory. Those
+#: that are in use name hundreds of agents and a thousand rules at most.
+MAX_RULES_KEPT = 2_000_000
 #: A site that wants to be asked more rarely is not asked at all.
 MAX_DELAY_SECONDS = 60.0
 
@@ -68,4 +71,6 @@ class Robots:
             return None
         # Any other answer but the file: everything may be fetched (2.3.1.3).
         said = content.getvalue()[:MAX_BYTES].decode("utf-8", "replace") if status == 200 else ""
-        return Protego.parse(said)
+        lines = said.splitlines()
+        n_agents = sum("agent" in line.lower() for line in lines)
+        return Protego.parse(said) if n_agents * len(lines) <= MAX_RULES_KEPT else None

@@ -27,22 +27,19 @@ class LabelAdmin(StoreAdmin):
     has_pictures = True
     searches = "File name, path or SHA-256 of a picture"
 
-    def _chosen(self, store: Store, request: HttpRequest) -> str:
-        choices = persona_choices(store)
-        return request.GET.get("persona", "") or choices[0][0]
-
     def filters(self, store: Store, request: HttpRequest) -> Sequence[Filter]:
         verdicts = [("belongs", "belongs"), ("rejected", "does not belong")]
         says = request.GET.get("says", "belongs")
+        choices = persona_choices(store)
         return (
-            Filter(name="persona", title="Person", choices=persona_choices(store), chosen=self._chosen(store, request)),
+            Filter(name="persona", title="Person", choices=choices, chosen=_asked(request) or choices[0][0]),
             Filter(name="says", title="Says", choices=verdicts, chosen=says),
         )
 
     def rows(self, store: Store, request: HttpRequest, cursor: str | None) -> Slice[Row]:
         if searched := request.GET.get("q", "").strip():
             return self._of_pictures(store, pictures_called(store, searched))
-        persona_id = self._chosen(store, request)
+        persona_id = _asked(request) or persona_choices(store)[0][0]
         belongs = request.GET.get("says", "belongs") != "rejected"
         page = persona_labelled(store, persona_id, belongs=belongs, cursor=cursor, limit=PAGE)
         name = persona_name(store.personas_by_id([persona_id]), persona_id)
@@ -90,6 +87,11 @@ class LabelAdmin(StoreAdmin):
         )
         self.log(request, [pk], "taken back")
         return "Taken back."
+
+
+def _asked(request: HttpRequest) -> str:
+    """Whose labels somebody asked for; "" means the first persona there is to choose."""
+    return request.GET.get("persona", "")
 
 
 def _row(face: Face, label: Label, name: str) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from personas.selectors.gallery import PredictedFace, persona_predicted
 from personas.store.base import MAX_FACES_PER_EVENT, Store
@@ -20,6 +21,11 @@ class Above:
     version: int  #: that names them; 0: there is no version
     faces: tuple[PredictedFace, ...]
     more: bool  #: there are more than one command may confirm
+
+    @property
+    def digest(self) -> str:
+        """Names just these faces, in 64 hex digits: a form sends it back, to confirm what its page showed."""
+        return sha256(" ".join(sorted(str(item.face.key) for item in self.faces)).encode()).hexdigest()
 
     def sample(self, n: int) -> tuple[PredictedFace, ...]:
         """At most `n` of them, evenly from the least certain, which is worth a look first, to the surest."""

@@ -11,6 +11,12 @@ from personas.errors import NotFoundError
 from personas.store.base import Store
 from personas.store.paging import every_page
 
+#: Cursor: the event that closed the last erasure. Trainers compare theirs with it.
+ERASED_CURSOR = "erased"
+#: Cursor: no version but the one in use holds anything of what was erased up to this event.
+WITHDRAWN_CURSOR = "withdrawn"
+#: Cursor: the revision of the champion when versions were last looked through for what was erased.
+LOOKED_THROUGH_CURSOR = "looked_through"
 #: Marks read at once.
 MARKS_AT_ONCE = 1000
 
@@ -56,6 +62,12 @@ def deleted_picture(store: Store, image_id: str, *, kept: timedelta) -> DeletedP
     raise NotFoundError("There is no deleted picture here; it may have been restored. Look among the pictures.")
 
 
+def is_marked(store: Store, image_id: str) -> bool:
+    """Whether the picture is deleted, or being erased."""
+    before = f"{int(image_id, 16) - 1:064x}" if int(image_id, 16) else None
+    return any(mark.image_id == image_id for mark in store.deleted_images(cursor=before, limit=1).items)
+
+
 def erased_words(erased: Collection[ErasedImage]) -> str:
     """What somebody is told who asks for erased pictures."""
     last = max(one.erased_at for one in erased)
@@ -79,6 +91,22 @@ def unfinished(store: Store) -> dict[str, str]:
     return found
 
 
+def withdrawal_is_due(store: Store) -> bool:
+    """Whether versions that learnt from what was erased may be left, but for the one in use.
+
+    What that one holds stays until another is in use; so at each of its revisions versions are looked through once.
+    """
+    if store.cursor(WITHDRAWN_CURSOR) >= store.cursor(ERASED_CURSOR):
+        return False
+    champion = store.champion()
+    return store.cursor(LOOKED_THROUGH_CURSOR) < (champion.revision if champion else 0)
+
+
 def erasing_is_due(store: Store, *, now: datetime, kept: timedelta) -> bool:
     """Whether there is something to erase, or to finish."""
-    return bool(unfinished(store)) or next(due_images(store, deleted_before=now - kept), None) is not None
+    for marks in every_page(lambda cursor: store.deleted_images(cursor=cursor, limit=MARKS_AT_ONCE)):
+        if any(mark.deleted_at <= now - kept for mark in marks):
+            return True
+        if store.erased_among([mark.image_id for mark in marks]):
+            return True
+    return False

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import heapq
 import logging
-from collections.abc import Iterator, Mapping
+from base64 import b64decode, urlsafe_b64encode
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from personas.entities import (
     DELETED,
@@ -23,11 +26,14 @@ from personas.errors import AmbiguousError, NotFoundError
 from personas.media import MediaMissingError
 from personas.names import loose, normal
 from personas.selectors.counts import is_settled, predicted_counts
-from personas.selectors.faces import faces_by_key
+from personas.selectors.faces import LOOKED_AT_ONCE, LOOKED_THROUGH, faces_by_key
 from personas.store.base import Store
 from personas.version_metrics import metrics_of
 
 logger = logging.getLogger(__name__)
+
+#: Characters of a name by which people are sorted: as many as always fit into a cursor.
+SORTED_BY: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,13 @@ class LabelledFace:
     label: Label
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People(Slice[PersonaSummary]):
+    """A page of the grid."""
+
+    n_hidden: int  #: people who are hidden from the grid, of whatever name
+
+
 def all_personas(store: Store) -> Iterator[Persona]:
     cursor: str | None = None
     while True:
@@ -56,30 +69,51 @@ def all_personas(store: Store) -> Iterator[Persona]:
 
 
 def _by_name(persona: Persona) -> tuple[str, str]:
-    return persona.name.casefold(), persona.persona_id
+    return persona.name.casefold()[:SORTED_BY], persona.persona_id
 
 
 def persona_grid(
     store: Store, *, search: str = "", hidden: bool = False, cursor: str | None = None, limit: int = 60
-) -> Slice[PersonaSummary]:
-    """Personas by name, those whose name holds every word of `search`. The cursor is the id of the last one seen."""
-    ordered = find_personas(store, search, hidden=hidden)
-    start = 0
-    if cursor:
-        last = store.personas_by_id([cursor]).get(cursor)
-        start = sum(1 for p in ordered if _by_name(p) <= _by_name(last)) if last else 0
+) -> People:
+    """Personas by name, those whose name holds every word of `search`.
+
+    The cursor holds the place of the last one seen, so reading goes on behind it though it was renamed, merged or
+    deleted meanwhile. Raises NotFoundError for a cursor that no page gave.
+    """
+    everyone = list(all_personas(store))
+    ordered = _called(everyone, search, hidden=hidden)
+    start = bisect_right(ordered, _place(cursor), key=_by_name) if cursor else 0
     page = ordered[start : start + limit]
     more = start + limit < len(ordered)
-    return Slice(items=tuple(summarise(store, page)), next_cursor=page[-1].persona_id if more else None)
+    return People(
+        items=tuple(summarise(store, page)),
+        next_cursor=_cursor_behind(page[-1]) if more else None,
+        n_hidden=sum(persona.hidden for persona in everyone),
+    )
 
 
-def find_personas(store: Store, search: str = "", *, hidden: bool = False) -> list[Persona]:
-    """Personas whose name holds every word of `search`, by name; all of them for an empty one.
+def _cursor_behind(persona: Persona) -> str:
+    name, persona_id = _by_name(persona)
+    return f"{persona_id}~{urlsafe_b64encode(name.encode()).decode()}"
 
-    hidden: those hidden from the grid, instead of those shown in it.
-    """
+
+def _place(cursor: str) -> tuple[str, str]:
+    """As `_by_name` gives it."""
+    try:
+        persona_id, name = cursor.split("~")
+        return b64decode(name, altchars="-_", validate=True).decode(), persona_id
+    except ValueError as error:
+        raise NotFoundError("This page's address is not one the product made; go back to the people.") from error
+
+
+def find_personas(store: Store, search: str = "") -> list[Persona]:
+    """Personas shown in the grid whose name holds every word of `search`, by name; all of them for an empty one."""
+    return _called(all_personas(store), search, hidden=False)
+
+
+def _called(personas: Iterable[Persona], search: str, *, hidden: bool) -> list[Persona]:
     words = loose(search).split()
-    found = (p for p in all_personas(store) if p.hidden is hidden and all(word in loose(p.name) for word in words))
+    found = (p for p in personas if p.hidden is hidden and all(word in loose(p.name) for word in words))
     return sorted(found, key=_by_name)
 
 
@@ -168,18 +202,23 @@ def persona_predicted(
 
     at_least: less probable faces are left out.
 
+    A page may be short, or empty, and yet not the last: some LOOKED_THROUGH faces are looked through for it, no more.
+
     When the champion has changed since the cursor was made, reading goes on in the version the reader began with, as
     long as its pages are kept.
     """
     champion = store.champion()
     if champion is None:
         return Slice(items=(), next_cursor=None)
-    version, after = _parse_cursor(cursor) if cursor else (champion.version, None)
+    version, after = _parse_ranked_cursor(cursor) if cursor else (champion.version, None)
     found: list[RankedFace] = []
-    while len(found) < limit:
-        page = _ranked_and_fresh(store, version, persona_id, after=after, at_least=at_least, limit=limit)
+    looked, at_once = 0, limit
+    while len(found) < limit and looked < LOOKED_THROUGH:
+        page = _ranked_and_fresh(store, version, persona_id, after=after, at_least=at_least, limit=at_once)
         if not page:
             break
+        looked += len(page)
+        at_once = max(limit, LOOKED_AT_ONCE)
         labels = store.labels_of_images({ranked.key.image_id for ranked in page})
         open_ones = [r for r in page if not is_settled(labels.get(r.key, ()), persona_id)]
         take = open_ones[: limit - len(found)]
@@ -189,10 +228,8 @@ def persona_predicted(
     items = tuple(
         PredictedFace(face=faces[r.key], probability=r.probability, version=version) for r in found if r.key in faces
     )
-    more = len(found) == limit and _ranked_and_fresh(
-        store, version, persona_id, after=after, at_least=at_least, limit=1
-    )
-    return Slice(items=items, next_cursor=_cursor(version, after) if more and after else None)
+    more = bool(page) and _ranked_and_fresh(store, version, persona_id, after=after, at_least=at_least, limit=1)
+    return Slice(items=items, next_cursor=_ranked_cursor(version, after) if more and after else None)
 
 
 def _ranked_and_fresh(
@@ -205,11 +242,11 @@ def _ranked_and_fresh(
     return [ranked for ranked in unique if ranked.probability >= at_least]
 
 
-def _cursor(version: int, after: RankedFace) -> str:
+def _ranked_cursor(version: int, after: RankedFace) -> str:
     return f"{version}~{after.probability!r}~{after.key}"
 
 
-def _parse_cursor(cursor: str) -> tuple[int, RankedFace]:
+def _parse_ranked_cursor(cursor: str) -> tuple[int, RankedFace]:
     try:
         version, probability, key = cursor.split("~")
         return int(version), RankedFace(FaceKey.parse(key), float(probability))

@@ -35,6 +35,8 @@ UNCLAIMED: Final = frozenset({FaceStatus.UNKNOWN, FaceStatus.REJECTED})
 SHOWN: Final = 8
 #: Faces looked at for one page of groups, about: a page of very large groups is short.
 LOOKED_AT: Final = 2000
+#: Groups read at once when the first ones have no open faces left.
+GROUPS_AT_ONCE: Final = 200
 #: Grouping rests after a run, for this long or for so many times what the run took: it is no work that hurries.
 REST: Final = timedelta(seconds=5)
 REST_TIMES: Final = 10
@@ -125,20 +127,26 @@ def _read(folder: str, edition: str) -> FaceGroups:
 
 
 def unknown_groups(store: Store, *, cursor: str | None = None, limit: int = 12) -> Slice[GroupView]:
-    """Groups that still have faces nobody claims, the largest first. Whoever follows the cursor stays with one run."""
+    """Groups that still have faces nobody claims, the largest first. Whoever follows the cursor stays with one run.
+
+    A page may be short, or empty, and yet not the last: some LOOKED_AT faces are looked at for it, no more.
+    """
     edition, groups, place = _begun(store, cursor)
     found: list[GroupView] = []
-    looked = 0
-    while place < len(groups) and len(found) < limit and (looked < LOOKED_AT or not found):
-        batch = _batch(groups, place, limit=limit - len(found), faces=LOOKED_AT)
+    looked, at_once = 0, limit
+    while place < len(groups) and len(found) < limit and looked < LOOKED_AT:
+        batch = _batch(groups, place, limit=at_once, faces=LOOKED_AT)
         views = _open_views(store, [key for number in batch for key in groups[number]])
         for number in batch:
+            if len(found) == limit:
+                break
             mine = [views[key] for key in groups[number] if key in views]
             if mine:
                 shown = tuple(mine[:SHOWN])
                 found.append(GroupView(group_id=groups.ids[number], edition=edition, faces=shown, n_faces=len(mine)))
+            place = number + 1
         looked += sum(len(groups[number]) for number in batch)
-        place = batch[-1] + 1
+        at_once = GROUPS_AT_ONCE
     return Slice(items=tuple(found), next_cursor=f"{edition}~{place}" if place < len(groups) else None)
 
 

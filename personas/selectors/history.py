@@ -9,6 +9,7 @@ from datetime import datetime
 from personas.entities import LABELS, NOBODY, Event, Slice, Verdict
 from personas.errors import NotFoundError
 from personas.projection import (
+    COMMAND_CUT_SHORT,
     FACES_LABELLED,
     IMAGES_ALLOWED,
     IMAGES_DELETED,
@@ -28,7 +29,7 @@ LOOKED_THROUGH = 2000
 #: Kinds of events that only a curator may cause, and so only a curator may take back.
 CURATED = frozenset({PERSONA_MERGED, PERSONA_DELETED, IMAGES_DELETED, IMAGES_ERASED, IMAGES_ALLOWED})
 #: Kinds that nobody can take back.
-FINAL = frozenset({IMAGES_ERASED, IMAGES_ALLOWED})
+FINAL = frozenset({IMAGES_ERASED, IMAGES_ALLOWED, COMMAND_CUT_SHORT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

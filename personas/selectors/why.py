@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personas.entities import Face, FaceKey, FloatArray, Persona
+from personas.entities import NOBODY, Face, FaceKey, FloatArray, Persona
 from personas.errors import NotFoundError
 from personas.recogniser import current_recogniser
 from personas.selectors.faces import faces_by_key, shown_image, view_keys
@@ -42,18 +42,22 @@ class Explanation:
 def explain(store: Store, key: FaceKey, persona_id: str = "") -> Explanation:
     """The labelled faces that explain why a face is, or is not, taken for a persona.
 
-    persona_id: "" means whom the face is labelled, or else predicted to be. Raises NotFoundError.
+    persona_id: "" means whom the face is labelled, or else predicted to be. Raises NotFoundError, also where that is
+    nobody.
     """
     shown_image(store, key.image_id)
     view = next(iter(view_keys(store, [key])), None)
     if view is None:
         raise NotFoundError("There is no such face; its picture may have been deleted.")
     face, said = view.face, view.label or view.prediction
-    persona = require_persona(store, persona_id or (said and said.persona_id) or "")
+    meant = persona_id or (said and said.persona_id)
+    if not meant or meant in NOBODY:
+        raise NotFoundError("This face is taken for nobody, so there is nothing to explain. Name it on its picture.")
+    persona = require_persona(store, meant)
     recogniser = current_recogniser()
     embedder = recogniser.embedder if recogniser else face.embedder
     embedding = store.embeddings_of([key], embedder=embedder).get(key)
-    keys, vectors, is_cut = _labelled(store, persona_id, embedder=embedder, besides={key})
+    keys, vectors, is_cut = _labelled(store, persona.persona_id, embedder=embedder, besides={key})
     if embedding is None or not keys:
         return Explanation(face=face, persona=persona, nearest=(), n_compared=0, is_cut=is_cut)
     nearest = _nearest(store, keys, vectors @ embedding)

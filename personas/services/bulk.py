@@ -18,12 +18,14 @@ class UnableToConfirmError(FaceProjectError):
 
 
 def confirm_predicted(
-    *, store: Store, persona_id: str, above: float, version: int, actor: str, at: datetime, command_id: str
+    *, store: Store, persona_id: str, above: float, version: int, shown: str, actor: str, at: datetime, command_id: str
 ) -> int:
     """Label every face that the version names this persona with at least probability `above`; returns how many.
 
+    shown: digest of the faces that the person was told of; of others nothing is said.
+
     One command, of MAX_CONFIRMED faces at most. Repeating it changes nothing. Raises NotFoundError,
-    UnableToConfirmError (another version is champion by now, or nothing is left to confirm).
+    UnableToConfirmError (another version is champion by now, or these are other faces, or none).
     """
     require_persona(store, persona_id)
     if known := events_of_command(store, command_id):
@@ -33,6 +35,11 @@ def confirm_predicted(
         raise UnableToConfirmError("A newer version names the faces by now. Nothing was said; look at them once more.")
     if not found.faces:
         raise UnableToConfirmError("No face is left that the product is so sure of. Choose a lower probability.")
+    if found.digest != shown:
+        raise UnableToConfirmError(
+            f"The {len(found.faces):,} faces above this probability are not those you were shown: pictures came in, or "
+            "somebody labelled some. Nothing was said; look at them once more."
+        )
     keys = [item.face.key for item in found.faces]
     label_faces(
         store=store,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from personas.entities import LABELS, Event, NewEvent
 from personas.errors import FaceProjectError
+from personas.projection import COMMAND_CUT_SHORT
 from personas.store.base import Store
 
 #: Events of a command asked for at once; most have one or two.
@@ -36,11 +37,15 @@ class Fact(NamedTuple):
 class CommandUsedError(FaceProjectError):
     """The id of a command names another one, which was done before."""
 
+    def __init__(self, why: str = "This was sent once before and said something else then, so nothing was changed."):
+        super().__init__(f"{why} Reload the page and do it again.")
+
+
+class CommandCutShortError(CommandUsedError):
+    """A command that was cut short by a kill; what was done of it was taken back."""
+
     def __init__(self) -> None:
-        super().__init__(
-            "This was sent once before and said something else then, so nothing was changed. Reload the page and do it "
-            "again."
-        )
+        super().__init__("This was cut short once, and what was done of it was taken back.")
 
 
 def event_id(command_id: str, index: int) -> str:
@@ -70,9 +75,11 @@ def events_of_commands(store: Store, command_ids: Collection[str]) -> dict[str, 
 def closed(known: Mapping[int, Event], kind: str, same: Callable[[Mapping[str, Any]], bool]) -> Event | None:
     """The event that closed a command of this kind, None: it is not finished.
 
-    same: whether the payload is about what the command is about now. Raises CommandUsedError.
+    same: whether the payload is about what the command is about now. Raises CommandUsedError, CommandCutShortError.
     """
     closing = known.get(0)
+    if closing and closing.kind == COMMAND_CUT_SHORT:
+        raise CommandCutShortError
     if closing and not (closing.kind == kind and same(closing.payload)):
         raise CommandUsedError
     return closing

@@ -18,13 +18,14 @@ from personas.projection import (
     persona_payload,
 )
 from personas.services.commands import Fact, closed, events_of_command, record_by_state
+from personas.services.cut_short import require_settled
 from personas.services.labelling import DELETED_ALREADY, labelling_facts, said_of
 from personas.services.personas import require_persona
 from personas.store.base import Store
 from personas.store.paging import every
 
-# Each begins with `store.repair()`: an event that is in the log, but not projected yet, must be seen by what is worked
-# out from how things stand.
+# Each begins with `require_settled`: an event that is in the log, but not projected yet, must be seen by what is worked
+# out from how things stand, and half of another command must not.
 
 #: Labels read at once.
 LABELS_AT_ONCE = 5000
@@ -38,9 +39,10 @@ def merge_personas(*, store: Store, persona_id: str, into: str, actor: str, at: 
     """All that was said of a persona is said of another one from now on, and the first one goes.
 
     A face rejected as the one is rejected as the other too, unless it is labelled with that. Returns the persona that
-    remains. Raises NotFoundError, UnableToMergeError, CommandUsedError.
+    remains. Raises NotFoundError, UnableToMergeError, CommandUsedError, CommandCutShortError, and TransientError while
+    another command about one of them is open.
     """
-    store.repair()
+    require_settled(store=store, now=at, command_id=command_id, personas={persona_id, into})
     remaining = require_persona(store, into)
     if persona_id == into:
         raise UnableToMergeError(f"{remaining.name} cannot be merged with itself; pick somebody else.")
@@ -81,7 +83,7 @@ def delete_persona(*, store: Store, persona_id: str, actor: str, at: datetime, c
 
     Returns how many faces were labelled with it. Raises NotFoundError, CommandUsedError.
     """
-    store.repair()
+    require_settled(store=store, now=at, command_id=command_id, personas={persona_id})
     known = events_of_command(store, command_id)
     done = closed(known, PERSONA_DELETED, lambda said: _is_of(said, persona_id))
     facts: Sequence[Fact] = ()
@@ -132,7 +134,7 @@ def delete_images(*, store: Store, image_ids: Collection[str], actor: str, at: d
     Nothing is erased, so that it can be undone. Returns how many pictures are deleted. Raises NotFoundError (also where
     all are deleted already), CommandUsedError.
     """
-    store.repair()
+    require_settled(store=store, now=at, command_id=command_id, images=image_ids)
     known = events_of_command(store, command_id)
     if done := closed(known, IMAGES_DELETED, lambda said: set(said["images"]) <= set(image_ids)):
         return len(done.payload["images"])

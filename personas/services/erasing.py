@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from personas.entities import LABELS, ErasedImage, ImageStatus, NewEvent
-from personas.errors import FaceProjectError, NotFoundError
+from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.lease import Lease, held_lease
 from personas.projection import COVER_CHOSEN, IMAGES_ALLOWED, IMAGES_ERASED, IMAGES_ERASING
-from personas.selectors.erasing import due_images, erased_words, unfinished
+from personas.selectors.erasing import ERASED_CURSOR, due_images, erased_words, is_marked, unfinished
 from personas.services.commands import CommandUsedError, Fact, events_of_command, record_by_state, record_once
 from personas.store.base import Store
 from personas.store.paging import every
@@ -24,8 +24,6 @@ from personas.store.paging import every
 ERASING_LEASE = "erasing"
 #: Seconds that somebody who asks for it waits for another process that erases.
 WAIT_SECONDS = 30.0
-#: Cursor: the event that closed the last erasure. Trainers compare theirs with it.
-ERASED_CURSOR = "erased"
 #: Pictures erased by one command of a sweep.
 PICTURES_AT_ONCE = 500
 #: Who a sweep is in the log.
@@ -44,7 +42,7 @@ class UnableToEraseError(FaceProjectError):
 def begin_erasing(*, store: Store, image_ids: Collection[str], actor: str, at: datetime, command_id: str) -> int:
     """Say that deleted pictures go for good; `finish_erasing` removes them. Returns how many go.
 
-    Raises NotFoundError, UnableToEraseError (not deleted), CommandUsedError.
+    Raises NotFoundError, UnableToEraseError (not deleted, or restored meanwhile), CommandUsedError.
     """
     store.repair()
     known = events_of_command(store, command_id)
@@ -62,27 +60,46 @@ def begin_erasing(*, store: Store, image_ids: Collection[str], actor: str, at: d
         raise NotFoundError(f"{len(missing)} of {len(going)} pictures do not exist (any more). Reload the page.")
     if any(image.status is not ImageStatus.DELETED for image in images.values()):
         raise UnableToEraseError("Only a picture that was deleted can be erased. Delete it first.")
-    payload = {"images": going}
+    n_going = _begin(store, going, actor, at, command_id)
+    if not n_going:
+        raise UnableToEraseError("Somebody restored this at the same moment, so it is not erased. Look at it again.")
+    return n_going
+
+
+def _begin(store: Store, image_ids: Collection[str], actor: str, at: datetime, command_id: str) -> int:
+    """Say what goes. What is not deleted (any more) when that is projected does not go."""
+    payload = {"images": sorted(image_ids)}
     event = NewEvent(kind=IMAGES_ERASING, actor=actor, at=at, command_id=command_id, payload=payload, index=_BEGUN)
     store.record(LABELS, [event])
-    return len(going)
+    return len(_going(store, event.payload["images"], command_id))
+
+
+def _going(store: Store, image_ids: Collection[str], command_id: str) -> list[str]:
+    """Those that this command erases; others were restored before it, or another command erases them."""
+    return sorted(key for key, one in store.erased_among(image_ids).items() if one.command_id == command_id)
 
 
 def finish_erasing(*, store: Store, drop_files: DropFiles, clock: Clock, wait_seconds: float = WAIT_SECONDS) -> int:
     """Remove everything of pictures that are to go; returns how many are gone now. Safe to repeat after a kill.
 
-    Raises LeaseBusyError while another process is at it, TransientError while somebody is saving one of them.
+    Raises LeaseBusyError while another process is at it, and, when all others are gone, TransientError for a command
+    one of whose pictures somebody is saving.
     """
-    n_gone = 0
+    n_gone, failed = 0, None
     with held_lease(store, ERASING_LEASE, clock=clock, wait_seconds=wait_seconds) as lease:
         for command_id in sorted(set(unfinished(store).values())):
-            n_gone += _finish(store, command_id, drop_files, lease)
+            try:
+                n_gone += _finish(store, command_id, drop_files, lease)
+            except TransientError as error:
+                failed = failed or error
+    if failed is not None:
+        raise failed
     return n_gone
 
 
 def _finish(store: Store, command_id: str, drop_files: DropFiles, lease: Lease) -> int:
     begun = events_of_command(store, command_id)[_BEGUN]
-    going = begun.payload["images"]
+    going = _going(store, begun.payload["images"], command_id)
     lease.require()
     store.erase_images(going, actor=begun.actor, at=begun.at, command_id=command_id)
     drop_files(going)
@@ -117,7 +134,7 @@ def erase_due(
     due = list(due_images(store, deleted_before=at - kept))
     for start in range(0, len(due), PICTURES_AT_ONCE):
         some = due[start : start + PICTURES_AT_ONCE]
-        begin_erasing(store=store, image_ids=some, actor=actor, at=at, command_id=str(uuid.uuid4()))
+        _begin(store, some, actor, at, str(uuid.uuid4()))  # also a mark that is all there is of a picture
     return finish_erasing(store=store, drop_files=drop_files, clock=clock, wait_seconds=wait_seconds)
 
 
@@ -134,7 +151,7 @@ def allow_images(
     if not events_of_command(store, command_id):
         if missing := set(wanted) - erased.keys():
             raise NotFoundError(f"{min(missing)} was not erased; it can be taken in as it is.")
-        if set(wanted) & unfinished(store).keys():
+        if any(is_marked(store, image_id) for image_id in wanted):
             raise UnableToEraseError("This picture is being erased right now; try again in a moment.")
     record_once(store=store, command_id=command_id, actor=actor, at=at, facts=facts)
     return tuple(erased[image_id] for image_id in sorted(erased))

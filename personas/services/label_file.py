@@ -22,11 +22,11 @@ from datetime import datetime
 from itertools import islice
 
 from personas.csv_cells import from_cell
-from personas.entities import LABELS, STRANGER, FaceKey, ImagePath, NewEvent, Verdict
+from personas.entities import LABELS, STRANGER, FaceKey, ImagePath, ImageStatus, NewEvent, Verdict
 from personas.errors import AmbiguousError, FaceProjectError, NotFoundError, UnableToLabelError
 from personas.names import spellings
 from personas.projection import PERSONA_ADDED, Said
-from personas.services.labelling import labelling_events, said_of
+from personas.services.labelling import DELETED_ALREADY, labelling_events, said_of
 from personas.services.personas import clean_name, persona_id_of_name
 from personas.store.base import Store
 from personas.which_face import face_meant
@@ -207,6 +207,8 @@ class _Pictures:
         image = self._by_id.get(self._image_id(name))
         if image is None:
             raise NotFoundError(f"The picture {name} does not exist (any more); ingest it again.")
+        if image.status is ImageStatus.DELETED:
+            raise NotFoundError(DELETED_ALREADY)
         if number and not number.isdecimal():
             raise UnableToLabelError(f"face is {number!r}; write the number of the face, or leave it empty.")
         faces = self._faces.get(image.image_id, ())

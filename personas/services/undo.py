@@ -63,7 +63,7 @@ class Undone:
 
 
 @dataclass(slots=True)
-class _Plan:
+class Plan:
     """Events that take a command back, in the order in which they are recorded, but for the personas that go last."""
 
     facts: list[Fact] = field(default_factory=list)
@@ -133,7 +133,7 @@ def undo_command(*, store: Store, command_id: str, actor: str, at: datetime) -> 
         said = done.payload
         erased = {"n_erased": said.get("n_erased", 0), "erased_on": said.get("erased_on", "")}
         return Undone(command_id=undo, n_restored=said["n_restored"], n_kept=said["n_kept"], **erased)
-    plan = _plan(store, list(events.values()), list(known.values()))
+    plan = plan_of(store, list(events.values()), list(known.values()))
     erased = _erased(store, plan.gone)
     if not plan.n_restored and not known:
         _require_something(store, plan)
@@ -164,7 +164,7 @@ def _by_time(store: Store, image_ids: Collection[str]) -> list[ErasedImage]:
     return sorted(store.erased_among(image_ids).values(), key=lambda erased: erased.erased_at)
 
 
-def _require_something(store: Store, plan: _Plan) -> None:
+def _require_something(store: Store, plan: Plan) -> None:
     """Raises UnableToUndoError where an undo would give nothing back."""
     if plan.n_kept:
         raise UnableToUndoError("Something else was said of this meanwhile, so it was not undone. It stays as it is.")
@@ -174,9 +174,12 @@ def _require_something(store: Store, plan: _Plan) -> None:
         raise UnableToUndoError(f"{what} That cannot be undone.")
 
 
-def _plan(store: Store, events: Sequence[Event], begun: Sequence[Event]) -> _Plan:
-    """begun: what an earlier try of the undo has recorded, which was cut short."""
-    plan = _Plan(gone=_gone(store, events))
+def plan_of(store: Store, events: Sequence[Event], begun: Sequence[Event] = ()) -> Plan:
+    """What takes these events of a command back. begun: what an earlier try of the undo has recorded.
+
+    Raises UnableToUndoError.
+    """
+    plan = Plan(gone=_gone(store, events))
     for event in events:
         if event.kind in (PERSONA_MERGED, PERSONA_DELETED):
             persona = _with_cover(event.payload["persona"], plan.gone)
@@ -203,6 +206,8 @@ def _plan(store: Store, events: Sequence[Event], begun: Sequence[Event]) -> _Pla
             case "face_drawn":
                 if event.payload["face"][0] not in plan.gone:
                     plan.add(_no_face(store, FaceKey(*event.payload["face"])))
+            case "command_cut_short":
+                raise UnableToUndoError("This was cut short and taken back already; do it again.")
             case "images_erased" | "images_allowed":
                 raise UnableToUndoError("Pictures that were erased for good cannot be brought back.")
     return plan
@@ -235,7 +240,7 @@ def _labellings(events: Sequence[Event]) -> list[Event]:
 
 
 def _restore_labels(
-    store: Store, events: Sequence[Event], begun: Sequence[Event], late: Sequence[Event], plan: _Plan
+    store: Store, events: Sequence[Event], begun: Sequence[Event], late: Sequence[Event], plan: Plan
 ) -> Mapping[str, int]:
     """Faces that still stand as the command left them go back. Returns how many labels each persona loses by it.
 
@@ -316,7 +321,7 @@ def _add_late(
 
 
 def _of_people_there_are(
-    store: Store, before: Mapping[FaceKey, Mapping[str, bool]], plan: _Plan
+    store: Store, before: Mapping[FaceKey, Mapping[str, bool]], plan: Plan
 ) -> dict[FaceKey, Mapping[str, bool]]:
     """What is to be said again, less what was said of personas that are gone and do not come back by this undo."""
     mentioned = {persona_id for said in before.values() for persona_id in said} - NOBODY.keys()
@@ -339,7 +344,7 @@ def _no_face(store: Store, key: FaceKey) -> Fact | None:
 # ---- personas --------------------------------------------------------------------------------------------------------
 
 
-def _remove(store: Store, event: Event, plan: _Plan, *, n_cleared: int) -> None:
+def _remove(store: Store, event: Event, plan: Plan, *, n_cleared: int) -> None:
     """A persona that the command added goes again, unless more was said of it since."""
     persona_id = event.payload["persona_id"]
     persona = store.personas_by_id([persona_id]).get(persona_id)

@@ -154,6 +154,8 @@ class PictureStore(Protocol):
     def count_images(self) -> dict[str, int]:
         """Number of pictures by status value, plus "faces_total": number of faces. May be some seconds old.
 
+        Cheap enough for a page: nothing is counted again that no event changed.
+
         Deleted pictures count as what was found in them, and as DELETED.
         """
 
@@ -205,6 +207,9 @@ class LabelStore(Protocol):
 
     def personas_named(self, name: str) -> tuple[Persona, ...]:
         """Personas of exactly this name."""
+
+    def heir_of(self, persona_id: str) -> str | None:
+        """Whom a persona that is gone was merged into ("": it was deleted); None: it is not gone, or never was."""
 
     def labels_of_persona(
         self, persona_id: str, *, belongs: bool, cursor: str | None = None, limit: int = 100

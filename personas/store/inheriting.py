@@ -16,6 +16,15 @@ from personas.projection import Said, SetVerdict
 NOBODY_INHERITS = ""
 
 
+def remaining(persona_id: str, heir_of: Callable[[str], str | None]) -> str:
+    """Who is meant by the id of a persona that may be gone: the last heir; NOBODY_INHERITS where one was deleted."""
+    while (heir := heir_of(persona_id)) is not None:
+        if heir == NOBODY_INHERITS:
+            return NOBODY_INHERITS
+        persona_id = heir
+    return persona_id
+
+
 def inherited(
     change: SetVerdict, *, heir_of: Callable[[str], str | None], said_of: Callable[[tuple[FaceKey, ...]], Said]
 ) -> Iterator[SetVerdict]:
@@ -27,10 +36,9 @@ def inherited(
     """
     persona_id = change.persona_id
     if change.verdict is not Verdict.CLEARED:
-        while (heir := heir_of(persona_id)) is not None:
-            if heir == NOBODY_INHERITS:
-                return
-            persona_id = heir
+        persona_id = remaining(persona_id, heir_of)
+    if persona_id == NOBODY_INHERITS:
+        return
     if persona_id == change.persona_id:
         yield change
         return

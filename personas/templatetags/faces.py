@@ -78,7 +78,7 @@ def command_id() -> str:
 
 @register.simple_tag
 def crop_url(face: Face, size: int) -> str:
-    """Address of a face's crop. It names the box, so what it answers never changes and browsers may keep it."""
+    """Address of a face's crop. It names the box, so that browsers may keep the answer a while."""
     address = reverse("face-crop", args=[face.image_id, face.face_no, size])
     return f"{address}?v={crop_digest(face)[:10]}"
 
@@ -123,6 +123,7 @@ KINDS = {
     "images_erased": "pictures erased for good",
     "images_allowed": "leave to take erased pictures in again",
     "command_undone": "an undo",
+    "command_cut_short": "something cut short",
 }
 
 

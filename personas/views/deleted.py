@@ -66,7 +66,7 @@ def erase(request: PageRequest, image_id: str) -> HttpResponseBase:
 @require(can_curate)
 def preview(request: HttpRequest, image_id: str) -> HttpResponseBase:
     """A small copy of a deleted picture; browsers keep none."""
-    response = jpeg(request, shrink_picture(_deleted_picture(image_id).image, size=PREVIEW), immutable=False)
+    response = jpeg(request, shrink_picture(_deleted_picture(image_id).image, size=PREVIEW), kept=False)
     response["Cache-Control"] = "private, no-store"
     return response
 

@@ -60,7 +60,7 @@ def grid(request: PageRequest) -> HttpResponse:
     }
     if wants_partial(request):
         return render(request, "people/_cards.html", context)
-    context["n_hidden"] = len(find_personas(store, hidden=True))
+    context["n_hidden"] = found.n_hidden
     if not found.items and not search:
         context["counts"] = store.count_images()
         context["offers_sample"] = Path(settings.SAMPLE_DATA).is_dir()

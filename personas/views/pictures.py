@@ -23,7 +23,8 @@ from personas.views.http import PageRequest, cursor_of, more_url, page, page_siz
 THUMBNAILS = 60
 #: Faces whose forms a picture's page holds unless it is asked for all (`?all=1`): each is some five kilobytes.
 FACES_LISTED = 60
-A_YEAR = 365 * 24 * 3600
+#: Seconds in which a browser shows a picture again without asking. Short: it may be deleted and erased meanwhile.
+KEPT = 3600
 #: Formats browsers show; anything else is offered as a download and looked at as a preview.
 SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif", "BMP": "image/bmp"}
 
@@ -68,7 +69,7 @@ def render_faces(request: PageRequest, image_id: str, context: Mapping[str, Any]
 
 @require_safe
 def face_crop(request: HttpRequest, image_id: str, face_no: int, size: int) -> HttpResponseBase:
-    """A square crop of a face. Its address may carry a digest of the box (`v`): such an answer never changes."""
+    """A square crop of a face. Its address may carry a digest of the box (`v`), and is kept by browsers then."""
     if size not in CROP_SIZES:
         raise NotFoundError(f"Crops are {', '.join(map(str, CROP_SIZES))} pixels wide.")
     store = get_store()
@@ -78,8 +79,8 @@ def face_crop(request: HttpRequest, image_id: str, face_no: int, size: int) -> H
     if face is None:
         raise NotFoundError("There is no such face; its picture may have been deleted.")
     version = request.GET.get("v", "")
-    immutable = bool(version) and crop_digest(face).startswith(version)
-    return jpeg(request, cut_face(face, size=size, neighbours=faces), immutable=immutable)
+    kept = bool(version) and crop_digest(face).startswith(version)
+    return jpeg(request, cut_face(face, size=size, neighbours=faces), kept=kept)
 
 
 @require_safe
@@ -96,7 +97,7 @@ def preview(request: HttpRequest, image_id: str, size: int) -> HttpResponseBase:
     """The whole picture as a JPEG any browser shows."""
     if size not in PREVIEW_SIZES:
         raise NotFoundError(f"Previews are {', '.join(map(str, PREVIEW_SIZES))} pixels wide.")
-    return jpeg(request, shrink_picture(_get_image(image_id), size=size), immutable=True)
+    return jpeg(request, shrink_picture(_get_image(image_id), size=size), kept=True)
 
 
 @require_safe
@@ -105,7 +106,7 @@ def original(request: HttpRequest, image_id: str) -> HttpResponseBase:
     found = _get_image(image_id)
     etag = f'"{image_id}"'
     if unchanged := _unchanged(request, etag):
-        return _locked_down(unchanged, etag, immutable=True)
+        return _locked_down(unchanged, etag, kept=True)
     try:
         file = originals().path(image_id).open("rb")
     except FileNotFoundError as error:
@@ -119,17 +120,18 @@ def original(request: HttpRequest, image_id: str) -> HttpResponseBase:
         as_attachment=shown is None,
         filename=f"{image_id[:12]}.{found.format.lower()}",
     )
-    return _locked_down(response, etag, immutable=True)
+    return _locked_down(response, etag, kept=True)
 
 
 def _get_image(image_id: str) -> Image:
     return shown_image(get_store(), image_id)
 
 
-def jpeg(request: HttpRequest, cached: CachedJpeg, *, immutable: bool) -> HttpResponseBase:
+def jpeg(request: HttpRequest, cached: CachedJpeg, *, kept: bool) -> HttpResponseBase:
+    """kept: browsers show it again for an hour without asking, and ask with its ETag from then on."""
     etag = f'"{cached.digest[:32]}"'
     response = _unchanged(request, etag) or FileResponse(cached.path.open("rb"), content_type="image/jpeg")
-    return _locked_down(response, etag, immutable=immutable)
+    return _locked_down(response, etag, kept=kept)
 
 
 def _unchanged(request: HttpRequest, etag: str) -> HttpResponseBase | None:
@@ -138,11 +140,11 @@ def _unchanged(request: HttpRequest, etag: str) -> HttpResponseBase | None:
     return found if found is not None and found.status_code == HTTPStatus.NOT_MODIFIED else None
 
 
-def _locked_down(response: HttpResponseBase, etag: str, *, immutable: bool) -> HttpResponseBase:
+def _locked_down(response: HttpResponseBase, etag: str, *, kept: bool) -> HttpResponseBase:
     response["ETag"] = etag
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    if immutable:
-        patch_cache_control(response, private=True, max_age=A_YEAR, immutable=True)
+    if kept:
+        patch_cache_control(response, private=True, max_age=KEPT, must_revalidate=True)
     else:
         patch_cache_control(response, private=True, no_cache=True)
     return response

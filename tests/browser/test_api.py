@@ -52,6 +52,29 @@ def test_parameters_are_sent_where_they_belong(open_page: Callable[..., Any], st
     assert key in rename.locator(".api-result").inner_text()
 
 
+def test_a_picture_that_is_asked_for_again_takes_no_more_memory(open_page: Callable[..., Any], store: Store) -> None:
+    (face,) = add_pictures(store, 1)
+    page = open_page()
+    page.add_init_script(
+        """
+        window.held = new Set();
+        const { createObjectURL, revokeObjectURL } = URL;
+        URL.createObjectURL = (blob) => { const url = createObjectURL.call(URL, blob); held.add(url); return url; };
+        URL.revokeObjectURL = (url) => { held.delete(url); revokeObjectURL.call(URL, url); };
+        """
+    )
+    operation = opened(page, "read_crop")
+    operation.get_by_label("image_id").fill(face.image_id)
+    operation.get_by_label("face_no").fill("0")
+    shown = operation.get_by_alt_text("The picture that came back")
+    for size in ("96", "384"):
+        operation.get_by_label("size").select_option(size)
+        operation.get_by_role("button", name="Send").click()
+        operation.get_by_text(f"crop?size={size}").wait_for()
+        shown.wait_for()
+        assert page.evaluate("[...held]") == [shown.get_attribute("src")]
+
+
 def test_a_picture_that_comes_back_is_shown(open_page: Callable[..., Any], store: Store) -> None:
     (face,) = add_pictures(store, 1)
     operation = opened(open_page(), "read_crop")

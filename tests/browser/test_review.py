@@ -132,6 +132,45 @@ def test_no_answer_of_the_server_brings_the_face_back(
     complaints.found = [said for said in complaints.found if "ERR_FAILED" not in said]
 
 
+def test_an_answer_that_fails_after_it_was_taken_back_changes_nothing_more(
+    page: Any, unsure: list[FaceKey], store: Store, expect: Any, complaints: Complaints
+) -> None:
+    sent: list[Any] = []
+
+    def hold_the_second(route: Any) -> None:
+        sent.append(route)
+        if len(sent) != 2:
+            route.continue_()
+
+    page.route(ANSWERS, hold_the_second)
+    page.keyboard.press("y")
+    page.keyboard.press("y")
+    wait_for_labels(page, store, "ada", (2, 0))
+    page.keyboard.press("u")
+    page.keyboard.press("n")
+    for _ in range(100):
+        if len(sent) == 2:
+            break
+        page.wait_for_timeout(50)
+    sent[1].abort()
+    wait_for_labels(page, store, "ada", (2, 1))
+    assert shown(page) == str(unsure[2])
+    expect(page.locator("#review-left")).to_have_text("2")
+    expect(page.locator("#review-pace")).to_contain_text("2 answered")
+    complaints.found = [said for said in complaints.found if "ERR_FAILED" not in said]
+
+
+def test_a_key_that_is_held_takes_back_one_answer(page: Any, unsure: list[FaceKey], store: Store) -> None:
+    page.keyboard.press("y")
+    page.keyboard.press("y")
+    wait_for_labels(page, store, "ada", (3, 0))
+    for _ in range(3):
+        page.keyboard.down("u")  # all but the first are repeats
+    page.keyboard.up("u")
+    assert shown(page) == str(unsure[3])
+    wait_for_labels(page, store, "ada", (2, 0))
+
+
 def test_a_new_person_is_named_from_the_keyboard(page: Any, unsure: list[FaceKey], store: Store) -> None:
     page.keyboard.press("a")
     page.keyboard.type("Grace")  # keys of answers are letters of a name here

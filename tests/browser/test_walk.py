@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from personas.entities import FaceKey
+from personas.entities import LABELS, FaceKey
 from personas.store.base import Store
 from tests import factories
 from tests.browser.pages import addresses
@@ -85,6 +85,27 @@ def test_a_crop_comes_back_when_the_server_says_no(
     expect(page.locator(".tile.leaving")).to_have_count(0)
     expect(page.locator(".tile")).to_have_count(4)
     # the browser and htmx log the failed request
+    complaints.found = [said for said in complaints.found if "ERR_FAILED" not in said and "htmx:" not in said]
+
+
+def test_an_answer_that_is_lost_is_said_to_be_maybe_saved_and_sent_again_is_done_once(
+    open_page: OpenPage, ada: list[FaceKey], store: Store, expect: Any, complaints: Any
+) -> None:
+    page = open_page()
+    page.goto("/personas/ada/")
+    before = store.head(LABELS)
+
+    def lose_the_answer(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/labels/", lose_the_answer, times=1)
+    page.locator(".tile .no").first.click()
+    expect(page.locator(".toast-failed")).to_contain_text("may have been saved")
+    assert store.head(LABELS) == before + 1
+    page.locator(".tile .no").first.click()
+    expect(page.locator("#tabs")).to_contain_text("Rejected 1")
+    assert store.head(LABELS) == before + 1
     complaints.found = [said for said in complaints.found if "ERR_FAILED" not in said and "htmx:" not in said]
 
 

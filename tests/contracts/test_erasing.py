@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from personas.entities import DELETED, INGEST, LABELS, FaceKey, ImageStatus, NewEvent, RankedFace, RankedKind, Truth
-from personas.projection import IMAGES_ALLOWED, IMAGES_DELETED, IMAGES_ERASED, IMAGES_ERASING
+from personas.projection import IMAGES_ALLOWED, IMAGES_DELETED, IMAGES_ERASED
 from personas.state_hash import state_hash
 from personas.store.base import PICTURES_ERASED, Store
+from personas.store.sql.adapter import SqlStore
 from tests import factories as make
 
 ERASING = make.command_id("erasing")
@@ -19,14 +20,10 @@ ERASING = make.command_id("erasing")
 PICTURE = make.image_id("picture-0")
 
 
-def event(kind: str, image_ids: Sequence[str], *, index: int = 0, command: str | None = None) -> NewEvent:
+def event(kind: str, image_ids: Sequence[str], *, command: str | None = None) -> NewEvent:
     payload = {"images": list(image_ids)}
     command = command or make.command_id()
-    return NewEvent(kind=kind, actor="tester", at=make.NOW, command_id=command, index=index, payload=payload)
-
-
-def announce(store: Store, *image_ids: str, command: str = ERASING) -> None:
-    store.record(LABELS, [event(IMAGES_ERASING, image_ids, index=1, command=command)])
+    return NewEvent(kind=kind, actor="tester", at=make.NOW, command_id=command, payload=payload)
 
 
 def remove(store: Store, *image_ids: str, command: str = ERASING) -> None:
@@ -35,7 +32,7 @@ def remove(store: Store, *image_ids: str, command: str = ERASING) -> None:
 
 def erase(store: Store, *image_ids: str, command: str = ERASING) -> None:
     """All three steps, as the service does them."""
-    announce(store, *image_ids, command=command)
+    make.announce_erasure(store, *image_ids, command=command)
     remove(store, *image_ids, command=command)
     store.record(LABELS, [event(IMAGES_ERASED, image_ids, command=command)])
 
@@ -43,6 +40,13 @@ def erase(store: Store, *image_ids: str, command: str = ERASING) -> None:
 def in_blocks(store: Store) -> dict[FaceKey, np.ndarray]:
     blocks = store.embedding_blocks(after_seq=0, through_seq=store.head(INGEST), embedder=make.EMBEDDER)
     return {key: vector for block in blocks for key, vector in zip(block.keys, block.vectors, strict=True)}
+
+
+def another(store: Store) -> Store:
+    """The same store as another process has it: what one has remembered the other has not."""
+    if isinstance(store, SqlStore):
+        return SqlStore(n_buckets=64, using=store._using)
+    return type(store)(store._session, n_buckets=64)  # type: ignore[attr-defined,call-arg]
 
 
 @pytest.fixture
@@ -86,6 +90,25 @@ def test_nobody_is_counted_who_was_erased(store: Store, faces: list[FaceKey]) ->
     assert store.first_labelled(["ann"]) == {"ann": faces[2]}
 
 
+def test_counts_follow_what_other_processes_write(store: Store, faces: list[FaceKey]) -> None:
+    reader = another(store)
+    picture = faces[0].image_id
+
+    def counted() -> tuple[int, ...]:
+        return tuple(reader.count_images().values())
+
+    assert counted() == (3, 0, 0, 6)
+    make.save(store, make.extracted("empty", faces=0))
+    assert counted() == (3, 1, 0, 6)
+    store.record(LABELS, [event(IMAGES_DELETED, [picture])])
+    assert counted() == (3, 1, 1, 6)
+    make.announce_erasure(store, picture, command=ERASING)
+    remove(store, picture)
+    assert counted() == (2, 1, 1, 4)
+    store.record(LABELS, [event(IMAGES_ERASED, [picture], command=ERASING)])
+    assert counted() == (2, 1, 0, 4)
+
+
 def test_what_others_found_at_the_same_places_stays(store: Store) -> None:
     """A file that was overwritten: the path is another picture's by now."""
     make.save(store, make.extracted("old", paths=[make.image_path("old", path="a.jpg")]))
@@ -118,7 +141,7 @@ def test_a_picture_that_was_never_here_can_be_erased(store: Store) -> None:
 
 
 def test_an_erased_picture_is_not_saved_again(store: Store, faces: list[FaceKey]) -> None:
-    announce(store, PICTURE)
+    make.announce_erasure(store, PICTURE, command=ERASING)
     remove(store, PICTURE)
     again = make.save(store, make.extracted("picture-0", faces=2), make.extracted("other"))
     assert again.new_images == (make.image_id("other"),)
@@ -128,7 +151,7 @@ def test_an_erased_picture_is_not_saved_again(store: Store, faces: list[FaceKey]
 
 
 def test_a_new_extractor_does_not_save_an_erased_picture_either(store: Store, faces: list[FaceKey]) -> None:
-    announce(store, PICTURE)
+    make.announce_erasure(store, PICTURE, command=ERASING)
     again = make.save(store, make.extracted("picture-0", faces=2, detector="another", embedder="another"))
     assert again.ingest_seq is None
     remove(store, PICTURE)
@@ -184,7 +207,7 @@ def test_a_picture_stays_hidden_until_nothing_of_it_is_left(store: Store, faces:
     gone = faces[0].image_id
     store.record(LABELS, [event(IMAGES_DELETED, [gone])])
     make.label(store, DELETED, *faces[:2])
-    announce(store, gone)
+    make.announce_erasure(store, gone, command=ERASING)
     assert store.images_by_id([gone])[gone].status is ImageStatus.DELETED
     assert [one.image_id for one in store.deleted_images().items] == [gone]
     remove(store, gone)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from personas.entities import DELETED, INGEST, LABELS, STRANGER, FaceKey, ImageStatus, NewEvent, Verdict
-from personas.errors import NotFoundError
+from personas.errors import NotFoundError, TransientError
 from personas.selectors.erasing import deleted_picture, deleted_pictures, erasing_is_due, unfinished
 from personas.services import curation, erasing, labelling, undo
 from personas.services import personas as people
@@ -104,6 +104,40 @@ def test_what_is_erased_already_is_said_to_be(store: Store, faces: list[FaceKey]
         deleted_picture(store, faces[0].image_id, kept=KEPT)
 
 
+def test_what_is_restored_at_the_same_moment_is_not_erased(store: Store, faces: list[FaceKey]) -> None:
+    deletion = delete(store, faces[3].image_id)
+    before = state_hash(store)
+    with pytest.MonkeyPatch.context() as patched:
+        record = store.record
+
+        def too_late(stream: str, events: Any) -> Any:
+            patched.undo()
+            take_back(store, deletion)
+            return record(stream, events)
+
+        patched.setattr(store, "record", too_late)
+        with pytest.raises(erasing.UnableToEraseError, match="restored this at the same moment"):
+            erasing.begin_erasing(store=store, image_ids=[faces[3].image_id], **by())
+    finish(store)
+    assert store.images_by_id([faces[3].image_id])[faces[3].image_id].status is ImageStatus.FACES
+    assert store.erased_among([faces[3].image_id]) == {}
+    delete(store, faces[3].image_id)
+    assert state_hash(store) == before
+
+
+def test_of_several_those_that_were_restored_stay(store: Store, faces: list[FaceKey]) -> None:
+    restored, gone = faces[2].image_id, faces[3].image_id
+    deletion = delete(store, restored)
+    delete(store, gone)
+    take_back(store, deletion)
+    store.record(LABELS, [NewEvent(kind="images_erasing", index=1, payload={"images": [restored, gone]}, **by())])
+    dropped: list[str] = []
+    assert finish(store, dropped) == 1
+    assert dropped == [gone]
+    assert store.images_by_id([restored, gone]).keys() == {restored}
+    assert store.erased_among([restored, gone]).keys() == {gone}
+
+
 # ---- kills -----------------------------------------------------------------------------------------------------------
 
 
@@ -194,6 +228,32 @@ def test_a_sweep_finishes_what_was_begun(store: Store, faces: list[FaceKey]) -> 
     assert deleted_pictures(store, kept=KEPT).items == ()
     erasing.erase_due(store=store, kept=KEPT, actor="erasing", clock=lambda: make.NOW, drop_files=lambda _: None)
     assert unfinished(store) == {}
+
+
+def test_a_mark_that_is_all_there_is_of_a_picture_goes_with_the_others(store: Store, faces: list[FaceKey]) -> None:
+    """As in a store that was put together from parts of a backup."""
+    absent = make.image_id("absent")
+    store.record(LABELS, [NewEvent(kind="images_deleted", payload={"images": [absent]}, **by())])
+    delete(store, faces[0].image_id)
+    later = make.NOW + 2 * KEPT
+    erasing.erase_due(store=store, kept=KEPT, actor="erasing", clock=lambda: later, drop_files=lambda _: None)
+    assert store.deleted_images().items == ()
+    assert faces[0].image_id not in store.images_by_id([faces[0].image_id])
+
+
+def test_a_picture_that_cannot_go_now_keeps_no_other(store: Store, faces: list[FaceKey]) -> None:
+    for number, key in enumerate(faces[:3]):
+        delete(store, key.image_id)
+        erasing.begin_erasing(store=store, image_ids=[key.image_id], **by(number))
+
+    def busy(image_ids: Collection[str]) -> None:
+        if faces[1].image_id in image_ids:
+            raise TransientError("Somebody is saving it.")
+
+    with pytest.raises(TransientError, match="saving"):
+        erasing.finish_erasing(store=store, drop_files=busy, clock=lambda: make.NOW)
+    assert unfinished(store).keys() == {faces[1].image_id}
+    assert finish(store) == 1
 
 
 def test_deleted_pictures_tell_until_when_they_come_back(store: Store, faces: list[FaceKey]) -> None:

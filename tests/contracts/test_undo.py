@@ -18,6 +18,7 @@ from personas.services import curation, labelling, undo
 from personas.services import personas as people
 from personas.state_hash import state_hash
 from personas.store.base import Store
+from personas.store.inheriting import NOBODY_INHERITS
 from personas.store.paging import every
 from tests import factories as make
 
@@ -294,6 +295,17 @@ def test_what_is_recorded_just_behind_a_merge_is_said_of_the_heir_and_comes_back
     assert said(store, *faces[:2]) == [{"ann": True}, {"ann": belongs}]
     take_back(store, unmerged)
     assert said(store, *faces[:2]) == [{"bob": True}, {"bob": belongs}]
+
+
+def test_who_inherits_from_a_persona_is_known_until_it_is_back(store: Store, faces: list[FaceKey]) -> None:
+    make.add_personas(store, "Cid")
+    assert (store.heir_of("ann"), store.heir_of("nobody ever")) == (None, None)
+    curation.merge_personas(store=store, persona_id="ann", into="bob", **(merge := by()))  # type: ignore[arg-type]
+    curation.delete_persona(store=store, persona_id="cid", **(deletion := by()))  # type: ignore[arg-type]
+    assert (store.heir_of("ann"), store.heir_of("cid"), store.heir_of("bob")) == ("bob", NOBODY_INHERITS, None)
+    take_back(store, str(merge["command_id"]))
+    take_back(store, str(deletion["command_id"]))
+    assert (store.heir_of("ann"), store.heir_of("cid")) == (None, None)
 
 
 def test_what_the_heir_got_just_behind_a_merge_can_be_taken_back_alone(

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ingest.tasks import erase_pictures
 from personas.crops import originals
 from personas.entities import ImageStatus
+from personas.media import write_atomically
 from personas.services import curation, erasing
 from personas.services.labelling import new_command_id
 from personas.store.base import Store
@@ -64,3 +67,30 @@ def test_deleted_pictures_are_kept_for_as_long_as_the_setting_says(
     delete(store, store.find_paths("one.png")[0].image_id)
     assert erase_pictures() == "0 pictures erased."
     assert len(store.deleted_images().items) == 1
+
+
+def test_one_that_is_erased_while_it_is_read_anew_leaves_nothing(
+    store: Store, folder: Path, ingest: Ingest, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DELETED_KEPT_DAYS = 0
+    draw(folder / "gone.png", [(20, 20, 80, RED)])
+    draw(folder / "kept.png", [(20, 20, 80, BLUE)])
+    ingest()
+    gone = store.find_paths("gone.png")[0].image_id
+    save = store.save_extracted
+
+    def erased_before(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(store, "save_extracted", save)
+        delete(store, gone)
+        erase_pictures()
+        write_atomically(originals().path(gone), (folder / "gone.png").read_bytes())  # as the reading process keeps it
+        return save(*args, **kwargs)
+
+    monkeypatch.setattr(store, "save_extracted", erased_before)
+    settings.FACE_EXTRACTOR = "tests.ingest.fakes.newer_squares"
+    summary = ingest()
+    assert reasons(summary) == {"gone.png": "erased"}
+    assert summary.pictures == 1
+    assert not originals().exists(gone)
+    assert store.find_paths("gone.png") == ()
+    assert store.images_by_id([gone]) == {}

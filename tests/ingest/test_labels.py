@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from ingest.labels import SIDECAR_ACTOR
-from personas.entities import LABELS, STRANGER, FaceKey, Label, Verdict
+from personas.entities import DELETED, LABELS, STRANGER, FaceKey, Label, Verdict
+from personas.services import curation
 from personas.services.labelling import label_faces, new_command_id
 from personas.services.personas import add_persona, persona_id_of_name, rename_persona
+from personas.services.undo import undo_command
 from personas.store.base import Store
 from tests.ingest.conftest import Ingest, now, reasons
 from tests.ingest.drawing import draw, sidecar
@@ -30,6 +32,13 @@ def labels(store: Store) -> set[tuple[str, int, bool]]:
 def the_label(store: Store) -> Label:
     (label,) = store.all_labels()
     return label
+
+
+def delete(store: Store, picture: Path) -> str:
+    """The command that deleted it, for an undo."""
+    command_id = new_command_id()
+    curation.delete_images(store=store, image_ids=[sha256(picture)], actor="eve", at=now(), command_id=command_id)
+    return command_id
 
 
 def say(store: Store, persona_id: str, key: FaceKey, verdict: Verdict = Verdict.BELONGS) -> None:
@@ -88,6 +97,49 @@ def test_a_renamed_persona_goes_on_being_meant_by_its_old_name(store: Store, fol
     ingest()
     assert [persona.name for persona in store.personas().items] == ["Ada L."]
     assert store.label_counts([ADA]) == {ADA: (2, 0)}
+
+
+def test_a_merged_persona_is_meant_as_the_one_it_was_merged_into(store: Store, folder: Path, ingest: Ingest) -> None:
+    sidecar(draw(folder / "a.png"), persona="Ada", labeled=True)
+    ingest()
+    for name, heir in (("Ada", "Ada L."), ("Ada L.", "Countess")):
+        into = add_persona(store=store, name=heir, actor="eve", at=now(), command_id=new_command_id()).persona_id
+        (persona,) = store.personas_named(name)
+        merge = {"actor": "eve", "at": now(), "command_id": new_command_id()}
+        curation.merge_personas(store=store, persona_id=persona.persona_id, into=into, **merge)  # type: ignore[arg-type]
+    sidecar(draw(folder / "b.png", shade=99), persona="Ada", labeled=True)
+    assert ingest().labels == 1
+    assert [persona.name for persona in store.personas().items] == ["Countess"]
+    assert store.label_counts([into]) == {into: (2, 0)}
+
+
+def test_a_sidecar_that_names_a_deleted_person_is_reported_until_there_is_one_again(
+    store: Store, folder: Path, ingest: Ingest
+) -> None:
+    sidecar(draw(folder / "a.png"), persona="Ada", labeled=True)
+    ingest()
+    deletion = new_command_id()
+    curation.delete_persona(store=store, persona_id=ADA, actor="eve", at=now(), command_id=deletion)
+    sidecar(draw(folder / "b.png", shade=99), persona="Ada", labeled=True)
+    for _ in range(2):
+        summary = ingest()
+        assert (summary.labels, reasons(summary)) == (0, {"b.json": "deleted_persona"})
+        assert (labels(store), store.personas().items) == (set(), ())
+    undo_command(store=store, command_id=deletion, actor="eve", at=now())
+    summary = ingest()
+    assert (summary.labels, summary.rejected) == (1, ())
+    assert store.label_counts([ADA]) == {ADA: (2, 0)}
+
+
+def test_a_persona_added_anew_under_the_name_of_a_deleted_one_is_meant(
+    store: Store, folder: Path, ingest: Ingest
+) -> None:
+    sidecar(draw(folder / "a.png"), persona="Ada", labeled=True)
+    ingest()
+    curation.delete_persona(store=store, persona_id=ADA, actor="eve", at=now(), command_id=new_command_id())
+    other = add_persona(store=store, name="Ada", actor="eve", at=now(), command_id=new_command_id())
+    sidecar(draw(folder / "b.png", shade=99), persona="Ada", labeled=True)
+    assert (ingest().labels, labels(store)) == (1, {(other.persona_id, 0, True)})
 
 
 def test_null_and_labeled_is_a_known_stranger(store: Store, folder: Path, ingest: Ingest) -> None:
@@ -224,6 +276,40 @@ def test_a_sidecar_that_was_reformatted_says_nothing_new(store: Store, folder: P
     head = store.head(LABELS)
     path.write_text(path.read_text().replace(", ", ",\n "))
     assert (ingest().labels, store.head(LABELS)) == (0, head)
+
+
+@pytest.mark.parametrize("labeled", [True, False])
+def test_a_changed_sidecar_of_a_deleted_picture_waits_until_the_picture_is_back(
+    store: Store, folder: Path, ingest: Ingest, labeled: bool
+) -> None:
+    picture = draw(folder / "a.png")
+    sidecar(picture, persona="Ada", labeled=True)
+    ingest()
+    deletion = delete(store, picture)
+    head = store.head(LABELS)
+    sidecar(picture, persona="Bob", labeled=labeled)
+    summary = ingest()
+    assert (summary.labels, summary.truths, summary.rejected, store.head(LABELS)) == (0, 0, (), head)
+    assert labels(store) == {(DELETED, 0, True)}
+    assert list(store.truths()) == []
+
+    undo_command(store=store, command_id=deletion, actor="eve", at=now())
+    summary = ingest()
+    assert (summary.labels, summary.truths) == (int(labeled), int(not labeled))
+    assert ((BOB, 0, True) in labels(store)) is labeled
+
+
+def test_the_first_sidecar_of_a_deleted_picture_speaks_when_the_picture_is_back(
+    store: Store, folder: Path, ingest: Ingest
+) -> None:
+    picture = draw(folder / "a.png")
+    ingest()
+    deletion = delete(store, picture)
+    sidecar(picture, persona="Ada", labeled=True)
+    assert (ingest().labels, labels(store)) == (0, {(DELETED, 0, True)})
+    assert store.personas().items == ()
+    undo_command(store=store, command_id=deletion, actor="eve", at=now())
+    assert (ingest().labels, labels(store)) == (1, {(ADA, 0, True)})
 
 
 def test_of_two_copies_that_name_a_face_differently_the_lower_path_is_right(

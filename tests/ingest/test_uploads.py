@@ -27,6 +27,7 @@ from ingest.uploads import (
     safe_name,
     set_aside_folder,
 )
+from personas.crops import drop_pictures
 from personas.entities import Job, JobStatus
 from personas.errors import NotFoundError, TransientError
 from personas.lease import LeaseBusyError, LeaseLostError
@@ -230,6 +231,7 @@ def test_an_upload_that_ends_its_worker_again_and_again_is_set_aside_until_someb
             process(store, job)
     failed = process(store, job)
     assert (failed.status, "never ended" in failed.message) == (JobStatus.FAILED, True)
+    drop_pictures([hashlib.sha256(b"another").hexdigest()])
     assert [path.name for path in (set_aside_folder() / job.job_id).rglob("*.png")] == ["a.png"]
     assert pending_uploads(store) == []
     retry_failed(store=store, job_id=job.job_id, actor="eve", at=now())
@@ -238,6 +240,16 @@ def test_an_upload_that_ends_its_worker_again_and_again_is_set_aside_until_someb
     assert (done.status, done.detail["new"]) == (JobStatus.DONE, 1)
     assert not (set_aside_folder() / job.job_id).exists()
     assert list(incoming_folder().iterdir()) == []
+
+
+def test_an_upload_that_failed_keeps_no_picture_that_is_erased(store: Store, picture: bytes) -> None:
+    digest = hashlib.sha256(picture).hexdigest()
+    kept = set_aside_folder() / "job"
+    for name in (digest[:12], "0" * 12):
+        (kept / name).mkdir(parents=True)
+        (kept / name / "a.png").write_bytes(picture)
+    drop_pictures([digest])
+    assert [path.name for path in kept.iterdir()] == ["0" * 12]
 
 
 def test_a_store_that_is_away_does_not_count_as_an_attempt(

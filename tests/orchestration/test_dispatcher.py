@@ -17,7 +17,7 @@ from orchestration.dispatcher import (
     UPLOADS_SECONDS,
     Dispatcher,
 )
-from personas.entities import INGEST, LABELS, Champion, DeletedImage, ErasedImage, Job, JobStatus, Slice
+from personas.entities import INGEST, LABELS, Champion, DeletedImage, ErasedImage, Event, Job, JobStatus, Slice
 from personas.errors import TransientError
 from personas.metrics import DISPATCHER_LOOKS
 from personas.selectors.groups import GROUPS_JOB, REST, REST_TIMES
@@ -56,6 +56,15 @@ class StoreThatOnlyCounts:
     def repair(self) -> int:
         self.repairs += 1
         return 0
+
+    def events(self, stream: str, *, after: int, limit: int) -> tuple[Event, ...]:
+        return ()
+
+    def events_by_id(self, stream: str, event_ids: Collection[str]) -> dict[str, Event]:
+        return {}
+
+    def advance_cursor(self, name: str, seq: int) -> None:
+        """Of commands that were cut short: there is none."""
 
     def job(self, job_id: str) -> Job | None:
         return grouping(of=self.now_made_of()) if self.groups_follow else self.grouping
@@ -455,6 +464,18 @@ def test_an_erasure_that_was_begun_is_finished_at_once(dispatcher, store, sent, 
     clock.now = LONGEST_RESEND_SECONDS
     dispatcher.look()
     assert sent == [("ingest.erase_pictures", ())]
+
+
+def test_pictures_that_keep_coming_are_erased_as_fast_as_they_go(dispatcher, store, sent, clock):
+    picture = "a" * 64
+    store.deleted = (DeletedImage(image_id=picture, deleted_at=BEGINNING, command_id=""),)
+    store.erased = {picture: ErasedImage(image_id=picture, erased_at=BEGINNING, command_id="c")}
+    dispatcher.clock = lambda: BEGINNING
+    for number in range(10):
+        store.trained_through = number  # the cursors move: the one before is gone
+        clock.now = number * ERASING_SECONDS
+        dispatcher.look()
+    assert sent.count(("ingest.erase_pictures", ())) == 10
 
 
 def test_the_roll_out_runs_beside_the_looks_one_at_a_time() -> None:

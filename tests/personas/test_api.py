@@ -429,7 +429,8 @@ def test_a_job_that_is_not_there_is_not_found(api: Api, world: World) -> None:
 
 # ---- cursors that no page gave ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    "path", ["/images", "/faces", f"/personas/{ADA}/labels", f"/personas/{ADA}/predictions", "/models", "/jobs"]
+    "path",
+    ["/personas", "/images", "/faces", f"/personas/{ADA}/labels", f"/personas/{ADA}/predictions", "/models", "/jobs"],
 )
 @pytest.mark.parametrize(
     "cursor", ["x", "~~", "9" * 40, f"{'9' * 40}~0.5~{NOWHERE}:0", f"1~nan~{NOWHERE}:0", f"1~1e999~{NOWHERE}:0"]

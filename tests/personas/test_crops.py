@@ -17,7 +17,7 @@ from PIL import ImageOps
 
 from personas import crops
 from personas.entities import Box, Face, Image
-from personas.errors import FaceProjectError, NotFoundError
+from personas.errors import FaceProjectError, NotFoundError, TransientError
 from personas.pixels import orientation as orientation_of
 from tests import factories
 
@@ -126,6 +126,32 @@ def test_another_box_is_another_file() -> None:
 def test_a_preview_keeps_the_shape() -> None:
     image_id = _original(_halves((800, 400)))
     assert _open(crops.shrink_picture(_image(image_id, 800, 400), size=320)).size == (320, 160)
+
+
+def test_what_is_cut_while_its_picture_is_erased_goes_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    image_id = _original(_halves((800, 400)))
+    encode = crops._jpeg
+
+    def erased_meanwhile(picture: Pillow.Image) -> bytes:
+        crops.drop_pictures([image_id])
+        return encode(picture)
+
+    monkeypatch.setattr(crops, "_jpeg", erased_meanwhile)
+    with pytest.raises(NotFoundError, match="not in the media folder"):
+        crops.shrink_picture(_image(image_id, 800, 400), size=320)
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+
+
+def test_files_that_cannot_be_removed_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    image_id = _original(_halves())
+    crops.shrink_picture(_image(image_id, 400, 200), size=320)
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(crops.shutil, "rmtree", refused)
+    with pytest.raises(TransientError, match=r"Permission denied.*CACHE_ROOT"):
+        crops.drop_pictures([image_id])
 
 
 def test_a_missing_original_is_named_as_such() -> None:

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from personas.entities import LABELS, STRANGER, Box, NewEvent, Verdict
+from personas.entities import DELETED, LABELS, STRANGER, Box, NewEvent, Verdict
 from personas.export import COLUMNS, ExportFormat, ExportKind, export, write_lines
 from personas.projection import PERSONA_RENAMED
 from personas.selectors.gallery import find_personas, personas_called
+from personas.services.curation import delete_images
 from personas.services.label_file import LabelFileResult, UnableToReadLabelsError, label_from_file
+from personas.services.labelling import DELETED_ALREADY, new_command_id
 from personas.services.personas import persona_id_of_name
 from personas.store.base import Store
 from tests import factories as make
@@ -92,6 +94,19 @@ def test_good_lines_are_applied_beside_refused_ones(filled: Store) -> None:
     assert result.n_changed == 2
     assert said(filled, 0) == {"ann": True}
     assert said(filled, 3) == {"bob": True}
+
+
+def test_a_line_about_a_deleted_picture_is_refused(filled: Store) -> None:
+    deleted = [make.image_id(0)]
+    delete_images(store=filled, image_ids=deleted, actor="tester", at=make.NOW, command_id=new_command_id())
+    head = filled.head(LABELS)
+    result = apply(filled, "0.jpg,Ann,true,", f"{make.image_id(0)},Ann,true,0", "1.jpg,Ann,true,")
+    assert [(refused.line, refused.reason) for refused in result.refused] == [
+        (2, DELETED_ALREADY),
+        (3, DELETED_ALREADY),
+    ]
+    assert said(filled, 0) == {DELETED: True}
+    assert [event.payload["faces"] for event in filled.events(LABELS, after=head)] == [[list(make.key(1))]]
 
 
 def test_a_base_name_of_two_pictures_is_refused_with_both(filled: Store) -> None:

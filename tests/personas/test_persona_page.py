@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from personas.entities import LABELS, FaceKey, FloatArray, Verdict
+from personas.entities import LABELS, STRANGER, FaceKey, FloatArray, Verdict
 from personas.errors import NotFoundError
 from personas.selectors import ordered, why
 from personas.selectors.gallery import persona_predicted
@@ -185,10 +185,20 @@ def test_the_nearest_labelled_faces_explain_a_prediction(store: Store, asked: Fa
 
 
 def test_without_a_name_the_persona_that_the_face_is_taken_for_is_meant(store: Store, asked: FaceKey) -> None:
-    assert explain(store, asked).persona.persona_id == "ada"
-    unknown = _picture(store, "unknown")
-    with pytest.raises(NotFoundError):
-        explain(store, unknown)
+    assert explain(store, asked) == explain(store, asked, "ada")
+    make.add_personas(store, "Bob")
+    make.label(store, "bob", asked)
+    assert explain(store, asked).persona.persona_id == "bob"
+
+
+def test_a_face_that_is_taken_for_nobody_has_no_reasons_and_its_reader_is_told_so(
+    web: Client, store: Store, asked: FaceKey
+) -> None:
+    make.label(store, STRANGER, asked)
+    for key in (asked, _picture(store, "unknown")):
+        response = web.get(reverse("face-why", args=[*key]))
+        assert response.status_code == 404
+        assert "taken for nobody" in text_of(response)
 
 
 def test_a_labelled_face_is_not_its_own_reason(store: Store, asked: FaceKey) -> None:

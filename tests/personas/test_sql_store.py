@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 
-from personas.entities import LABELS
+from personas.entities import LABELS, STRANGER
 from personas.errors import TransientError
 from personas.store import get_store
 from personas.store.base import Store, StoreError
@@ -146,6 +147,34 @@ def test_keyset_queries_are_answered_from_an_index() -> None:
         # A table of nothing but ids is its own index; it is counted whole.
         answered = ("SEARCH", "COVERING INDEX", "TEMP", "SCAN store_image_deleted")
         assert all(any(word in plan for word in answered) for plan in plans), (number, plans)
+
+
+@pytest.mark.django_db
+def test_pictures_are_counted_once_until_a_log_grows() -> None:
+    store = get_store()
+
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            store.count_images()
+        return sum("COUNT(" in query["sql"] for query in queries)
+
+    keys = make.save_pictures(store, 3)
+    assert [asked() for _ in range(3)] == [2, 0, 0]
+    make.save(store, make.extracted("more"))
+    assert [asked() for _ in range(2)] == [2, 0]
+    make.label(store, STRANGER, keys[0])
+    assert [asked() for _ in range(2)] == [2, 0]
+
+
+@pytest.mark.django_db
+def test_a_count_of_what_was_never_committed_is_not_remembered() -> None:
+    store = get_store()
+    with transaction.atomic():
+        make.save_pictures(store, 3)
+        assert store.count_images()["faces_total"] == 3
+        transaction.set_rollback(True)
+    make.save_pictures(store, 2)
+    assert store.count_images()["faces_total"] == 2
 
 
 def test_the_adapter_is_installed_only_when_it_is_the_store(tmp_path: Path) -> None:

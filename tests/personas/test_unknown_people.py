@@ -149,6 +149,22 @@ def test_groups_whose_faces_all_have_names_are_passed_over(store: Store, faces: 
     assert [view.group_id[0] for view in unknown_groups(store, cursor=page.next_cursor, limit=2).items] == ["f"]
 
 
+def test_a_page_looks_through_so_many_settled_groups_and_leads_on(
+    store: Store, web: Client, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("personas.selectors.groups.LOOKED_AT", 5)
+    put_groups(store, **{letter: faces[2 * n : 2 * n + 2] for n, letter in enumerate("abcdef")})
+    factories.label(store, IGNORED, *faces[:10])
+    page = unknown_groups(store)
+    assert page.items == ()
+    assert [view.group_id[0] for view in unknown_groups(store, cursor=page.next_cursor).items] == ["f"]
+    factories.label(store, IGNORED, *faces[10:])
+    first = text_of(web.get(reverse("unknown")))
+    assert "All groups" in first
+    assert "Every face has a name" not in first
+    assert "Look further" in text_of(web.get(reverse("unknown-groups")))
+
+
 def test_very_large_groups_make_short_pages(
     store: Store, faces: list[FaceKey], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from personas import recogniser, sign_in
 from personas.entities import LABELS, STRANGER, FaceKey, NewEvent
 from personas.models import OneTimeLink
 from personas.projection import PERSONA_ADDED
+from personas.services.curation import delete_images
 from personas.services.personas import persona_id_of_command
 from personas.store.base import Store
 from tests import factories
@@ -410,18 +411,37 @@ def test_all_pictures_are_shown_also_those_without_a_face(web: Client, store: St
     assert "3 pictures, 2 faces" in page
 
 
-def test_crops_are_square_and_kept_by_browsers(web: Client, ada: list[FaceKey]) -> None:
+def test_crops_are_jpegs_that_can_run_nothing(web: Client, ada: list[FaceKey]) -> None:
     page = text_of(web.get(reverse("persona", args=["ada"])))
     url = re.search(r'src="(/faces/[^"]+)"', page)
     assert url
     response = web.get(url[1])
     content = b"".join(response.streaming_content)  # type: ignore[attr-defined]
     assert content.startswith(b"\xff\xd8\xff")
-    assert "immutable" in response["Cache-Control"]
-    assert "private" in response["Cache-Control"]
     assert response["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in response["Content-Security-Policy"]
     assert web.get(url[1], headers={"If-None-Match": response["ETag"]}).status_code == 304
+
+
+@pytest.mark.parametrize("name", ["face-crop", "image-preview", "image-original"])
+def test_browsers_keep_a_picture_for_an_hour_and_then_ask_whether_it_is_still_shown(
+    web: Client, ada: list[FaceKey], store: Store, name: str
+) -> None:
+    image_id = ada[1].image_id
+    page = text_of(web.get(reverse("image", args=[image_id])))
+    addresses = {
+        "face-crop": rf"/faces/{image_id}/0/\d+\.jpg\?v=\w+",
+        "image-preview": rf"/images/{image_id}/preview-\d+\.jpg",
+        "image-original": rf"/images/{image_id}/original",
+    }
+    url = re.findall(addresses[name], page)[0]
+    response = web.get(url)
+    assert set(response["Cache-Control"].split(", ")) == {"private", "max-age=3600", "must-revalidate"}
+    known = {"If-None-Match": response["ETag"]}
+    unchanged = web.get(url, headers=known)
+    assert (unchanged.status_code, unchanged["Cache-Control"]) == (304, response["Cache-Control"])
+    delete_images(store=store, image_ids=[image_id], actor="zoe", at=factories.NOW, command_id=factories.command_id())
+    assert web.get(url, headers=known).status_code == 404
 
 
 def test_a_crop_of_a_size_nobody_offers_does_not_exist(web: Client, ada: list[FaceKey]) -> None:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from personas.entities import LABELS, FaceKey
+from personas.entities import INGEST, LABELS, FaceKey, RankedFace
 from personas.selectors import bulk
 from personas.selectors.bulk import predicted_above
 from personas.store.base import Store
@@ -25,9 +25,15 @@ def store(web_store: Store) -> Store:
     return web_store
 
 
-def confirm(web: Client, *, above: str = "75", version: int = 1, command_id: str = "") -> object:
-    data = {"command_id": command_id or factories.command_id(), "above": above, "version": str(version)}
-    return web.post(reverse(CONFIRM, args=["ada"]), data, follow=True)
+def preview(web: Client, *, above: str = "75") -> dict[str, str]:
+    """What the form of the page would send."""
+    page = text_of(web.get(reverse(CONFIRM, args=["ada"]), {"above": above}))
+    form = page[page.index('<form class="confirm"') :]
+    return dict(re.findall(r'name="(command_id|above|version|shown)" value="([^"]*)"', form))
+
+
+def confirm(web: Client, form: dict[str, str] | None = None) -> object:
+    return web.post(reverse(CONFIRM, args=["ada"]), form or preview(web), follow=True)
 
 
 def test_ticked_faces_are_confirmed_together(web: Client, ada: list[FaceKey], store: Store) -> None:
@@ -78,23 +84,36 @@ def test_everything_above_is_confirmed_by_one_command_and_taken_back(
 
 
 def test_confirming_twice_does_it_once(web: Client, ada: list[FaceKey], store: Store) -> None:
-    command_id = factories.command_id()
+    form = preview(web)
     for _ in range(2):
-        assert "2 faces: This is Ada." in text_of(confirm(web, command_id=command_id))
+        assert "2 faces: This is Ada." in text_of(confirm(web, form))
     assert store.label_counts(["ada"])["ada"] == (3, 0)
 
 
 def test_what_a_newer_version_says_is_looked_at_first(web: Client, ada: list[FaceKey], store: Store) -> None:
+    form = preview(web)
     publish(store, {ada[5]: ("ada", 0.99)})
-    response = confirm(web)
+    response = confirm(web, form)
     assert response.status_code == 422  # type: ignore[attr-defined]
     assert "newer version" in text_of(response)
     assert store.label_counts(["ada"])["ada"] == (1, 0)
 
 
-def test_faces_settled_since_are_not_confirmed(web: Client, ada: list[FaceKey], store: Store) -> None:
+def test_faces_that_came_since_are_looked_at_first(web: Client, ada: list[FaceKey], store: Store) -> None:
+    form = preview(web)
+    store.add_fresh(1, {"ada": [RankedFace(ada[5], 0.97)]}, scored_through=store.head(INGEST))
+    response = confirm(web, form)
+    assert response.status_code == 422  # type: ignore[attr-defined]
+    assert "not those you were shown" in text_of(response)
+    assert store.label_counts(["ada"])["ada"] == (1, 0)
+    assert "3 faces: This is Ada." in text_of(confirm(web))
+
+
+def test_faces_settled_since_are_looked_at_again(web: Client, ada: list[FaceKey], store: Store) -> None:
+    form = preview(web)
     factories.add_personas(store, "Bob")
     factories.label(store, "bob", ada[1])
+    assert "not those you were shown" in text_of(confirm(web, form))
     confirm(web)
     assert store.label_counts(["ada", "bob"]) == {"ada": (2, 0), "bob": (1, 0)}
 

@@ -7,9 +7,20 @@ import pytest
 
 from personas.buckets import bucket_of
 from personas.entities import LABELS, NewEvent
-from personas.projection import IMAGES_ALLOWED, IMAGES_ERASING
+from personas.projection import IMAGES_ALLOWED
 from personas.store import get_store
-from tests.factories import EMBEDDER, NOW, command_id, embedding, extracted, image_id, key, new_face, save
+from tests.factories import (
+    EMBEDDER,
+    NOW,
+    announce_erasure,
+    command_id,
+    embedding,
+    extracted,
+    image_id,
+    key,
+    new_face,
+    save,
+)
 from training.matrix import MatrixFolder
 
 pytestmark = pytest.mark.django_db
@@ -142,9 +153,21 @@ def test_rows_are_found_among_some_rows_only(store, folder):
 def erase(store, *names):
     erased = [image_id(name) for name in names]
     begun = {"actor": "tester", "at": NOW, "command_id": command_id()}
-    store.record(LABELS, [NewEvent(kind=IMAGES_ERASING, index=1, payload={"images": erased}, **begun)])
+    announce_erasure(store, *erased, command=begun["command_id"])
     store.erase_images(erased, **begun)
     return begun
+
+
+def test_copies_of_other_embedders_keep_nothing_of_what_was_erased(store, folder, tmp_path):
+    save(store, *[extracted(n, embedder="another") for n in range(3)], *[extracted(n) for n in range(3, 6)])
+    other = MatrixFolder(tmp_path, "another")
+    assert len(other.catch_up(store)) == 3
+    folder.catch_up(store)
+    erase(store, 1)
+    folder.catch_up(store)
+    assert [path.name for path in other.folder.iterdir()] == ["lock"]
+    assert len(other.catch_up(store)) == 2
+    assert len(folder.catch_up(store)) == 3
 
 
 def test_rows_of_erased_pictures_go_and_others_stay(store, folder, monkeypatch):

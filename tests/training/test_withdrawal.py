@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from personas.entities import FaceKey
+from personas.selectors.erasing import withdrawal_is_due
 from personas.services import curation, erasing
 from personas.services.labelling import new_command_id
 from tests.factories import NOW
@@ -73,3 +74,29 @@ def test_a_withdrawal_that_was_cut_short_is_finished_by_the_next_fit(world, monk
     assert has_artefact(world, 1)
     world.train()
     assert not has_artefact(world, 1)
+
+
+def test_a_withdrawal_that_was_cut_short_is_due_though_nobody_says_anything(world, monkeypatch):
+    erase(world, world.ada[0])
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("training.trainer.withdraw_artefacts", killed)
+        with pytest.raises(KeyboardInterrupt):
+            world.train()
+    assert withdrawal_is_due(world.store)
+    assert world.trainer.withdraw() == 1
+    assert not has_artefact(world, 1)
+    assert not withdrawal_is_due(world.store)
+
+
+def test_what_the_version_in_use_holds_is_looked_at_once_a_switch(world):
+    world.train()
+    assert not withdrawal_is_due(world.store)  # nothing was erased
+    erase(world, world.ada[4])  # version 2 learnt from it, and stays in use
+    assert withdrawal_is_due(world.store)
+    assert world.trainer.withdraw() == 0
+    assert not withdrawal_is_due(world.store)
+    assert has_artefact(world, 2)

@@ -105,7 +105,7 @@ class CassandraLabels(CassandraProjecting):
             case ForgetImages(image_ids=image_ids):
                 self._forget_images(image_ids, seq, hold)
             case SetVerdict():
-                for verdict in inherited(change, heir_of=self._heir_of, said_of=self._said_of):
+                for verdict in inherited(change, heir_of=self.heir_of, said_of=self._said_of):
                     self._set_verdict(verdict, hold)
             case _:
                 assert_never(change)
@@ -138,7 +138,7 @@ class CassandraLabels(CassandraProjecting):
         self._session.run_batches((self._said_drop(row, seq) for row in said), before=hold.check)
         self._drop_marks(image_ids, seq)
 
-    def _heir_of(self, persona_id: str) -> str | None:
+    def heir_of(self, persona_id: str) -> str | None:
         row = self._session.row(cql.HEIR_OF, persona_id=persona_id)
         return None if row is None else str(row.heir)
 

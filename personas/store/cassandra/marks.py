@@ -35,7 +35,9 @@ class CassandraMarks(CassandraBase):
 
     def _erase_or_allow(self, change: EraseImages | AllowImages, seq: int) -> None:
         if isinstance(change, EraseImages):
-            self._session.run_many(cql.PUT_ERASED, _marks(change, seq))
+            deleted = self._deleted_among(change.image_ids)  # what was restored before stays
+            marks = _marks(change, seq)
+            self._session.run_many(cql.PUT_ERASED, [each for each in marks if each["image_id"] in deleted])
             return
         gone = [{"space": SPACE, "image_id": image_id, "stamp": seq} for image_id in change.image_ids]
         self._session.run_many(cql.DROP_ERASED, gone)

@@ -13,6 +13,7 @@ import numpy as np
 
 from personas.entities import (
     INGEST,
+    LABELS,
     Box,
     EmbeddingBlock,
     ExtractedImage,
@@ -30,7 +31,7 @@ from personas.store.cassandra import claims
 from personas.store.cassandra import statements as cql
 from personas.store.cassandra.base import as_slice
 from personas.store.cassandra.claims import CassandraClaims, Claimed
-from personas.store.cassandra.log import EVENTS_A_CHUNK, Tally, chunk_of
+from personas.store.cassandra.log import EVENTS_A_CHUNK, Tally, chunk_of, projected
 from personas.store.cassandra.paths import CassandraPaths
 from personas.store.cassandra.session import CqlRow, Write
 from personas.store.cassandra.values import chunks, from_micros, parse_key
@@ -78,6 +79,7 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._full_tallies: dict[int, Tally] = {}  # of chunks of the ingest log that can change no more
+        self._counted_deleted: tuple[int, int] = (-1, 0)  # up to which event of the labels, and how many they were
 
     def save_extracted(
         self, batch: Sequence[ExtractedImage], *, actor: str, at: datetime, command_id: str
@@ -212,7 +214,10 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
         return {image_id: marked(image, deleted) for image_id, image in found.items()}
 
     def count_images(self) -> dict[str, int]:
-        """The changes that the ingest log tells, added up; those of full partitions are remembered."""
+        """The changes that the ingest log tells, added up; those of full partitions are remembered.
+
+        Marks change by label events only: they are counted once until one is projected.
+        """
         head, total = self.head(INGEST), [0, 0, 0]
         for chunk in range(chunk_of(head) + 1) if head else ():
             tally = self._full_tallies.get(chunk)
@@ -229,9 +234,17 @@ class CassandraPictures(CassandraPaths, CassandraClaims):
         return {
             ImageStatus.FACES.value: total[0],
             ImageStatus.NO_FACE.value: total[1],
-            ImageStatus.DELETED.value: self._count_deleted(),
+            ImageStatus.DELETED.value: self._remembered_deleted(),
             "faces_total": total[2],
         }
+
+    def _remembered_deleted(self) -> int:
+        through = self.cursor(projected(LABELS))  # before the count: it then holds at least what these events made
+        known, deleted = self._counted_deleted
+        if known != through:
+            deleted = self._count_deleted()
+            self._counted_deleted = (through, deleted)
+        return deleted
 
     def faces(self, *, cursor: str | None = None, limit: int = 1000) -> Slice[Face]:
         key = FaceKey("", -1) if cursor is None else parse_key(cursor)

@@ -134,12 +134,12 @@ class SqlLabels(SqlMarks):
                     self._rows(LabelRow).filter(image_id__in=chunk).delete()
                 self._drop_marks(image_ids)
             case SetVerdict():
-                for verdict in inherited(change, heir_of=self._heir_of, said_of=self._said_of):
+                for verdict in inherited(change, heir_of=self.heir_of, said_of=self._said_of):
                     self._set_verdict(verdict)
             case _:
                 assert_never(change)
 
-    def _heir_of(self, persona_id: str) -> str | None:
+    def heir_of(self, persona_id: str) -> str | None:
         return self._rows(GonePersonaRow).filter(persona_id=persona_id).values_list("heir", flat=True).first()
 
     def _said_of(self, faces: Sequence[FaceKey]) -> Said:

@@ -35,8 +35,9 @@ class SqlMarks(SqlConnection):
     def _erase_or_allow(self, change: EraseImages | AllowImages) -> None:
         rows = self._rows(ErasedImageRow)
         if isinstance(change, EraseImages):
-            erased = [
-                ErasedImageRow(image_id=each, at=change.at, command_id=change.command_id) for each in change.image_ids
+            erased = [  # what was restored before stays
+                ErasedImageRow(image_id=each, at=change.at, command_id=change.command_id)
+                for each in sorted(self._deleted_among(change.image_ids))
             ]
             rows.bulk_create(
                 erased, update_conflicts=True, unique_fields=["image_id"], update_fields=["at", "command_id"]

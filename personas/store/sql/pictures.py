@@ -13,6 +13,7 @@ from django.db.models.functions import RowNumber
 
 from personas.entities import (
     INGEST,
+    LABELS,
     Box,
     EmbeddingBlock,
     ExtractedImage,
@@ -30,7 +31,15 @@ from personas.store.merging import KnownPicture, merge
 from personas.store.packing import Packed, pack_keys, pack_vectors, unpack_keys, unpack_vectors
 from personas.store.sql.connection import after_face, as_slice, chunks, parse_key, translating
 from personas.store.sql.marks import SqlMarks
-from personas.store.sql.models import DeletedImageRow, EmbeddingBlockRow, EmbeddingRow, FaceRow, ImagePathRow, ImageRow
+from personas.store.sql.models import (
+    DeletedImageRow,
+    EmbeddingBlockRow,
+    EmbeddingRow,
+    EventRow,
+    FaceRow,
+    ImagePathRow,
+    ImageRow,
+)
 
 #: Faces in one block row: half a megabyte of vectors.
 BLOCK_FACES = 1000
@@ -125,6 +134,10 @@ def path_row(path: ImagePath) -> tuple[Any, ...]:
 
 class SqlPictures(SqlMarks):
     """PictureStore."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._counted: tuple[tuple[str, ...], dict[str, int]] | None = None  # ends of the logs, and the counts then
 
     @translating()
     def save_extracted(
@@ -266,6 +279,19 @@ class SqlPictures(SqlMarks):
 
     @translating()
     def count_images(self) -> dict[str, int]:
+        """What is counted changes by events only, so it is counted once until one comes."""
+        ends = self._ends()  # before the count: it then holds at least what these events made
+        counted = self._counted
+        if counted is None or counted[0] != ends:
+            counted = self._counted = (ends, self._count_images())
+        return dict(counted[1])
+
+    def _ends(self) -> tuple[str, ...]:
+        """Ids of the last events of both logs. A number would not do: after a rollback another event has it."""
+        last = (self._rows(EventRow).filter(stream=stream).order_by("-seq")[:1] for stream in (INGEST, LABELS))
+        return tuple(event_id for rows in last for event_id in rows.values_list("event_id", flat=True))
+
+    def _count_images(self) -> dict[str, int]:
         counts = {status.value: 0 for status in ImageStatus} | {"faces_total": 0}
         rows = self._rows(ImageRow).values("status").annotate(n=Count("*"), faces=Sum("n_faces")).order_by()
         for row in rows:

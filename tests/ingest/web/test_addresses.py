@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ingest.rejections import BAD_ADDRESS, RejectedError
-from ingest.web.addresses import MAX_NAME, MAX_PATH, lines_of, mixed, parse, redacted
+from ingest.web.addresses import MAX_CHARACTERS, MAX_NAME, MAX_PATH, lines_of, mixed, parse, redacted
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,36 @@ def test_a_long_address_has_a_path_that_stores_hold_and_that_is_its_own(tail: st
     assert parse("https://example.org/short").path == "https://example.org/short"
 
 
+def test_an_address_that_is_too_long_once_it_is_escaped_is_none() -> None:
+    """What is taken for an address is one again when it is read back from a share."""
+    short = "https://example.org/" + "ä" * (MAX_CHARACTERS // 6 - 10)
+    assert parse(parse(short).url) == parse(short)
+    with pytest.raises(RejectedError) as caught:
+        parse("https://example.org/" + "ä" * (MAX_CHARACTERS // 6))
+    assert caught.value.reason == BAD_ADDRESS
+
+
+@pytest.mark.parametrize(
+    "link", ["http://[", "//[::1", "//a]b/", "http://x:99999/", "http://\u2100/", "//\ud800/", "/\ud800"]
+)
+def test_a_malformed_link_is_refused(link: str) -> None:
+    with pytest.raises(RejectedError) as caught:
+        parse("https://example.org/a").joined(link)
+    assert caught.value.reason == BAD_ADDRESS
+
+
 def test_names_passwords_and_queries_are_not_shown() -> None:
     assert redacted("https://ada:secret@example.org/a?token=secret#secret") == "https://example.org/a?…"
     assert redacted("http://[broken") == "…"
     assert redacted("ada:secret@example.org/@ada/a.png") == "example.org/@ada/a.png"
     assert redacted("secret@example.org") == "example.org"
     assert redacted("example.org/12@N00/a.png") == "example.org/12@N00/a.png"
+
+
+def test_what_is_shown_of_an_address_steers_no_terminal() -> None:
+    assert redacted("http://a\x00b/\ud800\x1b[31m ä?\x00") == "http://a\ufffdb/\ufffd\ufffd[31m ä?…"
+    with pytest.raises(RejectedError, match="http://a\ufffdb/ is not an address"):
+        parse("https://example.org/").joined("http://a\x00b/")
 
 
 def test_a_list_has_each_address_once_and_no_remarks() -> None:

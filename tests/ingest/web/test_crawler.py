@@ -23,6 +23,7 @@ from ingest.rejections import (
     RejectedError,
 )
 from ingest.web.crawler import MAX_REDIRECTS, MAX_TRIES, mark_of, since_of
+from personas.errors import TransientError
 from tests.ingest.web.conftest import Visit
 from tests.ingest.web.server import Handler, Site, content, in_turn, page, redirect
 
@@ -168,6 +169,75 @@ def test_what_only_says_it_is_compressed_is_told(visit: Visitor, site: Site, pic
     assert visit().reason("/a.png") == READ_FAILED
 
 
+def test_what_is_compressed_several_times_is_not_unpacked(visit: Visitor, site: Site, picture: bytes) -> None:
+    """A little of it may unpack to years of nothing, which no limit of bytes ends."""
+    site.answers["/a.png"] = content(gzip.compress(gzip.compress(picture)), Content_Encoding="gzip, gzip")
+    site.answers["/b.png"] = content(gzip.compress(picture), Content_Encoding="gzip")
+    visitor = visit()
+    assert visitor.reason("/a.png") == READ_FAILED
+    assert visitor.fetch("/b.png")[0] == picture
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 999999999999 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnumber\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: " + b"gzip," * 20 + b"gzip\r\n\r\nx",
+        b"HTTP/1.1 302 Found\r\nLocation: http://[::1/\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: //\xe4\xff\x00/\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://" + b"a" * 64 + b".test/\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://a..test:x/\r\n\r\n",
+        b"\xff\x00\r\n\r\n",
+        b"",
+    ],
+)
+def test_a_malformed_answer_costs_its_address_alone(visit: Visitor, site: Site, head: bytes) -> None:
+    site.answers["/robots.txt"] = content(b"", "text/plain")
+    site.answers["/a.png"] = lambda handler: handler.wfile.write(head) and None
+    assert visit().reason("/a.png")
+    with pytest.raises(RejectedError):
+        visit().look("/a.png")
+
+
+def test_what_nobody_foresaw_in_an_answer_costs_its_address_alone_and_is_logged_without_what_it_said(
+    visit: Visitor, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*args: Any) -> None:
+        raise AssertionError("the page speaks of Ada")
+
+    monkeypatch.setattr("ingest.web.crawler.pictures_of", fails)
+    site.answers["/a?ada"] = page("Ada")
+    with pytest.raises(RejectedError) as caught:
+        visit().look("/a?ada")
+    assert caught.value.reason == READ_FAILED
+    (record,) = [each for each in caplog.records if each.name == "ingest.web.crawler"]
+    assert (record.host, record.error) == ("site.test", "AssertionError")  # type: ignore[attr-defined]
+    assert "ada" not in str(record.__dict__).lower().replace("adapter", "")
+    assert record.exc_info is None
+
+    monkeypatch.setattr("ingest.web.crawler.sniff", fails)
+    assert visit().reason("/a?ada") == READ_FAILED
+
+
+def test_a_worker_that_is_told_to_end_while_it_waits_for_a_turn_blames_no_address(visit: Visitor, site: Site) -> None:
+    class Ending:
+        def wait(self, host: str, seconds: float) -> None:
+            raise TransientError("told to end")
+
+    visitor = visit()
+    visitor.crawler._turns = Ending()
+    with pytest.raises(TransientError):
+        visitor.look("/a")
+    with pytest.raises(TransientError):
+        visitor.fetch("/a.png")
+
+
 def test_a_body_that_breaks_off_is_told(visit: Visitor, site: Site, picture: bytes) -> None:
     def broken(handler: Handler) -> None:
         handler.begin(200, {"Content-Length": str(len(picture) + 100)})
@@ -251,6 +321,17 @@ def test_of_an_endless_robots_txt_the_beginning_counts(visit: Visitor, site: Sit
     assert visit().reason("/a.png") == DISALLOWED
 
 
+def test_a_robots_txt_whose_groups_multiply_is_not_read(visit: Visitor, site: Site, picture: bytes) -> None:
+    """Each rule is kept for each agent of its group: half of a megabyte would fill the memory of a machine."""
+    site.answers["/a.png"] = content(picture)
+    agents = "".join(f"User-agent:{number}\n" for number in range(1500))
+    site.answers["/robots.txt"] = content((agents + "Allow:/\n" * 1500).encode(), "text/plain")
+    assert visit().reason("/a.png") == DISALLOWED
+    many = "".join(f"User-agent:{number}\nDisallow:/\n\n" for number in range(500))
+    site.answers["/robots.txt"] = content(many.encode(), "text/plain")
+    assert visit().fetch("/a.png")[0] == picture
+
+
 @pytest.mark.parametrize(("said", "kept"), [("Crawl-delay: 7", 7.0), ("Crawl-delay: 0.1", 1.0), ("", 1.0)])
 def test_each_request_takes_a_turn_as_long_as_the_site_wants(
     visit: Visitor, site: Site, picture: bytes, said: str, kept: float
@@ -268,7 +349,15 @@ def test_a_site_that_wants_to_be_asked_too_rarely_is_not_asked(visit: Visitor, s
 
 
 @pytest.mark.parametrize(
-    ("said", "waited"), [("30", 30.0), ("Mon, 04 May 2026 12:00:45 GMT", 45.0), ("soon", 10.0), ("-1", 10.0)]
+    ("said", "waited"),
+    [
+        ("30", 30.0),
+        ("Mon, 04 May 2026 12:00:45 GMT", 45.0),
+        ("soon", 10.0),
+        ("-1", 10.0),
+        ("Fri, 31 Dec 9999 23:59:59 -1200", 10.0),
+        ("4 May 99999999999999999999 12:00:45 GMT", 10.0),
+    ],
 )
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_server_is_asked_again_when_it_says(
@@ -334,6 +423,7 @@ def test_marks_are_numbers_that_every_store_holds_and_of_two_kinds() -> None:
     assert since_of(mark_of({"Last-Modified": MODIFIED})) == MODIFIED
     for senseless in ("", "yesterday", "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"):
         assert mark_of({"Last-Modified": senseless}) == 0
+    assert mark_of({"Last-Modified": "Fri, 31 Dec 9999 23:59:59 -1200", "ETag": '"x"'}) == etag
     assert mark_of({"Last-Modified": "yesterday", "ETag": '"x"'}) == etag
 
 

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 
 from ingest.known_paths import known_among
 from ingest.pool import InlinePool
-from ingest.rejections import DISALLOWED, FORBIDDEN_ADDRESS, NOT_A_PICTURE, TOO_MANY_PICTURES
+from ingest.rejections import BUSY_SERVER, DISALLOWED, FORBIDDEN_ADDRESS, NOT_A_PICTURE, TOO_MANY_PICTURES
 from ingest.report import rejected_by
 from ingest.settling import settled
 from ingest.shares import LISTING, do_ingest_share, queue_web_ingest
@@ -105,6 +105,16 @@ def test_a_list_is_taken_in_and_what_is_not_is_told(store: Store, site: Site, al
     }
     assert "/secret/a.png?token=hush" not in site.asked()
     assert list(receiving_folder().iterdir()) == []
+
+
+def test_hostile_answers_end_no_job(store: Store, site: Site, album: str) -> None:
+    site.answers["/declared"] = content(b"<html><![foo]><img src=/0.png>", "text/html; charset=punycode")
+    site.answers["/long"] = page(f'<img src="/{"ä" * 2000}.png"><img src="/1.png">')
+    site.answers["/busy"] = content(b"", status=503, Retry_After="Fri, 31 Dec 9999 23:59:59 -1200")
+    job = queue(store, "\n".join(map(site.url, ("/declared", "/long", "/busy"))))
+    ended = settled(job, do_all(store, job), now())
+    assert (ended.status, ended.detail["pictures"]) == (JobStatus.DONE, 2)
+    assert reasons(store, job) == {site.url("/busy"): BUSY_SERVER}
 
 
 def test_a_second_time_servers_are_only_asked_whether_pictures_have_changed(

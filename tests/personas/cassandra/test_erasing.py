@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from personas.entities import INGEST, LABELS, NewEvent, Truth
-from personas.projection import IMAGES_ERASING
+from personas.entities import INGEST, Truth
 from personas.store.cassandra.adapter import CassandraStore
 from tests import factories as make
 
@@ -52,7 +51,7 @@ def test_killed_before_any_statement_the_same_call_finishes(
         rows = [make.ranked(name, 0.9, face_no) for face_no in (0, 1)]
         store.add_fresh(version, {"ann": rows}, scored_through=store.head(INGEST))
         begun = {"actor": "tester", "at": make.NOW, "command_id": command}
-        store.record(LABELS, [NewEvent(kind=IMAGES_ERASING, index=1, payload={"images": [gone]}, **begun)])
+        make.announce_erasure(store, gone, command=command)
         head = store.head(INGEST)
         try:
             with monkeypatch.context() as patched:
@@ -85,7 +84,7 @@ def test_a_client_whose_clock_is_ahead_leaves_nothing_behind(
         patched.setattr(driver.cluster, "timestamp_generator", lambda: int(time.time() * 1e6) + ahead)
         make.save(store, make.extracted("gone", faces=2), make.extracted("kept", faces=1))
     begun = {"actor": "tester", "at": make.NOW, "command_id": make.command_id(1)}
-    store.record(LABELS, [NewEvent(kind=IMAGES_ERASING, index=1, payload={"images": [make.image_id("gone")]}, **begun)])
+    make.announce_erasure(store, make.image_id("gone"), command=make.command_id(1))
     store.erase_images([make.image_id("gone")], **begun)
     blocks = store.embedding_blocks(after_seq=0, through_seq=store.head(INGEST), embedder=make.EMBEDDER)
     assert [key.image_id for block in blocks for key in block.keys] == [make.image_id("kept")]

@@ -14,8 +14,9 @@ import pytest
 
 pytest.importorskip("cassandra", reason="no Cassandra driver: pip install -r requirements-cassandra.txt")
 
-from personas.entities import INGEST, LABELS, Job, JobStatus, RankedFace, RankedKind, Verdict
+from personas.entities import INGEST, LABELS, Job, JobStatus, NewEvent, RankedFace, RankedKind, Verdict
 from personas.errors import TransientError
+from personas.projection import IMAGES_DELETED
 from personas.state_hash import state_hash
 from personas.store.base import StoreError
 from personas.store.cassandra import claims, projecting
@@ -95,6 +96,31 @@ def test_a_new_picture_that_was_looked_for_costs_three_requests_and_its_share_of
     monkeypatch.setattr(session, "_execute_all", many)
     make.save(cassandra_store, picture)
     assert sorted(sent) == ["event", "event", *["many"] * 8]
+
+
+def test_deleted_pictures_are_counted_once_until_a_label_event_is_projected(
+    cassandra_store: CassandraStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, rows = cassandra_store._session, cassandra_store._session.rows
+    sent: list[Statement] = []
+
+    def heard(statement: Statement, **params: Any) -> Any:
+        sent.append(statement)
+        return rows(statement, **params)
+
+    monkeypatch.setattr(session, "rows", heard)
+
+    def counted() -> tuple[int, int]:
+        before = sent.count(cql.DELETED)
+        deleted = cassandra_store.count_images()["deleted"]
+        return deleted, sent.count(cql.DELETED) - before
+
+    keys = make.save_pictures(cassandra_store, 2)
+    assert [counted() for _ in range(2)] == [(0, 1), (0, 0)]
+    payload = {"images": [keys[0].image_id]}
+    event = NewEvent(kind=IMAGES_DELETED, actor="zoe", at=make.NOW, command_id=make.command_id(), payload=payload)
+    cassandra_store.record(LABELS, [event])
+    assert [counted() for _ in range(2)] == [(1, 1), (1, 0)]
 
 
 def test_an_append_nobody_knows_about_is_looked_up(
