@@ -78,7 +78,7 @@ class RemovePersona:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteImages:
-    """The pictures are shown no more (deleted), or again, unless they are to be erased."""
+    """The pictures are shown no more (deleted), or again; those that are, or are to be, erased stay as they are."""
 
     image_ids: tuple[str, ...]
     deleted: bool
@@ -88,7 +88,7 @@ class DeleteImages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EraseImages:
-    """Those of these pictures that are deleted may not be stored (again)."""
+    """Those of these pictures that are deleted, and that no other command erases, may not be stored (again)."""
 
     image_ids: tuple[str, ...]
     at: datetime

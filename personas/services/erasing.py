@@ -61,6 +61,8 @@ def begin_erasing(*, store: Store, image_ids: Collection[str], actor: str, at: d
     if any(image.status is not ImageStatus.DELETED for image in images.values()):
         raise UnableToEraseError("Only a picture that was deleted can be erased. Delete it first.")
     n_going = _begin(store, going, actor, at, command_id)
+    if not n_going and (erased := store.erased_among(going)):
+        raise NotFoundError(erased_words(list(erased.values())))
     if not n_going:
         raise UnableToEraseError("Somebody restored this at the same moment, so it is not erased. Look at it again.")
     return n_going

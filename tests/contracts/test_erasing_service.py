@@ -125,6 +125,33 @@ def test_what_is_restored_at_the_same_moment_is_not_erased(store: Store, faces: 
     assert state_hash(store) == before
 
 
+def test_of_two_who_erase_one_picture_the_first_does(store: Store, faces: list[FaceKey]) -> None:
+    picture = faces[3].image_id
+    delete(store, picture)
+    with pytest.MonkeyPatch.context() as patched:
+        record = store.record
+
+        def second(stream: str, events: Any) -> Any:
+            patched.undo()
+            erasing.begin_erasing(store=store, image_ids=[picture], **by("first"))
+            return record(stream, events)
+
+        patched.setattr(store, "record", second)
+        with pytest.raises(NotFoundError, match="erased for good"):
+            erasing.begin_erasing(store=store, image_ids=[picture], **by("second"))
+    assert unfinished(store) == {picture: make.command_id("first")}
+    assert finish(store) == 1
+
+
+def test_a_deletion_behind_an_erasure_leaves_nothing_to_finish(store: Store, faces: list[FaceKey]) -> None:
+    picture = faces[3].image_id
+    delete(store, picture)
+    erase(store, picture)
+    store.record(LABELS, [NewEvent(kind="images_deleted", payload={"images": [picture]}, **by())])
+    assert store.deleted_images().items == ()
+    assert erasing_is_due(store, now=make.NOW, kept=KEPT) is False
+
+
 def test_of_several_those_that_were_restored_stay(store: Store, faces: list[FaceKey]) -> None:
     restored, gone = faces[2].image_id, faces[3].image_id
     deletion = delete(store, restored)

@@ -31,13 +31,13 @@ class CassandraMarks(CassandraBase):
         if not change.deleted:
             self._drop_marks(set(change.image_ids) - self.erased_among(change.image_ids).keys(), seq)
             return
-        self._session.run_many(cql.PUT_DELETED, _marks(change, seq))
+        going = set(change.image_ids) - self.erased_among(change.image_ids).keys()
+        self._session.run_many(cql.PUT_DELETED, _marks(change, going, seq))
 
     def _erase_or_allow(self, change: EraseImages | AllowImages, seq: int) -> None:
         if isinstance(change, EraseImages):
-            deleted = self._deleted_among(change.image_ids)  # what was restored before stays
-            marks = _marks(change, seq)
-            self._session.run_many(cql.PUT_ERASED, [each for each in marks if each["image_id"] in deleted])
+            going = self._deleted_among(change.image_ids) - self.erased_among(change.image_ids).keys()
+            self._session.run_many(cql.PUT_ERASED, _marks(change, going, seq))
             return
         gone = [{"space": SPACE, "image_id": image_id, "stamp": seq} for image_id in change.image_ids]
         self._session.run_many(cql.DROP_ERASED, gone)
@@ -50,7 +50,7 @@ class CassandraMarks(CassandraBase):
         """Bring marks along that were made without a time: their pictures count as deleted now."""
         old = [row.image_id for row in self._session.rows(cql.OLD_DELETED, space=SPACE)]
         deleted = DeleteImages(image_ids=tuple(old), deleted=True, at=at, command_id="")
-        self._session.run_many(cql.PUT_DELETED, _marks(deleted, OLD_STAMP))
+        self._session.run_many(cql.PUT_DELETED, _marks(deleted, old, OLD_STAMP))
 
     def _deleted_among(self, image_ids: Collection[str]) -> set[str]:
         params = [{"space": SPACE, "image_ids": chunk} for chunk in chunks(image_ids)]
@@ -81,6 +81,6 @@ def _after(cursor: str | None) -> str:
     return parse_key(f"{cursor}:0").image_id if cursor is not None else ""
 
 
-def _marks(change: DeleteImages | EraseImages, seq: int) -> list[dict[str, object]]:
+def _marks(change: DeleteImages | EraseImages, image_ids: Collection[str], seq: int) -> list[dict[str, object]]:
     said = {"space": SPACE, "at": to_micros(change.at), "command_id": change.command_id, "stamp": seq}
-    return [{**said, "image_id": image_id} for image_id in change.image_ids]
+    return [{**said, "image_id": image_id} for image_id in sorted(image_ids)]

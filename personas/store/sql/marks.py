@@ -26,7 +26,10 @@ class SqlMarks(SqlConnection):
             self._drop_marks(set(change.image_ids) - self.erased_among(change.image_ids).keys())
             return
         self._rows(DeletedImageRow).bulk_create(
-            [DeletedImageRow(image_id=each, at=change.at, command_id=change.command_id) for each in change.image_ids],
+            [
+                DeletedImageRow(image_id=each, at=change.at, command_id=change.command_id)
+                for each in sorted(set(change.image_ids) - self.erased_among(change.image_ids).keys())
+            ],
             update_conflicts=True,
             unique_fields=["image_id"],
             update_fields=["at", "command_id"],
@@ -35,12 +38,9 @@ class SqlMarks(SqlConnection):
     def _erase_or_allow(self, change: EraseImages | AllowImages) -> None:
         rows = self._rows(ErasedImageRow)
         if isinstance(change, EraseImages):
-            erased = [  # what was restored before stays
-                ErasedImageRow(image_id=each, at=change.at, command_id=change.command_id)
-                for each in sorted(self._deleted_among(change.image_ids))
-            ]
+            going = self._deleted_among(change.image_ids) - self.erased_among(change.image_ids).keys()
             rows.bulk_create(
-                erased, update_conflicts=True, unique_fields=["image_id"], update_fields=["at", "command_id"]
+                [ErasedImageRow(image_id=each, at=change.at, command_id=change.command_id) for each in sorted(going)]
             )
             return
         for chunk in chunks(change.image_ids):
