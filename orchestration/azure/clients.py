@@ -19,6 +19,7 @@ from orchestration.azure.errors import (
     NOT_REGISTERED,
     MissingPackageError,
     RefusedError,
+    StoppedError,
     UnreachableError,
     passes,
     refused,
@@ -44,6 +45,8 @@ except ModuleNotFoundError as error:
 
 #: Seconds between two looks at an operation that goes on.
 POLL_SECONDS: Final = 5.0
+#: How soon a wait ends when somebody ends the command, in seconds.
+LOOK_SECONDS: Final = 1.0
 #: How long something that passes by itself is tried again, in seconds.
 PATIENCE_SECONDS: Final = 180.0
 #: A token that was given is taken to live as long as any command.
@@ -67,7 +70,10 @@ class StaticCredential:
 
 
 class Azure:
-    """One subscription in one cloud. Safe to use from several threads."""
+    """One subscription in one cloud. Safe to use from several threads.
+
+    Once `stopping` is set nothing is asked any more, and no wait goes on: StoppedError is raised in their place.
+    """
 
     def __init__(self, *, cloud: str, subscription: str, environment: Mapping[str, str]) -> None:
         """cloud: "public" or "government". Nothing is asked yet."""
@@ -82,6 +88,7 @@ class Azure:
         token = environment.get("AZURE_STATIC_TOKEN") or ""
         authority = AzureAuthorityHosts.AZURE_GOVERNMENT if government else AzureAuthorityHosts.AZURE_PUBLIC_CLOUD
         self.credential: Any = StaticCredential(token) if token else DefaultAzureCredential(authority=authority)
+        self.stopping = threading.Event()
         self._clients: dict[type[Any], Any] = {}
         self._lock = threading.Lock()
 
@@ -161,7 +168,10 @@ class Azure:
                 raise
 
     def finished(self, poller: LROPoller[_Answer], doing: str) -> _Answer:
-        """Wait for an operation. Raises RefusedError when it ends as failed, UnreachableError."""
+        """Wait for an operation. Raises RefusedError when it ends as failed, UnreachableError, StoppedError."""
+        while not poller.done():
+            if self.stopping.wait(min(self.poll_seconds, LOOK_SECONDS)):
+                raise StoppedError(doing.removeprefix("to "))
         return self._asked(poller.result, doing)
 
     def ask(self, call: Callable[[], _Answer], doing: str, *, patient: bool = False) -> _Answer:
@@ -171,6 +181,8 @@ class Azure:
     def _asked(self, call: Callable[[], _Answer], doing: str, *, patient: bool = False) -> _Answer:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
+            if self.stopping.is_set():
+                raise StoppedError(doing.removeprefix("to "))
             try:
                 return call()
             except (ClientAuthenticationError, CredentialUnavailableError) as error:
@@ -190,7 +202,7 @@ class Azure:
                         f"{self.endpoint} did not answer when asked {doing}: {_first_line(error)} "
                         "Look at the network (or the proxy), then run the same command again: it goes on where it was."
                     ) from error
-            time.sleep(self.poll_seconds)
+            self.stopping.wait(self.poll_seconds)
 
     # ---- who we are --------------------------------------------------------------------------------------------------
     def identity(self) -> tuple[str, str]:

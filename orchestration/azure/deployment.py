@@ -15,6 +15,7 @@ from orchestration.azure import preflight
 from orchestration.azure.catalogue.place import Place
 from orchestration.azure.clients import Azure
 from orchestration.azure.container_group import ContainerGroup, not_answering, web_address
+from orchestration.azure.errors import StoppedError
 from orchestration.azure.graph import ROLLED, Options, graph
 from orchestration.azure.nodes import OURS_TAG, Change, Facts, Finding, Node, Reporter, Run, silent
 from orchestration.azure.secret_book import SecretBook
@@ -169,6 +170,7 @@ class Deployment:
 
     def _ended(self, done: list[Planned]) -> Outcome:
         for node in self.superfluous():
+            self._require_going(node)
             self.run.report(node.key, "deleting", "the description has it no more")
             node.delete(self.run)
             done.append(self._planned(node, Finding(change=Change.DELETE)))
@@ -192,7 +194,8 @@ class Deployment:
             try:
                 while waiting or going:
                     free = [n for n in waiting.values() if ended.issuperset(n.needs)][: side_by_side - len(going)]
-                    for node in free if not (failed and side_by_side == 1) else []:
+                    hindered = self.run.stopping.is_set() or (failed and side_by_side == 1)
+                    for node in [] if hindered else free:
                         going[pool.submit(work, waiting.pop(node.key))] = node
                     if not going:
                         break
@@ -209,7 +212,14 @@ class Deployment:
                 raise
         if failed:
             raise ApplyError(_told(failed, waiting))
+        for node in waiting.values():
+            self._require_going(node)
         return done
+
+    def _require_going(self, node: Node) -> None:
+        """Raises StoppedError once somebody ended the command: this node is not begun."""
+        if self.run.stopping.is_set():
+            raise StoppedError(node.title)
 
     # ---- destroy -----------------------------------------------------------------------------------------------------
     def standing(self, *, keep_data: bool = False) -> tuple[Node, ...]:
@@ -223,6 +233,7 @@ class Deployment:
         with self.run.state.locked():
             gone = []
             for node in self.standing(keep_data=keep_data):
+                self._require_going(node)
                 if node.delete(self.run):
                     gone.append(node.title)
                     self.run.report(node.key, "deleted")
@@ -241,7 +252,8 @@ class Deployment:
 def _told(failed: Mapping[str, DeploymentError], waiting: Mapping[str, Node]) -> str:
     lines = [f"- {error}" for error in failed.values()]
     if waiting:
-        lines.append(f"Not tried, because they need it: {', '.join(node.title for node in waiting.values())}.")
+        why = "" if any(isinstance(each, StoppedError) for each in failed.values()) else ", because they need it"
+        lines.append(f"Not tried{why}: {', '.join(node.title for node in waiting.values())}.")
     lines.append("What was done stays done. Run the same command again once that is mended: it goes on from here.")
     return "\n".join(lines)
 

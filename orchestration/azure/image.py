@@ -17,7 +17,8 @@ from typing import Any, Final, Literal
 
 import requests
 
-from orchestration.azure.errors import RefusedError, UnreachableError
+from orchestration.azure.clients import LOOK_SECONDS
+from orchestration.azure.errors import RefusedError, StoppedError, UnreachableError
 from orchestration.azure.nodes import Change, Finding, MissingFactError, Run
 from orchestration.azure.secret_book import REGISTRY_PASSWORD
 from orchestration.deployment.errors import DeploymentError
@@ -141,7 +142,7 @@ def _build_in_registry(run: Run, reference: str, base: str) -> None:
         if status not in _GOING:
             break
         if run.stopping.wait(run.azure.poll_seconds):
-            raise BuildError("Ended while the image was being built; run the same command again.")
+            raise StoppedError("image of the product")
     if status != "Succeeded":
         raise BuildError(
             f"The build {number} in the registry ended as {status.lower()}. See why: az acr task logs --registry "
@@ -190,11 +191,12 @@ def _build_here(run: Run, reference: str, base: str) -> None:
         raise BuildError("--build local needs docker or podman; neither is installed. Or use --build acr.")
     server = reference.partition("/")[0]
     run.report("image", "building", Path(tool).name)
-    _call([tool, "build", "--file", DOCKERFILE, "--build-arg", f"BASE_IMAGE={base}", "--tag", reference, "."], "build")
+    build = [tool, "build", "--file", DOCKERFILE, "--build-arg", f"BASE_IMAGE={base}", "--tag", reference, "."]
+    _call(run, build, "build")
     user, password = _login(run, server)
-    _call([tool, "login", server, "--username", user, "--password-stdin"], "sign in", said=password)
+    _call(run, [tool, "login", server, "--username", user, "--password-stdin"], "sign in", said=password)
     run.report("image", "pushing")
-    _call([tool, "push", reference], "push")
+    _call(run, [tool, "push", reference], "push")
 
 
 def _login(run: Run, server: str) -> tuple[str, str]:
@@ -214,8 +216,22 @@ def _login(run: Run, server: str) -> tuple[str, str]:
         ) from None
 
 
-def _call(command: list[str], doing: str, *, said: str = "") -> None:
-    done = subprocess.run(command, cwd=CHECKOUT, input=said, text=True, capture_output=True, check=False)  # noqa: S603
-    if done.returncode:
-        tail = "\n".join(done.stderr.strip().splitlines()[-12:])
-        raise BuildError(f"{Path(command[0]).name} could not {doing} the image (exit code {done.returncode}):\n{tail}")
+def _call(run: Run, command: list[str], doing: str, *, said: str = "") -> None:
+    """Run a program to its end; it is ended with the command. Raises BuildError, StoppedError."""
+    pipe = subprocess.PIPE
+    program = subprocess.Popen(command, cwd=CHECKOUT, text=True, stdin=pipe, stdout=pipe, stderr=pipe)  # noqa: S603
+    text: str | None = said
+    while True:
+        try:
+            _, errors = program.communicate(text, timeout=LOOK_SECONDS)
+            break
+        except subprocess.TimeoutExpired:
+            text = None  # it is on its way already
+        if run.stopping.is_set():
+            program.terminate()
+            program.communicate()
+            raise StoppedError("image of the product")
+    if program.returncode:
+        tail = "\n".join(errors.strip().splitlines()[-12:])
+        name = Path(command[0]).name
+        raise BuildError(f"{name} could not {doing} the image (exit code {program.returncode}):\n{tail}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.azure.catalogue.services import SHARE
+from orchestration.azure.errors import StoppedError
 from orchestration.azure.nodes import Change, Finding, Run
 from orchestration.azure.secret_book import STORAGE_KEY
 from orchestration.deployment.errors import DeploymentError
@@ -52,7 +53,9 @@ class TrainingSet:
         from orchestration.azure.upload import upload_folder  # its package is the storage's
 
         now = self._digest()
-        done = upload_folder(self._path(), self._target(run), progress=partial(_report, run))
+        done = upload_folder(self._path(), self._target(run), progress=partial(_report, run), stopping=run.stopping)
+        if run.stopping.is_set():
+            raise StoppedError(self.title)
         if done.failed:
             some = "\n".join(f"  {name}: {why}" for name, why in list(done.failed.items())[:10])
             raise TrainingSetError(
