@@ -1,6 +1,7 @@
 """The product's image as a node: built from this checkout by the registry itself or by this machine, and pushed.
 
-Its tag is a digest of what it is built from, so a tree that was built before is not built again, on whatever machine.
+Its tag is a digest of what it is built from, so a tree that this state file knows as built is not built again while the
+registry is the same one.
 """
 
 from __future__ import annotations
@@ -63,11 +64,14 @@ class ProductImage:
         except MissingFactError:
             return Finding(change=Change.CREATE)
         run.facts.learn(self.key, {"reference": reference})
-        built = run.state.get("facts", "image")
-        if built == reference:
+        built = run.state.fact(self.key)
+        if not built:
+            return Finding(change=Change.CREATE)
+        if built == self._built(run):
             return Finding(change=Change.UNCHANGED)
-        reasons = (f"the checkout is another than that of {built.rpartition(':')[2]}",) if built else ()
-        return Finding(change=Change.UPDATE if built else Change.CREATE, reasons=reasons)
+        before = str(built["reference"])
+        why = f"the checkout is another than that of {before.rpartition(':')[2]}"
+        return Finding(change=Change.UPDATE, reasons=("the registry is a new one" if before == reference else why,))
 
     def ensure(self, run: Run) -> Finding:
         """See nodes.Node. Raises BuildError."""
@@ -79,13 +83,18 @@ class ProductImage:
             _build_in_registry(run, reference, self.base)
         else:
             _build_here(run, reference, self.base)
-        run.state.put("facts", "image", reference)
+        run.state.put("facts", self.key, self._built(run))
         return finding
 
     def delete(self, run: Run) -> bool:
         """It goes with the registry."""
-        run.state.drop("facts", "image")
+        run.state.drop("facts", self.key)
         return False
+
+    def _built(self, run: Run) -> dict[str, Any]:
+        """What is remembered of a build: a registry that was deleted and made again has its name, and no image."""
+        registry = run.facts.of("registry", "properties")
+        return {"reference": run.facts.of(self.key, "reference"), "registry": registry.get("creationDate")}
 
     def _reference(self, run: Run, tag: str) -> str:
         return f"{run.facts.of('registry', 'properties', 'loginServer')}/{REPOSITORY}:{tag}"

@@ -29,7 +29,8 @@ class DeploymentState:
     """One deployment's memory; each change is on the disk when the call returns. Safe in threads.
 
     in_flight: key of a resource to the token of its operation. good: key of a workload to the last body with which it
-    became ready, secrets by name. facts: what else a later run wants to know ("image", "training").
+    became ready, secrets by name. facts: what was built and uploaded ("image", "training"), and into which registry and
+    share: another of the same name has nothing of it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,6 +59,11 @@ class DeploymentState:
         """All of a section."""
         with self._lock:
             return dict(self._held[section])
+
+    def fact(self, key: str) -> Mapping[str, Any]:
+        """One of `facts`; empty where there is none."""
+        found = self.get("facts", key)
+        return found if isinstance(found, Mapping) else {}  # earlier versions wrote a text, which said too little
 
     def put(self, section: Section, key: str, value: Any) -> None:
         """Remember."""

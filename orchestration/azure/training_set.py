@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration.azure.catalogue.services import SHARE
 from orchestration.azure.errors import StoppedError
@@ -38,10 +38,9 @@ class TrainingSet:
 
     def describe(self, run: Run) -> Finding:
         """See nodes.Node. What was uploaded is remembered by names, sizes and times; the share is asked by `ensure`."""
-        now = self._digest()
-        run.facts.learn(self.key, {"digest": now})
-        known = run.state.get("facts", self.key)
-        if run.facts.find("share") is not None and known == now:
+        run.facts.learn(self.key, {"digest": self._digest()})
+        known = run.state.fact(self.key)
+        if run.facts.find("share") is not None and known == self._uploaded(run):
             return Finding(change=Change.UNCHANGED)
         return Finding(change=Change.UPDATE if known else Change.CREATE, reasons=(f"from {self.folder}",))
 
@@ -52,7 +51,6 @@ class TrainingSet:
             return finding
         from orchestration.azure.upload import upload_folder  # its package is the storage's
 
-        now = self._digest()
         done = upload_folder(self._path(), self._target(run), progress=partial(_report, run), stopping=run.stopping)
         if run.stopping.is_set():
             raise StoppedError(self.title)
@@ -62,13 +60,18 @@ class TrainingSet:
                 f"{len(done.failed)} files of {self.folder} did not reach the share; the others are there:\n{some}\n"
                 "Mend them and run the same command again: it sends what is missing."
             )
-        run.state.put("facts", self.key, now)
+        run.state.put("facts", self.key, self._uploaded(run))
         return finding
 
     def delete(self, run: Run) -> bool:
         """It goes with the share."""
         run.state.drop("facts", self.key)
         return False
+
+    def _uploaded(self, run: Run) -> dict[str, Any]:
+        """What is remembered of an upload: a share that was made again, or changed, is looked through again."""
+        share = run.facts.of("share", "properties")
+        return {"digest": run.facts.of(self.key, "digest"), "share": share.get("lastModifiedTime")}
 
     def _path(self) -> Path:
         path = Path(self.folder)
