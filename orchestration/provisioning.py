@@ -31,9 +31,9 @@ class NotConfirmedError(DeploymentError):
     """Somebody has to say yes first."""
 
 
-def plan(config: Path, *, changes: Mapping[str, Any], report: Reporter) -> dict[str, Any]:
+def plan(config: Path, *, changes: Mapping[str, Any], report: Reporter, purge_deleted: bool = False) -> dict[str, Any]:
     """What `provision --apply` would do. exit_code: 0 nothing, 2 something (1 is an error, as everywhere)."""
-    found = _deployment(load(config, **changes), report=report).plan()
+    found = _deployment(load(config, **changes), report=report).plan(purge_deleted=purge_deleted)
     steps = [_step(each) for each in found.steps]
     code = 1 if found.problems else 2 if found.changes else 0
     return {"steps": steps, "problems": list(found.problems), "exit_code": code}
@@ -98,8 +98,10 @@ def cost(
 def standing(config: Path, *, keep_data: bool, report: Reporter) -> dict[str, Any]:
     """What destroy would delete, and the name that confirms it."""
     said = load(config)
-    nodes = _deployment(said, report=report).standing(keep_data=keep_data)
-    return {"name": said.name, "resources": [node.title for node in nodes]}
+    deployment = _deployment(said, report=report)
+    nodes = deployment.standing(keep_data=keep_data)
+    kept = () if keep_data else deployment.remains()
+    return {"name": said.name, "resources": [each.title for each in (*nodes, *kept)]}
 
 
 def destroy(config: Path, *, keep_data: bool, confirmed: str, report: Reporter) -> dict[str, Any]:

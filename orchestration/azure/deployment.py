@@ -18,6 +18,7 @@ from orchestration.azure.container_group import ContainerGroup, not_answering, w
 from orchestration.azure.errors import StoppedError
 from orchestration.azure.graph import ROLLED, Options, graph
 from orchestration.azure.nodes import OURS_TAG, Change, Facts, Finding, Node, Reporter, Run, silent
+from orchestration.azure.remains import Remains, remains
 from orchestration.azure.secret_book import SecretBook
 from orchestration.azure.state import DeploymentState
 from orchestration.deployment.description import Description
@@ -91,11 +92,15 @@ class Deployment:
         self.nodes = graph(said, azure, options or Options())
 
     # ---- plan --------------------------------------------------------------------------------------------------------
-    def plan(self) -> Plan:
-        """What an apply would do, and why; changes nothing."""
-        steps = [self._planned(node, finding) for node, finding in self._described()]
-        steps += [self._planned(node, Finding(change=Change.DELETE)) for node in self.superfluous()]
-        return Plan(steps=tuple(steps), problems=preflight.problems(self.run, self.nodes))
+    def plan(self, *, purge_deleted: bool = False) -> Plan:
+        """What an apply would do, and why; changes nothing. purge_deleted: as for `apply`."""
+        described = [self._planned(node, finding) for node, finding in self._described()]
+        kept = self.remains() if purge_deleted else ()
+        deleted = Finding(change=Change.DELETE)
+        steps = [Planned(key=each.key, title=each.title, finding=deleted) for each in kept]
+        steps += described
+        steps += [self._planned(node, deleted) for node in self.superfluous()]
+        return Plan(steps=tuple(steps), problems=preflight.problems(self.run, self.nodes, kept))
 
     def _described(self) -> Iterator[tuple[Node, Finding]]:
         """Each node with what was found, in order; looked at side by side where nothing hinders."""
@@ -137,13 +142,13 @@ class Deployment:
 
     # ---- apply -------------------------------------------------------------------------------------------------------
     def apply(self, *, purge_deleted: bool = False) -> Outcome:
-        """Bring everything about, side by side where nothing hinders."""
+        """Bring everything about, side by side where nothing hinders. purge_deleted: what keeps a name is purged."""
         with self.run.state.locked():
             preflight.register(self.run, self.nodes)
             for _ in self._described():
                 pass
-            if purge_deleted:
-                preflight.purge_deleted(self.run, self.nodes)
+            for kept in self.remains() if purge_deleted else ():
+                kept.purge(self.run)
             if problems := preflight.problems(self.run, self.nodes):
                 raise ApplyError("\n".join(["Nothing was changed. To be mended first:", *(f"- {p}" for p in problems)]))
             done = self._worked_off(self._ensure, side_by_side=SIDE_BY_SIDE)
@@ -228,6 +233,10 @@ class Deployment:
         there = [n for n in reversed(described) if self.run.facts.find(n.key) is not None]
         return (*self.superfluous(), *(n for n in there if not (keep_data and n.keeps_data)))
 
+    def remains(self) -> tuple[Remains, ...]:
+        """What Azure keeps of what was deleted before, and destroy purges, too; after a look at what is there."""
+        return remains(self.run, self.nodes)
+
     def destroy(self, *, keep_data: bool = False) -> tuple[str, ...]:
         """Delete what this deployment made; titles of what is gone. Raises NotOursError before anything is deleted."""
         with self.run.state.locked():
@@ -238,9 +247,9 @@ class Deployment:
                     gone.append(node.title)
                     self.run.report(node.key, "deleted")
             if not keep_data:
-                for node in self.nodes:  # what was deleted before and still keeps its name
-                    if node.key in {"face", "vault"} and self.run.facts.find(node.key) is None:
-                        node.delete(self.run)
+                for kept in self.remains():  # what was deleted before
+                    kept.purge(self.run)
+                    gone.append(kept.title)
                 self.run.state.forget()
             return tuple(gone)
 

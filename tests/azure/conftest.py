@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -115,3 +116,14 @@ def deploying(azure: AzureDouble, deploying_to: Deploying) -> Deploying:
         return deploying_to(azure, **changed)
 
     return make
+
+
+@pytest.fixture
+def config(tmp_path: Path, azure: AzureDouble, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Path:
+    """A description for the double, which the environment leads to."""
+    settings.FACEPROJECT_HOME = tmp_path / "home"
+    for name, value in azure.environment.items():
+        monkeypatch.setenv(name, value)
+    path = tmp_path / "deployment.toml"
+    path.write_text("\n".join(f"{key} = {json.dumps(value)}" for key, value in SAID.items()))
+    return path

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
+from orchestration.azure.deployment import ApplyError
 from orchestration.azure.nodes import Change
 from tests.azure.conftest import Deploying
 from tests.azure.said_to_run import SaidToRun
 from tests.azure_double.double import AzureDouble
 from tests.azure_double.files import FilesDouble
 from tests.azure_double.https import Authority
+from tests.azure_double.resources import Resource
 
 
 def delete(azure: AzureDouble, deploying: Deploying, *, ending: str) -> None:
@@ -52,3 +57,80 @@ def test_a_share_that_is_gone_gets_its_training_set_again(tmp_path: Path, deploy
         deploying().apply()
         assert list(files.folder.rglob("*.jpg"))
         assert deploying().plan().changes == ()
+
+
+def test_a_destroy_of_what_is_gone_already_purges_and_forgets(
+    azure: AzureDouble, deploying: Deploying, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploying().apply()
+    delete(azure, deploying, ending="/resourcegroups/faces")
+    call_command("destroy", "--yes", "--keep-data", "--config", str(config))
+    assert len(azure.deleted.all()) == 2
+    state = tmp_path / "home" / "deployments" / "faces.json"
+    assert state.exists()
+    call_command("destroy", "--yes", "--config", str(config))
+    said = capsys.readouterr().out
+    assert "- deleted Key Vault faces-8a7e54, for good" in said
+    assert "- deleted Face account faces-8a7e54, for good" in said
+    assert azure.deleted.all() == []
+    assert not state.exists()
+    call_command("destroy", "--config", str(config))
+    assert "There is nothing to delete." in capsys.readouterr().out
+
+
+def in_another_group(kept: Resource) -> None:
+    """As if it had been deleted from there."""
+    kept.id = kept.id.replace("/resourceGroups/faces/", "/resourceGroups/theirs/")
+
+
+def without_our_tag(kept: Resource) -> None:
+    """As if somebody else had made it in a group of the same name."""
+    kept.body["tags"] = {"faceproject": "others"}
+
+
+@pytest.mark.parametrize("change", [in_another_group, without_our_tag])
+def test_what_others_deleted_is_not_purged_under_whatever_name(
+    azure: AzureDouble, deploying: Deploying, config: Path, change: Callable[[Resource], None]
+) -> None:
+    deploying().apply()
+    delete(azure, deploying, ending="/resourcegroups/faces")
+    for kept in azure.deleted.all():
+        change(kept)
+    problems = deploying().plan().problems
+    assert len(problems) == 2
+    assert not any("--purge-deleted" in each for each in problems)
+    with pytest.raises(ApplyError, match="Nothing was changed"):
+        deploying().apply(purge_deleted=True)
+    call_command("destroy", "--yes", "--config", str(config))
+    assert len(azure.deleted.all()) == 2
+
+
+def test_apply_shows_what_it_will_purge_and_does_so_once_somebody_said_yes(
+    azure: AzureDouble,
+    deploying: Deploying,
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config.write_text(f"{config.read_text()}\nprivate = true")  # nobody asks whether the web answers
+    deploying(private=True).apply()
+    delete(azure, deploying, ending="/resourcegroups/faces")
+    with pytest.raises(SystemExit) as ended:
+        call_command("provision", "--config", str(config))
+    assert ended.value.code == 1
+    assert capsys.readouterr().out.count("--purge-deleted") == 2
+    monkeypatch.setattr("sys.stdin", Somebody("y\n"))
+    call_command("provision", "--apply", "--purge-deleted", "--config", str(config))
+    said = capsys.readouterr().out
+    assert "- delete   deleted Key Vault faces-8a7e54, for good" in said
+    assert "The web is at" in said
+    assert azure.deleted.all() == []
+    assert deploying(private=True).plan().changes == ()
+
+
+class Somebody(StringIO):
+    """At a terminal."""
+
+    def isatty(self) -> bool:
+        """See IO."""
+        return True

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
-from typing import Any
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
@@ -21,17 +19,6 @@ from tests.azure.conftest import SAID
 from tests.azure_double.double import AzureDouble
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "deployment.example.toml"
-
-
-@pytest.fixture
-def config(tmp_path: Path, azure: AzureDouble, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Path:
-    """A description for the double, which the environment leads to."""
-    settings.FACEPROJECT_HOME = tmp_path / "home"
-    for name, value in azure.environment.items():
-        monkeypatch.setenv(name, value)
-    path = tmp_path / "deployment.toml"
-    path.write_text("\n".join(f"{key} = {json.dumps(value)}" for key, value in SAID.items()))
-    return path
 
 
 def deployment(azure: AzureDouble, home: Path) -> Deployment:
