@@ -99,9 +99,9 @@ def standing(config: Path, *, keep_data: bool, report: Reporter) -> dict[str, An
     """What destroy would delete, and the name that confirms it."""
     said = load(config)
     deployment = _deployment(said, report=report)
-    nodes = deployment.standing(keep_data=keep_data)
-    kept = () if keep_data else deployment.remains()
-    return {"name": said.name, "resources": [each.title for each in (*nodes, *kept)]}
+    titles = [node.title for node in deployment.standing(keep_data=keep_data)]
+    titles += [] if keep_data else [kept.title for kept in deployment.remains()]
+    return {"name": said.name, "resources": titles}
 
 
 def destroy(config: Path, *, keep_data: bool, confirmed: str, report: Reporter) -> dict[str, Any]:

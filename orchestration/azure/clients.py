@@ -148,12 +148,16 @@ class Azure:
 
     def put_goes_on(self, resource_id: str, api_version: str, token: str) -> LROPoller[Any]:
         """The poller of a PUT that another process sent. Raises RefusedError when the token is of no use any more."""
-        return self._asked(
-            lambda: self._resources.begin_create_or_update_by_id(
-                resource_id, {}, api_version=api_version, continuation_token=token
-            ),
-            f"to go on with {_last(resource_id)}",
-        )
+        what = f"to go on with {_last(resource_id)}"
+        try:
+            return self._asked(
+                lambda: self._resources.begin_create_or_update_by_id(
+                    resource_id, {}, api_version=api_version, continuation_token=token
+                ),
+                what,
+            )
+        except ValueError as error:  # another version of azure-core wrote it
+            raise RefusedError(f"It cannot be told how {what} ({error}).", code="UnknownToken") from error
 
     def delete(self, resource_id: str, api_version: str) -> None:
         """Delete and wait; what is not there is fine."""

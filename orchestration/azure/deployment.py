@@ -24,6 +24,7 @@ from orchestration.azure.state import DeploymentState
 from orchestration.deployment.description import Description
 from orchestration.deployment.errors import DeploymentError
 from orchestration.deployment.workloads import ADMIN_PASSWORD
+from personas.errors import FaceProjectError
 
 #: Nodes that are worked on side by side.
 SIDE_BY_SIDE: Final = 8
@@ -194,7 +195,7 @@ class Deployment:
         going: dict[Future[Finding], Node] = {}
         ended: set[str] = set()
         done: list[Planned] = []
-        failed: dict[str, DeploymentError] = {}
+        failed: dict[str, FaceProjectError] = {}
         with ThreadPoolExecutor(side_by_side) as pool:
             try:
                 while waiting or going:
@@ -209,7 +210,7 @@ class Deployment:
                         try:
                             done.append(self._planned(node, future.result()))
                             ended.add(node.key)
-                        except DeploymentError as error:
+                        except FaceProjectError as error:
                             failed[node.key] = error
                             self.run.report(node.key, "failed", str(error))
             except BaseException:
@@ -258,7 +259,7 @@ class Deployment:
         self.run.stopping.set()
 
 
-def _told(failed: Mapping[str, DeploymentError], waiting: Mapping[str, Node]) -> str:
+def _told(failed: Mapping[str, FaceProjectError], waiting: Mapping[str, Node]) -> str:
     lines = [f"- {error}" for error in failed.values()]
     if waiting:
         why = "" if any(isinstance(each, StoppedError) for each in failed.values()) else ", because they need it"

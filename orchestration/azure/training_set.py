@@ -14,6 +14,7 @@ from orchestration.azure.nodes import Change, Finding, Run
 from orchestration.azure.secret_book import STORAGE_KEY
 from orchestration.deployment.errors import DeploymentError
 from orchestration.deployment.workloads import TRAINING
+from personas.errors import FaceProjectError
 
 if TYPE_CHECKING:
     from orchestration.azure.upload import Upload, UploadProgress
@@ -51,7 +52,11 @@ class TrainingSet:
             return finding
         from orchestration.azure.upload import upload_folder  # its package is the storage's
 
-        done = upload_folder(self._path(), self._target(run), progress=partial(_report, run), stopping=run.stopping)
+        target = self._target(run)
+        try:
+            done = upload_folder(self._path(), target, progress=partial(_report, run), stopping=run.stopping)
+        except (FaceProjectError, OSError) as error:
+            raise TrainingSetError(f"The training set did not reach the share: {error}") from error
         if run.stopping.is_set():
             raise StoppedError(self.title)
         if done.failed:

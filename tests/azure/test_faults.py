@@ -147,3 +147,13 @@ def test_nobody_there_is_told_with_the_address(
     azure.faults.add("*", "*", kind=Fault.DROPPED_BEFORE, times=10_000)
     with pytest.raises(DeploymentError, match=rf"{azure.world.url} did not answer.*Look at the network"):
         deploying().plan()
+
+
+@pytest.mark.parametrize("token", ["gASVBQAAAAAAAABLAS4=", "no token", "e30="])
+def test_an_operation_that_another_version_of_the_packages_wrote_down_is_begun_anew(
+    azure: AzureDouble, deploying: Deploying, tmp_path: Path, token: str
+) -> None:
+    deployment = deploying()
+    deployment.run.state.put("in_flight", "storage", token)
+    deploying().apply()
+    assert state(tmp_path)["in_flight"] == {}

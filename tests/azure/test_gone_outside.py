@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import call_command
 
 from orchestration.azure.deployment import ApplyError
 from orchestration.azure.nodes import Change
-from tests.azure.conftest import Deploying
-from tests.azure.said_to_run import SaidToRun
+from tests.azure.conftest import Deploying, Stored
 from tests.azure_double.double import AzureDouble
-from tests.azure_double.files import FilesDouble
-from tests.azure_double.https import Authority
 from tests.azure_double.resources import Resource
 
 
@@ -36,27 +32,15 @@ def test_what_lay_in_a_group_that_is_gone_is_built_anew(azure: AzureDouble, depl
     assert deploying(image="").plan().changes == ()
 
 
-def test_a_share_that_is_gone_gets_its_training_set_again(tmp_path: Path, deploying_to: Any) -> None:
-    folder, authority = tmp_path / "pictures", Authority(tmp_path)
-    folder.mkdir()
-    (folder / "a.jpg").write_bytes(b"a")
-    with (
-        FilesDouble(tmp_path / "files", authority) as files,
-        AzureDouble(tmp_path, runtime=SaidToRun(), authority=authority, files=files) as azure,
-    ):
-        azure.register_all()
-
-        def deploying(**said: Any) -> Any:
-            return deploying_to(azure, data=str(folder), **said)
-
-        deploying().apply()
-        delete(azure, deploying, ending="/shares/faceproject")
-        assert not list(files.folder.rglob("*.jpg"))
-        planned = {step.key: step.finding.change for step in deploying().plan().changes}
-        assert (planned["share"], planned["training"]) == (Change.CREATE, Change.UPDATE)
-        deploying().apply()
-        assert list(files.folder.rglob("*.jpg"))
-        assert deploying().plan().changes == ()
+def test_a_share_that_is_gone_gets_its_training_set_again(stored: Stored) -> None:
+    stored.deploying().apply()
+    delete(stored.azure, stored.deploying, ending="/shares/faceproject")
+    assert stored.uploaded() == set()
+    planned = {step.key: step.finding.change for step in stored.deploying().plan().changes}
+    assert (planned["share"], planned["training"]) == (Change.CREATE, Change.UPDATE)
+    stored.deploying().apply()
+    assert stored.uploaded() == {"a.jpg"}
+    assert stored.deploying().plan().changes == ()
 
 
 def test_a_destroy_of_what_is_gone_already_purges_and_forgets(

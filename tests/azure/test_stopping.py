@@ -16,12 +16,9 @@ from orchestration.azure.deployment import Deployment
 from orchestration.azure.errors import StoppedError
 from orchestration.azure.image import ProductImage
 from orchestration.deployment.errors import DeploymentError
-from tests.azure.conftest import Deploying
-from tests.azure.said_to_run import SaidToRun
+from tests.azure.conftest import Deploying, Stored
 from tests.azure_double.double import AzureDouble
 from tests.azure_double.faults import Fault
-from tests.azure_double.files import FilesDouble
-from tests.azure_double.https import Authority
 from tests.conftest import REPOSITORY
 
 
@@ -54,35 +51,20 @@ def test_a_destroy_that_is_ended_deletes_nothing_more_and_the_next_one_goes_on(
     assert azure.resources.all() == []
 
 
-def test_no_other_node_is_begun_once_an_apply_is_ended(tmp_path: Path, deploying_to: Any) -> None:
-    folder, authority = tmp_path / "pictures", Authority(tmp_path)
-    folder.mkdir()
-    (folder / "a.jpg").write_bytes(b"a")
-    with (
-        FilesDouble(tmp_path / "files", authority) as files,
-        AzureDouble(tmp_path, runtime=SaidToRun(), authority=authority, files=files) as azure,
-    ):
-        azure.register_all()
-        with pytest.raises(DeploymentError, match="goes on from here"):
-            stopped_at(deploying_to(azure, data=str(folder)), "share", "done").apply()
-        assert not list(files.folder.rglob("*.jpg"))
+def test_no_other_node_is_begun_once_an_apply_is_ended(stored: Stored) -> None:
+    with pytest.raises(DeploymentError, match="goes on from here"):
+        stopped_at(stored.deploying(), "share", "done").apply()
+    assert stored.uploaded() == set()
 
 
-def test_an_upload_is_ended_and_the_next_apply_sends_the_rest(tmp_path: Path, deploying_to: Any) -> None:
-    folder, authority = tmp_path / "pictures", Authority(tmp_path)
-    folder.mkdir()
+def test_an_upload_is_ended_and_the_next_apply_sends_the_rest(stored: Stored) -> None:
     for number in range(200):
-        (folder / f"{number}.jpg").write_bytes(b"%d" % number)
-    with (
-        FilesDouble(tmp_path / "files", authority) as files,
-        AzureDouble(tmp_path, runtime=SaidToRun(), authority=authority, files=files) as azure,
-    ):
-        azure.register_all()
-        with pytest.raises(DeploymentError, match="training set on the share: ended before it was done"):
-            stopped_at(deploying_to(azure, data=str(folder)), "training", "uploading").apply()
-        assert 0 < len(list(files.folder.rglob("*.jpg"))) < 200
-        deploying_to(azure, data=str(folder)).apply()
-        assert len(list(files.folder.rglob("*.jpg"))) == 200
+        (stored.folder / f"{number}.jpg").write_bytes(b"%d" % number)
+    with pytest.raises(DeploymentError, match="training set on the share: ended before it was done"):
+        stopped_at(stored.deploying(), "training", "uploading").apply()
+    assert 0 < len(stored.uploaded()) < 201
+    stored.deploying().apply()
+    assert len(stored.uploaded()) == 201
 
 
 def test_what_is_tried_again_and_again_is_not_once_the_command_is_ended(
