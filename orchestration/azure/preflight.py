@@ -12,6 +12,7 @@ from orchestration.azure.errors import NOT_REGISTERED, RefusedError
 from orchestration.azure.nodes import Node, Run
 from orchestration.azure.remains import Remains, remains_of
 from orchestration.azure.resource import Resource
+from orchestration.azure.training_set import TrainingSet
 
 _Answer = TypeVar("_Answer")
 #: Seconds that the registration of a provider may take.
@@ -70,6 +71,7 @@ def problems(run: Run, nodes: Iterable[Node], kept: Iterable[Remains] = ()) -> t
 
         if not (CHECKOUT / DOCKERFILE).is_file():
             found.append(f"There is no {DOCKERFILE} beside the product: build from a checkout, or set image.")
+    found += [why for node in nodes if isinstance(node, TrainingSet) and (why := node.problem())]
     return tuple(found)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from orchestration.azure.deployment import ApplyError
+from orchestration.azure.folder_digest import folder_digest
+from orchestration.azure.status import status
 from tests.azure.conftest import Stored
 
 
@@ -29,6 +33,67 @@ def test_a_disk_that_cannot_be_read_is_told_as_what_it_is(stored: Stored, monkey
     def gone(folder: Path) -> None:
         raise FileNotFoundError(2, "No such file or directory", str(folder / "a.jpg"))
 
+    (stored.folder / "b.jpg").write_bytes(b"b")
+    (stored.folder / "b.jpg").chmod(0)
+    assert "training" in {step.key for step in stored.deploying().plan().changes}
     monkeypatch.setattr("orchestration.azure.upload.planned", gone)
     with pytest.raises(ApplyError, match=r"did not reach the share: .*a\.jpg"):
         stored.deploying().apply()
+
+
+def test_a_fresh_copy_of_the_same_pictures_is_the_same_training_set(stored: Stored) -> None:
+    stored.deploying().apply()
+    shutil.copytree(stored.folder, copy := stored.folder.with_name("copy"))
+    os.utime(copy / "a.jpg", ns=(1, 1))
+    (copy / ".DS_Store").write_bytes(b"nobody uploads this")
+    stored.folder.rename(stored.folder.with_name("before"))
+    copy.rename(stored.folder)
+    assert stored.deploying().plan().changes == ()
+
+
+def test_another_picture_of_the_same_name_and_size_is_another_training_set(stored: Stored) -> None:
+    stored.deploying().apply()
+    (stored.folder / "a.jpg").write_bytes(b"b")
+    assert {step.key for step in stored.deploying().plan().changes} == {"training", "group:init"}
+
+
+def test_contents_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr("orchestration.azure.folder_digest._content", lambda path: read.append(path.name) or path.name)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (folder / name).write_bytes(b"x")
+    first = folder_digest(folder, tmp_path / "memory")
+    (folder / "c.jpg").write_bytes(b"x")
+    assert folder_digest(folder, tmp_path / "memory") != first
+    (folder / "c.jpg").unlink()
+    assert folder_digest(folder, tmp_path / "memory") == first
+    assert read == ["a.jpg", "b.jpg", "c.jpg"]
+    (tmp_path / "memory").write_text("{")
+    assert folder_digest(folder, tmp_path / "memory") == first
+
+
+def test_a_folder_that_is_not_here_keeps_nobody_from_looking_or_from_destroying(stored: Stored) -> None:
+    stored.deploying().apply()
+    shutil.rmtree(stored.folder)
+    plan = stored.deploying().plan()
+    ((step, why),) = [(step.key, step.finding.reasons) for step in plan.changes]
+    assert step == "training"
+    assert "There is no folder" in why[0]
+    assert plan.problems == why
+    with pytest.raises(ApplyError, match="There is no folder"):
+        stored.deploying().apply()
+    assert status(stored.deploying()).healthy
+    stored.deploying().destroy()
+    assert stored.azure.resources.all() == []
+
+
+def test_the_folder_lies_in_the_checkout_wherever_the_command_is_given(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("orchestration.azure.training_set.CHECKOUT", tmp_path.parent)
+    said = stored.make(stored.azure, data=f"{tmp_path.name}/pictures")
+    said.apply()
+    assert stored.uploaded() == {"a.jpg"}
