@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from orchestration.azure.api import version_of_client
 from orchestration.azure.errors import (
@@ -203,7 +204,7 @@ class Azure:
             except (ServiceRequestError, ServiceResponseError) as error:
                 if not (patient and time.monotonic() < deadline):
                     raise UnreachableError(
-                        f"{self.endpoint} did not answer when asked {doing}: {_first_line(error)} "
+                        f"{_who(error)} did not answer when asked {doing}: {_first_line(error)} "
                         "Look at the network (or the proxy), then run the same command again: it goes on where it was."
                     ) from error
             self.stopping.wait(self.poll_seconds)
@@ -243,6 +244,12 @@ def _tried(error: Exception) -> str:
     lines = [line.strip().rstrip(".") for line in str(error).splitlines()]
     said = [line for line in lines if line.startswith(_WAYS) and "authentication unavailable" not in line]
     return " ".join(f"{line}." for line in said) or _first_line(error)
+
+
+def _who(error: ServiceRequestError | ServiceResponseError) -> str:
+    """The server that was asked: Azure Resource Manager's, a vault's, …; "Azure" where the error itself says it."""
+    asked = urlsplit(str(getattr(getattr(error.inner_exception, "request", None), "url", "")))
+    return f"{asked.scheme}://{asked.netloc}" if asked.netloc else "Azure"
 
 
 def _first_line(error: Exception) -> str:

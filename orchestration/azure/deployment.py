@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -78,7 +78,10 @@ class Deployment:
         report: Reporter = silent,
         ask_web: Callable[[str, str], str] = not_answering,
     ) -> None:
-        """home: FACEPROJECT_HOME; environment: of the process, for endpoints; ask_web: see Run. Asks nothing yet."""
+        """home: FACEPROJECT_HOME; environment: of the process, for endpoints; ask_web: see Run.
+
+        Asks who is signed in, and nothing else yet.
+        """
         azure = Azure(cloud=said.cloud, subscription=said.subscription, environment=environment)
         facts = Facts()
         self.run = Run(
@@ -270,8 +273,6 @@ def _told(failed: Mapping[str, FaceProjectError], waiting: Mapping[str, Node]) -
 
 def _another(example: ContainerGroup, resource_id: str, place: Place) -> ContainerGroup:
     """A node for a group that is to be deleted: it needs no body."""
-    from dataclasses import replace
-
     name = resource_id.rsplit("/", 1)[-1]
     role = name.removeprefix(f"{place.said.name}-")
     resource = replace(
