@@ -36,7 +36,7 @@ def plan(config: Path, *, changes: Mapping[str, Any], report: Reporter, purge_de
     found = _deployment(load(config, **changes), report=report).plan(purge_deleted=purge_deleted)
     steps = [_step(each) for each in found.steps]
     code = 1 if found.problems else 2 if found.changes else 0
-    return {"steps": steps, "problems": list(found.problems), "exit_code": code}
+    return {"steps": steps, "problems": list(found.problems), "left": list(found.left), "exit_code": code}
 
 
 def apply(
@@ -100,7 +100,7 @@ def standing(config: Path, *, keep_data: bool, report: Reporter) -> dict[str, An
     said = load(config)
     deployment = _deployment(said, report=report)
     titles = [node.title for node in deployment.standing(keep_data=keep_data)]
-    titles += [] if keep_data else [kept.title for kept in deployment.remains()]
+    titles += [] if keep_data else [*deployment.foreign(), *(kept.title for kept in deployment.remains())]
     return {"name": said.name, "resources": titles}
 
 

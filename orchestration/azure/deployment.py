@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from orchestration.azure import preflight
-from orchestration.azure.catalogue.place import Place
 from orchestration.azure.clients import Azure
-from orchestration.azure.container_group import ContainerGroup, not_answering, web_address
+from orchestration.azure.container_group import not_answering, web_address
 from orchestration.azure.errors import StoppedError
 from orchestration.azure.graph import ROLLED, Options, graph
-from orchestration.azure.nodes import OURS_TAG, Change, Facts, Finding, Node, Reporter, Run, silent
+from orchestration.azure.nodes import Change, Facts, Finding, Node, Reporter, Run, silent
 from orchestration.azure.remains import Remains, remains
 from orchestration.azure.secret_book import SecretBook
 from orchestration.azure.state import DeploymentState
+from orchestration.azure.superfluous import IN_NETWORK, beside
 from orchestration.deployment.description import Description
 from orchestration.deployment.errors import DeploymentError
 from orchestration.deployment.workloads import ADMIN_PASSWORD
@@ -45,10 +45,12 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """problems: what has to be mended before an apply can end well."""
+    """problems: what has to be mended before an apply can end well. left: titles of what the description has no more
+    and an apply does not delete, for it holds data."""
 
     steps: tuple[Planned, ...]
     problems: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[Planned, ...]:
@@ -103,8 +105,10 @@ class Deployment:
         deleted = Finding(change=Change.DELETE)
         steps = [Planned(key=each.key, title=each.title, finding=deleted) for each in kept]
         steps += described
-        steps += [self._planned(node, deleted) for node in self.superfluous()]
-        return Plan(steps=tuple(steps), problems=preflight.problems(self.run, self.nodes, kept))
+        superfluous = beside(self.run, self.nodes).superfluous
+        steps += [self._planned(node, deleted) for node in superfluous if not node.keeps_data]
+        left = tuple(node.title for node in superfluous if node.keeps_data)
+        return Plan(steps=tuple(steps), problems=preflight.problems(self.run, self.nodes, kept), left=left)
 
     def _described(self) -> Iterator[tuple[Node, Finding]]:
         """Each node with what was found, in order; looked at side by side where nothing hinders."""
@@ -127,23 +131,6 @@ class Deployment:
     def _planned(node: Node, finding: Finding) -> Planned:
         return Planned(key=node.key, title=node.title, finding=finding)
 
-    def superfluous(self) -> tuple[Node, ...]:
-        """Container groups of ours that the description has no more, as after `--scale` to fewer."""
-        from azure.mgmt.containerinstance import ContainerInstanceManagementClient
-
-        if self.run.facts.find("group") is None:
-            return ()
-        said = self.run.description
-        client = self.run.azure.client(ContainerInstanceManagementClient).container_groups
-        listed = self.run.azure.ask(lambda: list(client.list_by_resource_group(said.group)), "to list container groups")
-        wanted = {node.resource.id.lower() for node in self.nodes if isinstance(node, ContainerGroup)}
-        example = next(node for node in self.nodes if isinstance(node, ContainerGroup))
-        return tuple(
-            _another(example, str(each.id), Place(said))
-            for each in listed
-            if str(each.id).lower() not in wanted and (each.tags or {}).get(OURS_TAG) == said.name
-        )
-
     # ---- apply -------------------------------------------------------------------------------------------------------
     def apply(self, *, purge_deleted: bool = False) -> Outcome:
         """Bring everything about, side by side where nothing hinders. purge_deleted: what keeps a name is purged."""
@@ -155,14 +142,15 @@ class Deployment:
                 kept.purge(self.run)
             if problems := preflight.problems(self.run, self.nodes):
                 raise ApplyError("\n".join(["Nothing was changed. To be mended first:", *(f"- {p}" for p in problems)]))
-            done = self._worked_off(self._ensure, side_by_side=SIDE_BY_SIDE)
-            return self._ended(done)
+            done = self._freed(IN_NETWORK)
+            done += self._worked_off(self._ensure, side_by_side=SIDE_BY_SIDE)
+            return self._ended([*done, *self._freed(("",))])
 
     def deploy(self) -> Outcome:
         """The chain from the image on, role by role: the next begins when the one before is ready."""
         with self.run.state.locked():
             done = self._worked_off(self._roll, side_by_side=1)
-            return self._ended(done)
+            return self._ended([*done, *self._freed(("group:",))])
 
     def _ensure(self, node: Node) -> Finding:
         finding = node.ensure(self.run)
@@ -177,12 +165,18 @@ class Deployment:
             raise ApplyError(f"There is no {node.title} yet. Run `manage.py provision --apply` first.")
         return Finding(change=Change.UNCHANGED)
 
+    def _freed(self, keys: tuple[str, ...]) -> list[Planned]:
+        """Delete what the description has no more and holds no data, of those whose keys begin so."""
+        done = []
+        for node in beside(self.run, self.nodes).superfluous:
+            if node.key.startswith(keys) and not node.keeps_data:
+                self._require_going(node)
+                self.run.report(node.key, "deleting", "the description has it no more")
+                node.delete(self.run)
+                done.append(self._planned(node, Finding(change=Change.DELETE)))
+        return done
+
     def _ended(self, done: list[Planned]) -> Outcome:
-        for node in self.superfluous():
-            self._require_going(node)
-            self.run.report(node.key, "deleting", "the description has it no more")
-            node.delete(self.run)
-            done.append(self._planned(node, Finding(change=Change.DELETE)))
         host = web_address(self.run.facts.find("group:web") or {})
         vault = str((self.run.facts.find("vault") or {}).get("name", ""))
         place = f"Key Vault {vault}, secret {ADMIN_PASSWORD}: az keyvault secret show --vault-name {vault} --name "
@@ -235,7 +229,12 @@ class Deployment:
         """What destroy would delete, in its order: what needs others before those."""
         described = [node for node, finding in self._described() if finding.change is not Change.CREATE]
         there = [n for n in reversed(described) if self.run.facts.find(n.key) is not None]
-        return (*self.superfluous(), *(n for n in there if not (keep_data and n.keeps_data)))
+        standing = beside(self.run, self.nodes).with_others(there)
+        return tuple(n for n in standing if not (keep_data and n.keeps_data))
+
+    def foreign(self) -> tuple[str, ...]:
+        """What destroy would take away with the resource group though others made it, for people."""
+        return beside(self.run, self.nodes).foreign
 
     def remains(self) -> tuple[Remains, ...]:
         """What Azure keeps of what was deleted before, and destroy purges, too; after a look at what is there."""
@@ -269,13 +268,3 @@ def _told(failed: Mapping[str, FaceProjectError], waiting: Mapping[str, Node]) -
         lines.append(f"Not tried{why}: {', '.join(node.title for node in waiting.values())}.")
     lines.append("What was done stays done. Run the same command again once that is mended: it goes on from here.")
     return "\n".join(lines)
-
-
-def _another(example: ContainerGroup, resource_id: str, place: Place) -> ContainerGroup:
-    """A node for a group that is to be deleted: it needs no body."""
-    name = resource_id.rsplit("/", 1)[-1]
-    role = name.removeprefix(f"{place.said.name}-")
-    resource = replace(
-        example.resource, key=f"group:{role}", title=f"container group {name}", id=resource_id, replaced_on=()
-    )
-    return replace(example, resource=resource, workload=replace(example.workload, name=role))

@@ -44,7 +44,7 @@ class Command(AzureCommand):
             planned = provisioning.plan(options["config"], changes=said, report=report, purge_deleted=purge)
             self._show_plan(planned)
             if planned["exit_code"] != SOMETHING_TO_DO:
-                return {"steps": [], "problems": [], "exit_code": planned["exit_code"]}
+                return planned | {"steps": []}
             self._ask()
         return provisioning.apply(
             options["config"], changes=said, report=report, build=options["build"], purge_deleted=purge
@@ -72,6 +72,8 @@ class Command(AzureCommand):
         unchanged = len(result["steps"]) - len(changed)
         summary = f"{len(changed)} to change, {unchanged} as they should be." if changed else "Nothing to do."
         self.stdout.write(summary)
+        for title in result["left"]:
+            self.stdout.write(f"Not described any more, and left alone, for it holds data: {title}")
         for problem in result["problems"]:
             self.stdout.write(self.style.WARNING(f"To be mended first: {problem}"))
 
