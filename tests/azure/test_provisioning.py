@@ -84,10 +84,20 @@ def test_json_asks_nobody_and_says_so(azure: AzureDouble, config: Path, tmp_path
     assert found.value.returncode == 2
 
 
-def test_a_command_that_is_ended_stops_waiting_and_the_next_one_goes_on(azure: AzureDouble, tmp_path: Path) -> None:
+def test_a_command_that_is_ended_stops_waiting_and_the_next_one_goes_on(
+    azure: AzureDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = deployment(azure, tmp_path / "home")
     azure.world.polls = 150  # looks that an operation takes: long, for a double
-    first.run.report = lambda key, what, detail="": first.stop() if (key, what) == ("cassandra", "creating") else None
+    put = first.run.azure.put
+
+    def ended_after_it(resource_id: str, api_version: str, body: dict[str, Any]) -> Any:
+        sent = put(resource_id, api_version, body)
+        if "/databaseAccounts/" in resource_id:
+            first.stop()
+        return sent
+
+    monkeypatch.setattr(first.run.azure, "put", ended_after_it)
     with pytest.raises(Exception, match="ended before it was done"):
         first.apply()
     assert azure.creations  # Azure is at it
