@@ -162,12 +162,20 @@ class ModelRollout:
         return self.poll_seconds
 
     def _back(self, rollout: Rollout, release: Release, record: Deployment) -> float | None:
+        from orchestration.azure.errors import RefusedError
         from orchestration.azure.rollout import Outcome
 
-        if rollout.back(release) is not Outcome.STANDS:
-            return self.poll_seconds
+        message = record.sentence
+        try:
+            if rollout.back(release) is not Outcome.STANDS:
+                return self.poll_seconds
+        except RefusedError as error:
+            if _passes(error):
+                raise
+            message = f"{message} The way back was refused: {error}"
+            logger.warning(message, extra={"version": record.version})
         self._looked_at = self.clock()
-        self._put({record.version: record}, JobStatus.FAILED, record.sentence)
+        self._put({record.version: record}, JobStatus.FAILED, message)
         return None
 
     # ---- what is recorded --------------------------------------------------------------------------------------------
@@ -175,7 +183,10 @@ class ModelRollout:
         """The record of the champion, which may be a new try."""
         job, now = self.store.job(DEPLOYMENT_JOB), self.clock()
         record = recorded_in(job).get(champion.version)
-        if record is not None and record.state in (DeploymentState.ROLLING_OUT, DeploymentState.SERVING):
+        if record is not None and (
+            record.state is DeploymentState.SERVING
+            or (record.state is DeploymentState.ROLLING_OUT and record.revision == champion.revision)
+        ):
             return record
         asked = job is not None and job.status is JobStatus.QUEUED
         attempts = 0
@@ -216,17 +227,19 @@ class ModelRollout:
 
     def _show(self, seen: Seen) -> None:
         """Bring the record to what the endpoint says."""
-        known, now = recorded_in(self.store.job(DEPLOYMENT_JOB)), self.clock()
+        known, now, champion = recorded_in(self.store.job(DEPLOYMENT_JOB)), self.clock(), self.store.champion()
+        in_use = champion.version if champion else None
         lanes = {lane.version: lane for lane in seen.lanes.values() if lane.version}
         after: dict[int, Deployment] = {}
         for number, record in known.items():
-            if number not in lanes and record.state in (DeploymentState.SERVING, DeploymentState.STANDING_BY):
+            gone = number not in lanes and record.state is not DeploymentState.RETIRED
+            if gone and not _is_only_recorded(record, in_use):
                 after[number] = replace(record, state=DeploymentState.RETIRED, traffic=0, mirrored=0, since=now)
         for number, lane in lanes.items():
             before = known.get(number)
-            state = before.state if before else DeploymentState.SERVING
-            if state not in (DeploymentState.ROLLING_OUT, DeploymentState.FAILED):
-                state = DeploymentState.SERVING if lane.share else DeploymentState.STANDING_BY
+            state = DeploymentState.SERVING if lane.share else DeploymentState.STANDING_BY
+            if before is not None and _is_only_recorded(before, in_use):
+                state = before.state
             base = before or Deployment(version=number, endpoint=self.endpoint, state=state, since=now)
             if state is not DeploymentState.FAILED:
                 looks = replace(base, state=state, name=lane.colour, traffic=lane.share, mirrored=lane.mirrored)
@@ -296,6 +309,12 @@ def _tries_again(record: Deployment, champion: Champion, now: datetime) -> bool:
         return True
     waits = FIRST_WAIT * 2 ** (record.attempts - 1)
     return record.attempts < MAX_ATTEMPTS and now - record.since >= waits
+
+
+def _is_only_recorded(record: Deployment, in_use: int | None) -> bool:
+    """Whether its state is one that no endpoint tells: it failed, or is the one that is rolled out."""
+    on_its_way = record.state is DeploymentState.ROLLING_OUT and record.version == in_use
+    return on_its_way or record.state is DeploymentState.FAILED
 
 
 def _steps_done(record: Deployment | None) -> int:

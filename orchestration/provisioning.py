@@ -31,12 +31,12 @@ class NotConfirmedError(DeploymentError):
     """Somebody has to say yes first."""
 
 
-def plan(config: Path, *, changes: Mapping[str, Any], report: Reporter) -> dict[str, Any]:
+def plan(config: Path, *, changes: Mapping[str, Any], report: Reporter, purge_deleted: bool = False) -> dict[str, Any]:
     """What `provision --apply` would do. exit_code: 0 nothing, 2 something (1 is an error, as everywhere)."""
-    found = _deployment(load(config, **changes), report=report).plan()
+    found = _deployment(load(config, **changes), report=report).plan(purge_deleted=purge_deleted)
     steps = [_step(each) for each in found.steps]
     code = 1 if found.problems else 2 if found.changes else 0
-    return {"steps": steps, "problems": list(found.problems), "exit_code": code}
+    return {"steps": steps, "problems": list(found.problems), "left": list(found.left), "exit_code": code}
 
 
 def apply(
@@ -98,8 +98,10 @@ def cost(
 def standing(config: Path, *, keep_data: bool, report: Reporter) -> dict[str, Any]:
     """What destroy would delete, and the name that confirms it."""
     said = load(config)
-    nodes = _deployment(said, report=report).standing(keep_data=keep_data)
-    return {"name": said.name, "resources": [node.title for node in nodes]}
+    deployment = _deployment(said, report=report)
+    titles = [node.title for node in deployment.standing(keep_data=keep_data)]
+    titles += [] if keep_data else [*deployment.foreign(), *(kept.title for kept in deployment.remains())]
+    return {"name": said.name, "resources": titles}
 
 
 def destroy(config: Path, *, keep_data: bool, confirmed: str, report: Reporter) -> dict[str, Any]:
@@ -187,12 +189,17 @@ def _line(each: Priced) -> dict[str, Any]:
 
 @contextmanager
 def _stopped_by_signal(deployment: Deployment) -> Iterator[None]:
-    """SIGTERM and the first Ctrl-C end it between two requests; what is in flight is written down already."""
+    """SIGTERM and Ctrl-C end it between two requests; what is in flight is written down already.
+
+    A second one ends the process at once, as a kill would, which loses nothing either.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, frame: object) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
         deployment.stop()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -29,7 +29,7 @@ class DeploymentState(StrEnum):
     ROLLING_OUT = "rolling_out"
     SERVING = "serving"
     STANDING_BY = "standing_by"  #: deployed and without traffic, to go back to
-    RETIRED = "retired"  #: served, and is deployed no more
+    RETIRED = "retired"  #: was on its way or served, and is deployed no more
     FAILED = "failed"  #: taken back; `reason` says why
 
 

@@ -13,12 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from orchestration.azure.api import version_of_client
 from orchestration.azure.errors import (
     NOT_REGISTERED,
     MissingPackageError,
     RefusedError,
+    StoppedError,
     UnreachableError,
     passes,
     refused,
@@ -44,6 +46,8 @@ except ModuleNotFoundError as error:
 
 #: Seconds between two looks at an operation that goes on.
 POLL_SECONDS: Final = 5.0
+#: How soon a wait ends when somebody ends the command, in seconds.
+LOOK_SECONDS: Final = 1.0
 #: How long something that passes by itself is tried again, in seconds.
 PATIENCE_SECONDS: Final = 180.0
 #: A token that was given is taken to live as long as any command.
@@ -67,7 +71,10 @@ class StaticCredential:
 
 
 class Azure:
-    """One subscription in one cloud. Safe to use from several threads."""
+    """One subscription in one cloud. Safe to use from several threads.
+
+    Once `stopping` is set nothing is asked any more, and no wait goes on: StoppedError is raised in their place.
+    """
 
     def __init__(self, *, cloud: str, subscription: str, environment: Mapping[str, str]) -> None:
         """cloud: "public" or "government". Nothing is asked yet."""
@@ -82,6 +89,7 @@ class Azure:
         token = environment.get("AZURE_STATIC_TOKEN") or ""
         authority = AzureAuthorityHosts.AZURE_GOVERNMENT if government else AzureAuthorityHosts.AZURE_PUBLIC_CLOUD
         self.credential: Any = StaticCredential(token) if token else DefaultAzureCredential(authority=authority)
+        self.stopping = threading.Event()
         self._clients: dict[type[Any], Any] = {}
         self._lock = threading.Lock()
 
@@ -141,12 +149,16 @@ class Azure:
 
     def put_goes_on(self, resource_id: str, api_version: str, token: str) -> LROPoller[Any]:
         """The poller of a PUT that another process sent. Raises RefusedError when the token is of no use any more."""
-        return self._asked(
-            lambda: self._resources.begin_create_or_update_by_id(
-                resource_id, {}, api_version=api_version, continuation_token=token
-            ),
-            f"to go on with {_last(resource_id)}",
-        )
+        what = f"to go on with {_last(resource_id)}"
+        try:
+            return self._asked(
+                lambda: self._resources.begin_create_or_update_by_id(
+                    resource_id, {}, api_version=api_version, continuation_token=token
+                ),
+                what,
+            )
+        except ValueError as error:  # another version of azure-core wrote it
+            raise RefusedError(f"It cannot be told how {what} ({error}).", code="UnknownToken") from error
 
     def delete(self, resource_id: str, api_version: str, **query: str) -> None:
         """Delete and wait; what is not there is fine. query: what the request says beside the id."""
@@ -163,7 +175,10 @@ class Azure:
                 raise
 
     def finished(self, poller: LROPoller[_Answer], doing: str) -> _Answer:
-        """Wait for an operation. Raises RefusedError when it ends as failed, UnreachableError."""
+        """Wait for an operation. Raises RefusedError when it ends as failed, UnreachableError, StoppedError."""
+        while not poller.done():
+            if self.stopping.wait(min(self.poll_seconds, LOOK_SECONDS)):
+                raise StoppedError(doing.removeprefix("to "))
         return self._asked(poller.result, doing)
 
     def ask(self, call: Callable[[], _Answer], doing: str, *, patient: bool = False) -> _Answer:
@@ -173,6 +188,8 @@ class Azure:
     def _asked(self, call: Callable[[], _Answer], doing: str, *, patient: bool = False) -> _Answer:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
+            if self.stopping.is_set():
+                raise StoppedError(doing.removeprefix("to "))
             try:
                 return call()
             except (ClientAuthenticationError, CredentialUnavailableError) as error:
@@ -189,10 +206,10 @@ class Azure:
             except (ServiceRequestError, ServiceResponseError) as error:
                 if not (patient and time.monotonic() < deadline):
                     raise UnreachableError(
-                        f"{self.endpoint} did not answer when asked {doing}: {_first_line(error)} "
+                        f"{_who(error)} did not answer when asked {doing}: {_first_line(error)} "
                         "Look at the network (or the proxy), then run the same command again: it goes on where it was."
                     ) from error
-            time.sleep(self.poll_seconds)
+            self.stopping.wait(self.poll_seconds)
 
     # ---- who we are --------------------------------------------------------------------------------------------------
     def identity(self) -> tuple[str, str]:
@@ -229,6 +246,12 @@ def _tried(error: Exception) -> str:
     lines = [line.strip().rstrip(".") for line in str(error).splitlines()]
     said = [line for line in lines if line.startswith(_WAYS) and "authentication unavailable" not in line]
     return " ".join(f"{line}." for line in said) or _first_line(error)
+
+
+def _who(error: ServiceRequestError | ServiceResponseError) -> str:
+    """The server that was asked: Azure Resource Manager's, a vault's, …; "Azure" where the error itself says it."""
+    asked = urlsplit(str(getattr(getattr(error.inner_exception, "request", None), "url", "")))
+    return f"{asked.scheme}://{asked.netloc}" if asked.netloc else "Azure"
 
 
 def _first_line(error: Exception) -> str:

@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import Final
 
 from orchestration.azure import preflight
-from orchestration.azure.catalogue.place import Place
 from orchestration.azure.clients import Azure
-from orchestration.azure.container_group import ContainerGroup, not_answering, web_address
+from orchestration.azure.container_group import not_answering, web_address
+from orchestration.azure.errors import StoppedError
 from orchestration.azure.graph import ROLLED, Options, graph
-from orchestration.azure.nodes import OURS_TAG, Change, Facts, Finding, Node, Reporter, Run, silent
+from orchestration.azure.nodes import Change, Facts, Finding, Node, Reporter, Run, silent
+from orchestration.azure.remains import Remains, remains
 from orchestration.azure.secret_book import SecretBook
 from orchestration.azure.state import DeploymentState
+from orchestration.azure.superfluous import IN_NETWORK, beside
 from orchestration.deployment.description import Description
 from orchestration.deployment.errors import DeploymentError
 from orchestration.deployment.workloads import ADMIN_PASSWORD
+from personas.errors import FaceProjectError
 
 #: Nodes that are worked on side by side.
 SIDE_BY_SIDE: Final = 8
@@ -42,10 +45,12 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """problems: what has to be mended before an apply can end well."""
+    """problems: what has to be mended before an apply can end well. left: titles of what the description has no more
+    and an apply does not delete, for it holds data."""
 
     steps: tuple[Planned, ...]
     problems: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[Planned, ...]:
@@ -75,7 +80,10 @@ class Deployment:
         report: Reporter = silent,
         ask_web: Callable[[str, str], str] = not_answering,
     ) -> None:
-        """home: FACEPROJECT_HOME; environment: of the process, for endpoints; ask_web: see Run. Asks nothing yet."""
+        """home: FACEPROJECT_HOME; environment: of the process, for endpoints; ask_web: see Run.
+
+        Asks who is signed in, and nothing else yet.
+        """
         azure = Azure(cloud=said.cloud, subscription=said.subscription, environment=environment)
         facts = Facts()
         self.run = Run(
@@ -90,11 +98,17 @@ class Deployment:
         self.nodes = graph(said, azure, options or Options())
 
     # ---- plan --------------------------------------------------------------------------------------------------------
-    def plan(self) -> Plan:
-        """What an apply would do, and why; changes nothing."""
-        steps = [self._planned(node, finding) for node, finding in self._described()]
-        steps += [self._planned(node, Finding(change=Change.DELETE)) for node in self.superfluous()]
-        return Plan(steps=tuple(steps), problems=preflight.problems(self.run, self.nodes))
+    def plan(self, *, purge_deleted: bool = False) -> Plan:
+        """What an apply would do, and why; changes nothing. purge_deleted: as for `apply`."""
+        described = [self._planned(node, finding) for node, finding in self._described()]
+        kept = self.remains() if purge_deleted else ()
+        deleted = Finding(change=Change.DELETE)
+        steps = [Planned(key=each.key, title=each.title, finding=deleted) for each in kept]
+        steps += described
+        superfluous = beside(self.run, self.nodes).superfluous
+        steps += [self._planned(node, deleted) for node in superfluous if not node.keeps_data]
+        left = tuple(node.title for node in superfluous if node.keeps_data)
+        return Plan(steps=tuple(steps), problems=preflight.problems(self.run, self.nodes, kept), left=left)
 
     def _described(self) -> Iterator[tuple[Node, Finding]]:
         """Each node with what was found, in order; looked at side by side where nothing hinders."""
@@ -117,42 +131,26 @@ class Deployment:
     def _planned(node: Node, finding: Finding) -> Planned:
         return Planned(key=node.key, title=node.title, finding=finding)
 
-    def superfluous(self) -> tuple[Node, ...]:
-        """Container groups of ours that the description has no more, as after `--scale` to fewer."""
-        from azure.mgmt.containerinstance import ContainerInstanceManagementClient
-
-        if self.run.facts.find("group") is None:
-            return ()
-        said = self.run.description
-        client = self.run.azure.client(ContainerInstanceManagementClient).container_groups
-        listed = self.run.azure.ask(lambda: list(client.list_by_resource_group(said.group)), "to list container groups")
-        wanted = {node.resource.id.lower() for node in self.nodes if isinstance(node, ContainerGroup)}
-        example = next(node for node in self.nodes if isinstance(node, ContainerGroup))
-        return tuple(
-            _another(example, str(each.id), Place(said))
-            for each in listed
-            if str(each.id).lower() not in wanted and (each.tags or {}).get(OURS_TAG) == said.name
-        )
-
     # ---- apply -------------------------------------------------------------------------------------------------------
     def apply(self, *, purge_deleted: bool = False) -> Outcome:
-        """Bring everything about, side by side where nothing hinders."""
+        """Bring everything about, side by side where nothing hinders. purge_deleted: what keeps a name is purged."""
         with self.run.state.locked():
             preflight.register(self.run, self.nodes)
             for _ in self._described():
                 pass
-            if purge_deleted:
-                preflight.purge_deleted(self.run, self.nodes)
+            for kept in self.remains() if purge_deleted else ():
+                kept.purge(self.run)
             if problems := preflight.problems(self.run, self.nodes):
                 raise ApplyError("\n".join(["Nothing was changed. To be mended first:", *(f"- {p}" for p in problems)]))
-            done = self._worked_off(self._ensure, side_by_side=SIDE_BY_SIDE)
-            return self._ended(done)
+            done = self._freed(IN_NETWORK)
+            done += self._worked_off(self._ensure, side_by_side=SIDE_BY_SIDE)
+            return self._ended([*done, *self._freed(("",))])
 
     def deploy(self) -> Outcome:
         """The chain from the image on, role by role: the next begins when the one before is ready."""
         with self.run.state.locked():
             done = self._worked_off(self._roll, side_by_side=1)
-            return self._ended(done)
+            return self._ended([*done, *self._freed(("group:",))])
 
     def _ensure(self, node: Node) -> Finding:
         finding = node.ensure(self.run)
@@ -167,11 +165,18 @@ class Deployment:
             raise ApplyError(f"There is no {node.title} yet. Run `manage.py provision --apply` first.")
         return Finding(change=Change.UNCHANGED)
 
+    def _freed(self, keys: tuple[str, ...]) -> list[Planned]:
+        """Delete what the description has no more and holds no data, of those whose keys begin so."""
+        done = []
+        for node in beside(self.run, self.nodes).superfluous:
+            if node.key.startswith(keys) and not node.keeps_data:
+                self._require_going(node)
+                self.run.report(node.key, "deleting", "the description has it no more")
+                node.delete(self.run)
+                done.append(self._planned(node, Finding(change=Change.DELETE)))
+        return done
+
     def _ended(self, done: list[Planned]) -> Outcome:
-        for node in self.superfluous():
-            self.run.report(node.key, "deleting", "the description has it no more")
-            node.delete(self.run)
-            done.append(self._planned(node, Finding(change=Change.DELETE)))
         host = web_address(self.run.facts.find("group:web") or {})
         vault = str((self.run.facts.find("vault") or {}).get("name", ""))
         place = f"Key Vault {vault}, secret {ADMIN_PASSWORD}: az keyvault secret show --vault-name {vault} --name "
@@ -187,12 +192,13 @@ class Deployment:
         going: dict[Future[Finding], Node] = {}
         ended: set[str] = set()
         done: list[Planned] = []
-        failed: dict[str, DeploymentError] = {}
+        failed: dict[str, FaceProjectError] = {}
         with ThreadPoolExecutor(side_by_side) as pool:
             try:
                 while waiting or going:
                     free = [n for n in waiting.values() if ended.issuperset(n.needs)][: side_by_side - len(going)]
-                    for node in free if not (failed and side_by_side == 1) else []:
+                    hindered = self.run.stopping.is_set() or (failed and side_by_side == 1)
+                    for node in [] if hindered else free:
                         going[pool.submit(work, waiting.pop(node.key))] = node
                     if not going:
                         break
@@ -201,7 +207,7 @@ class Deployment:
                         try:
                             done.append(self._planned(node, future.result()))
                             ended.add(node.key)
-                        except DeploymentError as error:
+                        except FaceProjectError as error:
                             failed[node.key] = error
                             self.run.report(node.key, "failed", str(error))
             except BaseException:
@@ -209,27 +215,44 @@ class Deployment:
                 raise
         if failed:
             raise ApplyError(_told(failed, waiting))
+        for node in waiting.values():
+            self._require_going(node)
         return done
+
+    def _require_going(self, node: Node) -> None:
+        """Raises StoppedError once somebody ended the command: this node is not begun."""
+        if self.run.stopping.is_set():
+            raise StoppedError(node.title)
 
     # ---- destroy -----------------------------------------------------------------------------------------------------
     def standing(self, *, keep_data: bool = False) -> tuple[Node, ...]:
         """What destroy would delete, in its order: what needs others before those."""
         described = [node for node, finding in self._described() if finding.change is not Change.CREATE]
         there = [n for n in reversed(described) if self.run.facts.find(n.key) is not None]
-        return (*self.superfluous(), *(n for n in there if not (keep_data and n.keeps_data)))
+        standing = beside(self.run, self.nodes).with_others(there)
+        return tuple(n for n in standing if not (keep_data and n.keeps_data))
+
+    def foreign(self) -> tuple[str, ...]:
+        """What destroy would take away with the resource group though others made it, for people."""
+        return beside(self.run, self.nodes).foreign
+
+    def remains(self) -> tuple[Remains, ...]:
+        """What Azure keeps of what was deleted before, and destroy purges, too; after a look at what is there."""
+        return remains(self.run, self.nodes)
 
     def destroy(self, *, keep_data: bool = False) -> tuple[str, ...]:
         """Delete what this deployment made; titles of what is gone. Raises NotOursError before anything is deleted."""
         with self.run.state.locked():
             gone = []
             for node in self.standing(keep_data=keep_data):
+                self._require_going(node)
                 if node.delete(self.run):
                     gone.append(node.title)
                     self.run.report(node.key, "deleted")
             if not keep_data:
-                for node in self.nodes:  # what was deleted before and still keeps its name
-                    if node.key in {"face", "vault"} and self.run.facts.find(node.key) is None:
-                        node.delete(self.run)
+                for kept in self.remains():  # what was deleted before
+                    kept.purge(self.run)
+                    gone.append(kept.title)
                 self.run.state.forget()
             return tuple(gone)
 
@@ -238,21 +261,10 @@ class Deployment:
         self.run.stopping.set()
 
 
-def _told(failed: Mapping[str, DeploymentError], waiting: Mapping[str, Node]) -> str:
+def _told(failed: Mapping[str, FaceProjectError], waiting: Mapping[str, Node]) -> str:
     lines = [f"- {error}" for error in failed.values()]
     if waiting:
-        lines.append(f"Not tried, because they need it: {', '.join(node.title for node in waiting.values())}.")
+        why = "" if any(isinstance(each, StoppedError) for each in failed.values()) else ", because they need it"
+        lines.append(f"Not tried{why}: {', '.join(node.title for node in waiting.values())}.")
     lines.append("What was done stays done. Run the same command again once that is mended: it goes on from here.")
     return "\n".join(lines)
-
-
-def _another(example: ContainerGroup, resource_id: str, place: Place) -> ContainerGroup:
-    """A node for a group that is to be deleted: it needs no body."""
-    from dataclasses import replace
-
-    name = resource_id.rsplit("/", 1)[-1]
-    role = name.removeprefix(f"{place.said.name}-")
-    resource = replace(
-        example.resource, key=f"group:{role}", title=f"container group {name}", id=resource_id, replaced_on=()
-    )
-    return replace(example, resource=resource, workload=replace(example.workload, name=role))

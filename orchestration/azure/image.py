@@ -1,6 +1,7 @@
 """The product's image as a node: built from this checkout by the registry itself or by this machine, and pushed.
 
-Its tag is a digest of what it is built from, so a tree that was built before is not built again, on whatever machine.
+Its tag is a digest of what it is built from, so a tree that this state file knows as built is not built again while the
+registry is the same one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any, Final, Literal
 
 import requests
 
-from orchestration.azure.errors import RefusedError, UnreachableError
+from orchestration.azure.clients import LOOK_SECONDS
+from orchestration.azure.errors import RefusedError, StoppedError, UnreachableError
 from orchestration.azure.nodes import Change, Finding, MissingFactError, Run
 from orchestration.azure.secret_book import REGISTRY_PASSWORD
 from orchestration.deployment.errors import DeploymentError
@@ -62,11 +64,14 @@ class ProductImage:
         except MissingFactError:
             return Finding(change=Change.CREATE)
         run.facts.learn(self.key, {"reference": reference})
-        built = run.state.get("facts", "image")
-        if built == reference:
+        built = run.state.fact(self.key)
+        if not built:
+            return Finding(change=Change.CREATE)
+        if built == self._built(run):
             return Finding(change=Change.UNCHANGED)
-        reasons = (f"the checkout is another than that of {built.rpartition(':')[2]}",) if built else ()
-        return Finding(change=Change.UPDATE if built else Change.CREATE, reasons=reasons)
+        before = str(built["reference"])
+        why = f"the checkout is another than that of {before.rpartition(':')[2]}"
+        return Finding(change=Change.UPDATE, reasons=("the registry is a new one" if before == reference else why,))
 
     def ensure(self, run: Run) -> Finding:
         """See nodes.Node. Raises BuildError."""
@@ -78,13 +83,18 @@ class ProductImage:
             _build_in_registry(run, reference, self.base)
         else:
             _build_here(run, reference, self.base)
-        run.state.put("facts", "image", reference)
+        run.state.put("facts", self.key, self._built(run))
         return finding
 
     def delete(self, run: Run) -> bool:
         """It goes with the registry."""
-        run.state.drop("facts", "image")
+        run.state.drop("facts", self.key)
         return False
+
+    def _built(self, run: Run) -> dict[str, Any]:
+        """What is remembered of a build: a registry that was deleted and made again has its name, and no image."""
+        registry = run.facts.of("registry", "properties")
+        return {"reference": run.facts.of(self.key, "reference"), "registry": registry.get("creationDate")}
 
     def _reference(self, run: Run, tag: str) -> str:
         return f"{run.facts.of('registry', 'properties', 'loginServer')}/{REPOSITORY}:{tag}"
@@ -141,7 +151,7 @@ def _build_in_registry(run: Run, reference: str, base: str) -> None:
         if status not in _GOING:
             break
         if run.stopping.wait(run.azure.poll_seconds):
-            raise BuildError("Ended while the image was being built; run the same command again.")
+            raise StoppedError("image of the product")
     if status != "Succeeded":
         raise BuildError(
             f"The build {number} in the registry ended as {status.lower()}. See why: az acr task logs --registry "
@@ -190,14 +200,15 @@ def _build_here(run: Run, reference: str, base: str) -> None:
         raise BuildError("--build local needs docker or podman; neither is installed. Or use --build acr.")
     server = reference.partition("/")[0]
     run.report("image", "building", Path(tool).name)
-    _call([tool, "build", "--file", DOCKERFILE, "--build-arg", f"BASE_IMAGE={base}", "--tag", reference, "."], "build")
+    build = [tool, "build", "--file", DOCKERFILE, "--build-arg", f"BASE_IMAGE={base}", "--tag", reference, "."]
+    _call(run, build, "build")
     user, password = _login(run, server)
-    _call([tool, "login", server, "--username", user, "--password-stdin"], "sign in", said=password)
+    _call(run, [tool, "login", server, "--username", user, "--password-stdin"], "sign in", said=password)
     try:
         run.report("image", "pushing")
-        _call([tool, "push", reference], "push")
+        _call(run, [tool, "push", reference], "push")
     finally:  # else the password stays in a file of the tool's own
-        _call([tool, "logout", server], "sign out for")
+        _call(run, [tool, "logout", server], "sign out for")
 
 
 def _login(run: Run, server: str) -> tuple[str, str]:
@@ -217,8 +228,22 @@ def _login(run: Run, server: str) -> tuple[str, str]:
         ) from None
 
 
-def _call(command: list[str], doing: str, *, said: str = "") -> None:
-    done = subprocess.run(command, cwd=CHECKOUT, input=said, text=True, capture_output=True, check=False)  # noqa: S603
-    if done.returncode:
-        tail = "\n".join(done.stderr.strip().splitlines()[-12:])
-        raise BuildError(f"{Path(command[0]).name} could not {doing} the image (exit code {done.returncode}):\n{tail}")
+def _call(run: Run, command: list[str], doing: str, *, said: str = "") -> None:
+    """Run a program to its end; it is ended with the command. Raises BuildError, StoppedError."""
+    pipe = subprocess.PIPE
+    program = subprocess.Popen(command, cwd=CHECKOUT, text=True, stdin=pipe, stdout=pipe, stderr=pipe)  # noqa: S603
+    text: str | None = said
+    while True:
+        try:
+            _, errors = program.communicate(text, timeout=LOOK_SECONDS)
+            break
+        except subprocess.TimeoutExpired:
+            text = None  # it is on its way already
+        if run.stopping.is_set():
+            program.terminate()
+            program.communicate()
+            raise StoppedError("image of the product")
+    if program.returncode:
+        tail = "\n".join(errors.strip().splitlines()[-12:])
+        name = Path(command[0]).name
+        raise BuildError(f"{name} could not {doing} the image (exit code {program.returncode}):\n{tail}")

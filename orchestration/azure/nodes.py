@@ -100,7 +100,11 @@ class Run:
     facts: Facts = field(default_factory=Facts)
     report: Reporter = silent
     ask_web: Callable[[str, str], str]  #: host and CA bundle to "", or to what is wrong with the web there
-    stopping: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def stopping(self) -> threading.Event:
+        """Set when somebody ends the command."""
+        return self.azure.stopping
 
 
 class Node(Protocol):

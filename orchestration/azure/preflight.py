@@ -11,7 +11,9 @@ from orchestration.azure.catalogue.place import Place
 from orchestration.azure.container_group import ContainerGroup
 from orchestration.azure.errors import NOT_REGISTERED, RefusedError
 from orchestration.azure.nodes import Node, Run
+from orchestration.azure.remains import Remains, remains_of
 from orchestration.azure.resource import Resource
+from orchestration.azure.training_set import TrainingSet
 
 _Answer = TypeVar("_Answer")
 #: Seconds that the registration of a provider may take.
@@ -55,16 +57,22 @@ def _registration(run: Run, known: Any, namespace: str) -> str:
     return str(found.registration_state or "").lower()
 
 
-def problems(run: Run, nodes: Iterable[Node]) -> tuple[str, ...]:
-    """What has to be mended first, for people. Asks only for what is not there yet: `run.facts` knows."""
+def problems(run: Run, nodes: Iterable[Node], kept: Iterable[Remains] = ()) -> tuple[str, ...]:
+    """What has to be mended first, for people. Asks only for what is not there yet: `run.facts` knows.
+
+    kept: names that will be free, because this is purged first.
+    """
     nodes = tuple(nodes)
     missing = {node.key: node for node in nodes if run.facts.find(node.key) is None}
-    found = [*_permissions(run, missing), *_names(run, missing), *_quotas(run, nodes, missing)]
+    purged = {each.key for each in kept}
+    named = {key: node for key, node in missing.items() if key not in purged}
+    found = [*_permissions(run, missing), *_names(run, named), *_quotas(run, nodes, missing)]
     if not run.description.image.product:
         from orchestration.azure.image import CHECKOUT, DOCKERFILE
 
         if not (CHECKOUT / DOCKERFILE).is_file():
             found.append(f"There is no {DOCKERFILE} beside the product: build from a checkout, or set image.")
+    found += [why for node in nodes if isinstance(node, TrainingSet) and (why := node.problem())]
     return tuple(found)
 
 
@@ -88,8 +96,17 @@ def _names(run: Run, missing: dict[str, Node]) -> Iterator[str]:
     for key, check in checks.items():
         if (node := missing.get(key)) is not None and (resource := _resource(node)) is not None:
             name = resource.id.rsplit("/", 1)[-1]
-            if why := _unless_unregistered(partial(check, name), ""):
-                yield f"The name {name} cannot be had for the {node.title.removesuffix(name).strip()}: {why}"
+            kind = node.title.removesuffix(name).strip()
+            if remains_of(run, key, resource.id) is not None:
+                why = f"a deleted {kind} keeps it. Run the command again with --purge-deleted, or {_another(key)}"
+            else:
+                why = _unless_unregistered(partial(check, name), "")
+            if why:
+                yield f"The name {name} cannot be had for the {kind}: {why}"
+
+
+def _another(key: str) -> str:
+    return f"say another one under [names], key {key}."
 
 
 def _unless_unregistered(ask: Callable[[], _Answer], otherwise: _Answer) -> _Answer:
@@ -139,22 +156,16 @@ def _cassandra(run: Run, name: str) -> str:
 
     client = run.azure.client(CosmosDBManagementClient)
     there = run.azure.ask(lambda: client.database_accounts.check_name_exists(name), _NAMES)
-    return "somebody has it already. Say another one under [names], key cassandra." if there else ""
+    return f"somebody has it already: {_another('cassandra')}" if there else ""
 
 
 def _face(run: Run, name: str) -> str:
     from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
 
     client = run.azure.client(CognitiveServicesManagementClient)
-    deleted = run.azure.ask(lambda: [each.name for each in client.deleted_accounts.list()], _NAMES)
-    if name in deleted:
-        return (
-            "a deleted Face account keeps it. Run the command again with --purge-deleted, or say another one under "
-            "[names], key face."
-        )
     kind = "Microsoft.CognitiveServices/accounts"
     found: Any = run.azure.ask(lambda: client.check_domain_availability(name, kind), _NAMES)
-    return "" if found.is_subdomain_available else "somebody has it already. Say another one under [names], key face."
+    return "" if found.is_subdomain_available else f"somebody has it already: {_another('face')}"
 
 
 def _taken(run: Run, asked: Callable[[], Any], key: str) -> str:
@@ -162,7 +173,7 @@ def _taken(run: Run, asked: Callable[[], Any], key: str) -> str:
     found = run.azure.ask(asked, _NAMES)
     if found.name_available:
         return ""
-    return f"{str(found.message or found.reason).rstrip('.')}. Say another one under [names], key {key}."
+    return f"{str(found.message or found.reason).rstrip('.')}: {_another(key)}"
 
 
 def _quotas(run: Run, nodes: tuple[Node, ...], missing: dict[str, Node]) -> Iterator[str]:
@@ -187,13 +198,6 @@ def _quotas(run: Run, nodes: tuple[Node, ...], missing: dict[str, Node]) -> Iter
                 f"{location} has {free:g} of {usage.limit:g} {name} left, and {need:g} are needed. Ask for more quota "
                 "(portal: Quotas), choose another location, or lower [scale] and [size]."
             )
-
-
-def purge_deleted(run: Run, nodes: Iterable[Node]) -> None:
-    """Purge what was deleted before under the names that are wanted again. Raises RefusedError."""
-    for node in nodes:
-        if node.key in {"face", "vault"} and run.facts.find(node.key) is None and isinstance(node, Resource):
-            node.gone(run, {})
 
 
 def _resource(node: Node) -> Resource | None:

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.azure import comparison
+from orchestration.azure.clients import LOOK_SECONDS
 from orchestration.azure.errors import NotOursError, RefusedError, StoppedError, lost
 from orchestration.azure.nodes import OURS_TAG, Body, Change, Facts, Finding, MissingFactError, Run, reasons_of
 from orchestration.azure.secret_book import SPEC_KEY
@@ -25,8 +26,6 @@ BAD: Final = frozenset({"failed", "canceled", "cancelled", "deletefailed"})
 STILL: Final = frozenset({"stopped", "disabled", "inaccessible"})
 #: How long a state that should pass by itself is waited for, in seconds.
 SETTLE_SECONDS: Final = 3600.0
-#: How soon a wait ends when somebody ends the command, in seconds.
-LOOK_SECONDS: Final = 1.0
 Hook = Callable[[Run, Mapping[str, Any]], None]
 
 

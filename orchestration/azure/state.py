@@ -29,25 +29,15 @@ class DeploymentState:
     """One deployment's memory; each change is on the disk when the call returns. Safe in threads.
 
     in_flight: key of a resource to the token of its operation. good: key of a workload to the last body with which it
-    became ready, secrets by name. facts: what else a later run wants to know ("image", "training").
+    became ready, secrets by name. facts: what was built and uploaded ("image", "training"), and into which registry and
+    share: another of the same name has nothing of it.
     """
 
     def __init__(self, path: Path) -> None:
         """Reads what is there. Raises StateError."""
         self.path = path
         self._lock = threading.Lock()
-        self._held: dict[str, Any] = {"format": FORMAT, "in_flight": {}, "good": {}, "facts": {}}
-        try:
-            found = json.loads(path.read_text())
-        except FileNotFoundError:
-            return
-        except (OSError, ValueError) as error:
-            raise StateError(f"{path} cannot be read ({error}). Move it away: it can be made again.") from error
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
-            raise StateError(
-                f"{path} was written by another version of the product. Move it away: it can be made again."
-            )
-        self._held.update(found)
+        self._held = self._read()
 
     def get(self, section: Section, key: str) -> Any:
         """What was remembered; None where nothing was."""
@@ -58,6 +48,11 @@ class DeploymentState:
         """All of a section."""
         with self._lock:
             return dict(self._held[section])
+
+    def fact(self, key: str) -> Mapping[str, Any]:
+        """One of `facts`; empty where there is none."""
+        found = self.get("facts", key)
+        return found if isinstance(found, Mapping) else {}  # earlier versions wrote a text, which said too little
 
     def put(self, section: Section, key: str, value: Any) -> None:
         """Remember."""
@@ -77,6 +72,20 @@ class DeploymentState:
             self.path.unlink(missing_ok=True)
             self._held.update(in_flight={}, good={}, facts={})
 
+    def _read(self) -> dict[str, Any]:
+        empty: dict[str, Any] = {"format": FORMAT, "in_flight": {}, "good": {}, "facts": {}}
+        try:
+            found = json.loads(self.path.read_text())
+        except FileNotFoundError:
+            return empty
+        except (OSError, ValueError) as error:
+            raise StateError(f"{self.path} cannot be read ({error}). Move it away: it can be made again.") from error
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise StateError(
+                f"{self.path} was written by another version of the product. Move it away: it can be made again."
+            )
+        return empty | found
+
     def _write(self) -> None:
         """Whole or not at all, and there after a power cut."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -89,7 +98,10 @@ class DeploymentState:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Work on the deployment alone, until the process ends however it ends. Raises StateError."""
+        """Work on the deployment alone, until the process ends however it ends. Raises StateError.
+
+        What is there is read again: another command may have worked on it since.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self.path.with_suffix(".lock").open("a") as lock:
             try:
@@ -98,4 +110,6 @@ class DeploymentState:
                 raise StateError(
                     f"Another command works on this deployment ({self.path}). Wait for it, or end it."
                 ) from error
+            with self._lock:
+                self._held = self._read()
             yield

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orchestration.azure.container_group import ContainerGroup, View, log_tail, views, web_address
 from orchestration.azure.deployment import Deployment
-from orchestration.azure.nodes import Change, Node, Run
+from orchestration.azure.nodes import Change, Run
 from orchestration.azure.resource import BAD, STILL, state_of
 
 
@@ -36,7 +36,7 @@ class Status:
 
 
 def status(deployment: Deployment, *, log_lines: int = 0) -> Status:
-    """Ask for everything once; changes nothing. log_lines: of each container, 0 for none."""
+    """Ask for everything, for groups a second time; changes nothing. log_lines: of each container, 0 for none."""
     run = deployment.run
     plan = {step.key: step.finding for step in deployment.plan().steps}
     rows: list[Row] = []
@@ -84,8 +84,3 @@ def _logs(run: Run, node: ContainerGroup, lines: int) -> Iterator[str]:
     for container in node.workload.containers:
         if text := log_tail(run, node, container.name, lines=lines):
             yield f"{container.name}:\n{text}"
-
-
-def titles(nodes: tuple[Node, ...]) -> tuple[str, ...]:
-    """Of nodes, for lists that people confirm."""
-    return tuple(node.title for node in nodes)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration.azure.catalogue.services import SHARE
+from orchestration.azure.errors import StoppedError
+from orchestration.azure.folder_digest import folder_digest
+from orchestration.azure.image import CHECKOUT
 from orchestration.azure.nodes import Change, Finding, Run
 from orchestration.azure.secret_book import STORAGE_KEY
 from orchestration.deployment.errors import DeploymentError
 from orchestration.deployment.workloads import TRAINING
+from personas.errors import FaceProjectError
 
 if TYPE_CHECKING:
     from orchestration.azure.upload import Upload, UploadProgress
@@ -36,11 +39,13 @@ class TrainingSet:
     keeps_data: bool = True
 
     def describe(self, run: Run) -> Finding:
-        """See nodes.Node. What was uploaded is remembered by names, sizes and times; the share is asked by `ensure`."""
-        now = self._digest()
-        run.facts.learn(self.key, {"digest": now})
-        known = run.state.get("facts", self.key)
-        if run.facts.find("share") is not None and known == now:
+        """See nodes.Node. What was uploaded is remembered by names and contents; the share is asked by `ensure`."""
+        known = run.state.fact(self.key)
+        if why := self.problem():
+            run.facts.learn(self.key, known or None)  # what was uploaded stays as it is
+            return Finding(change=Change.UPDATE if known else Change.CREATE, reasons=(why,))
+        run.facts.learn(self.key, {"digest": self._digest(run)})
+        if run.facts.find("share") is not None and known == self._uploaded(run):
             return Finding(change=Change.UNCHANGED)
         return Finding(change=Change.UPDATE if known else Change.CREATE, reasons=(f"from {self.folder}",))
 
@@ -51,35 +56,55 @@ class TrainingSet:
             return finding
         from orchestration.azure.upload import upload_folder  # its package is the storage's
 
-        now = self._digest()
-        done = upload_folder(self._path(), self._target(run), progress=partial(_report, run))
+        if why := self.problem():
+            raise TrainingSetError(why)
+        target = self._target(run)
+        try:
+            done = upload_folder(self._path, target, progress=partial(_report, run), stopping=run.stopping)
+        except (FaceProjectError, OSError) as error:
+            raise TrainingSetError(f"The training set did not reach the share: {error}") from error
+        if run.stopping.is_set():
+            raise StoppedError(self.title)
         if done.failed:
             some = "\n".join(f"  {name}: {why}" for name, why in list(done.failed.items())[:10])
             raise TrainingSetError(
                 f"{len(done.failed)} files of {self.folder} did not reach the share; the others are there:\n{some}\n"
                 "Mend them and run the same command again: it sends what is missing."
             )
-        run.state.put("facts", self.key, now)
+        run.state.put("facts", self.key, self._uploaded(run))
         return finding
 
     def delete(self, run: Run) -> bool:
         """It goes with the share."""
         run.state.drop("facts", self.key)
+        self._memory(run).unlink(missing_ok=True)
         return False
 
-    def _path(self) -> Path:
-        path = Path(self.folder)
-        if not path.is_dir():
-            raise TrainingSetError(f'There is no folder {self.folder}. Set `data` to one, or to "" for none.')
-        return path
+    def _uploaded(self, run: Run) -> dict[str, Any]:
+        """What is remembered of an upload: a share that was made again, or changed, is looked through again."""
+        share = run.facts.of("share", "properties")
+        return {"digest": run.facts.of(self.key, "digest"), "share": share.get("lastModifiedTime")}
 
-    def _digest(self) -> str:
-        found = sha256()
-        for path in sorted(self._path().rglob("*")):
-            if path.is_file():
-                status = path.stat()
-                found.update(f"{path.relative_to(self.folder)}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
-        return found.hexdigest()
+    def problem(self) -> str:
+        """Why nothing can be uploaded; "" where it can."""
+        return "" if self._path.is_dir() else f'There is no folder {self._path}. Set `data` to one, or to "" for none.'
+
+    @property
+    def _path(self) -> Path:
+        """The checkout's, where the description says no whole path."""
+        return CHECKOUT / self.folder
+
+    def _digest(self, run: Run) -> str:
+        try:
+            return folder_digest(self._path, self._memory(run))
+        except OSError as error:
+            raise TrainingSetError(
+                f"{self._path} cannot be read ({error}). Check its permissions and the disk."
+            ) from error
+
+    @staticmethod
+    def _memory(run: Run) -> Path:
+        return run.state.path.with_suffix(".pictures")
 
     def _target(self, run: Run) -> Upload:
         from orchestration.azure.upload import Upload

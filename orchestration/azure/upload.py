@@ -85,18 +85,31 @@ ProgressCallback = Callable[[UploadProgress], None]
 
 
 def upload_folder(
-    folder: Path, target: Upload, *, progress: ProgressCallback | None = None, at_once: int = AT_ONCE
+    folder: Path,
+    target: Upload,
+    *,
+    progress: ProgressCallback | None = None,
+    at_once: int = AT_ONCE,
+    stopping: threading.Event | None = None,
 ) -> UploadSummary:
     """Bring a folder into a share that is there; run it again after a kill, at any moment.
 
     What the share has more than the folder stays. A file that cannot be read, or that Azure does not take, is reported
-    and stops no other. progress: called after each file, by one thread at a time. Raises NotFoundError (no such folder
+    and stops no other. progress: called after each file, by one thread at a time. stopping: once it is set no other
+    file is begun. Raises NotFoundError (no such folder
     or share), AzureFilesError (no package, no permission), TransientError (Azure does not answer; run it again).
     """
     if not folder.is_dir():
         raise NotFoundError(f"{folder} is not a folder. Name the one that holds the training set.")
     client = open_share(target.access, target.share, connections=at_once)
-    return _Upload(client, planned(folder), target.below.strip("/"), progress or (lambda moved: None), at_once).run()
+    return _Upload(
+        share=client,
+        plan=planned(folder),
+        path=target.below.strip("/"),
+        progress=progress or (lambda moved: None),
+        at_once=at_once,
+        stopping=stopping or threading.Event(),
+    ).run()
 
 
 @dataclass(slots=True, eq=False)
@@ -106,6 +119,7 @@ class _Upload:
     path: str
     progress: ProgressCallback
     at_once: int
+    stopping: threading.Event
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _moved: UploadProgress = field(default_factory=UploadProgress)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -153,7 +167,7 @@ class _Upload:
         """Threads take files from one list, so none waits for another's large one; the first fatal error ends all."""
 
         def work() -> None:
-            while not self._stop.is_set():
+            while not (self._stop.is_set() or self.stopping.is_set()):
                 with self._lock:
                     file = next(waiting, None)
                 if file is None:
@@ -172,7 +186,7 @@ class _Upload:
         files: dict[str, Entry] = {}
         directories: set[str] = {""}
         level = [""]
-        while level:
+        while level and not self.stopping.is_set():
             found = list(threads.map(lambda folder: list(entries(self.share, self._place(folder))), level))
             deeper: list[str] = []
             for folder, listed in zip(level, found, strict=True):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from tests.azure.said_to_run import SaidToRun
 from tests.azure.sdk import Sdk
 from tests.azure_double import specs
 from tests.azure_double.double import AzureDouble
+from tests.azure_double.files import FilesDouble
+from tests.azure_double.https import Authority
 from tests.conftest import NO_DATA
 
 #: The least that a description says, for the double's subscription. An image that is there: most tests build none.
@@ -115,3 +119,47 @@ def deploying(azure: AzureDouble, deploying_to: Deploying) -> Deploying:
         return deploying_to(azure, **changed)
 
     return make
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A subscription whose share keeps files, and a training set: `folder`, with one picture in it."""
+
+    azure: AzureDouble
+    files: FilesDouble
+    folder: Path
+    make: Deploying
+
+    def deploying(self, **changed: Any) -> Deployment:
+        """A deployment with that training set."""
+        return self.make(self.azure, data=str(self.folder), **changed)
+
+    def uploaded(self) -> set[str]:
+        """Names of the pictures in the share."""
+        return {path.name for path in self.files.folder.rglob("*.jpg")}
+
+
+@pytest.fixture
+def stored(azure_specs: Path, tmp_path: Path, runtime: SaidToRun, deploying_to: Deploying) -> Iterator[Stored]:
+    """See the class."""
+    folder, authority = tmp_path / "pictures", Authority(tmp_path)
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(b"a")
+    with (
+        FilesDouble(tmp_path / "files", authority) as files,
+        AzureDouble(tmp_path, runtime=runtime, authority=authority, files=files) as azure,
+    ):
+        azure.register_all()
+        yield Stored(azure, files, folder, deploying_to)
+        assert azure.violations == []
+
+
+@pytest.fixture
+def config(tmp_path: Path, azure: AzureDouble, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Path:
+    """A description for the double, which the environment leads to."""
+    settings.FACEPROJECT_HOME = tmp_path / "home"
+    for name, value in azure.environment.items():
+        monkeypatch.setenv(name, value)
+    path = tmp_path / "deployment.toml"
+    path.write_text("\n".join(f"{key} = {json.dumps(value)}" for key, value in SAID.items()))
+    return path

@@ -14,11 +14,9 @@ from orchestration.azure.deployment import ApplyError, Plan
 from orchestration.azure.errors import NotOursError
 from orchestration.azure.machine_learning_bodies import endpoint_body
 from orchestration.azure.nodes import Change
-from tests.azure.conftest import Deploying
+from tests.azure.conftest import Deploying, Stored
 from tests.azure.said_to_run import BAD_IMAGE, SaidToRun
 from tests.azure_double.double import AzureDouble
-from tests.azure_double.files import FilesDouble
-from tests.azure_double.https import Authority
 
 WRITES = {"PUT", "PATCH", "DELETE"}
 
@@ -223,27 +221,16 @@ def test_government_asks_no_public_host(tmp_path: Path, government: AzureDouble,
     assert government.resources.all() == []
 
 
-def test_new_pictures_are_uploaded_and_taken_in(
-    azure_specs: Path, tmp_path: Path, runtime: SaidToRun, deploying_to: Any
-) -> None:
-    folder, authority = tmp_path / "pictures", Authority(tmp_path)
-    folder.mkdir()
-    (folder / "a.jpg").write_bytes(b"a")
-    with (
-        FilesDouble(tmp_path / "files", authority) as files,
-        AzureDouble(tmp_path, runtime=runtime, authority=authority, files=files) as azure,
-    ):
-        azure.register_all()
-        deploying_to(azure, data=str(folder)).apply()
-        assert changes(deploying_to(azure, data=str(folder)).plan()) == {}
-        (folder / "b.jpg").write_bytes(b"b")
-        found = changes(deploying_to(azure, data=str(folder)).plan())
-        assert {key: change for key, (change, _) in found.items()} == {
-            "training": Change.UPDATE,
-            "group:init": Change.REPLACE,
-        }
-        deploying_to(azure, data=str(folder)).deploy()
-        assert (files.folder / "faceproject" / "training" / "b.jpg").read_bytes() == b"b"
-        assert runtime.started["faces-init"] == 2
-        assert changes(deploying_to(azure, data=str(folder)).plan()) == {}
-        assert azure.violations == []
+def test_new_pictures_are_uploaded_and_taken_in(stored: Stored, runtime: SaidToRun) -> None:
+    stored.deploying().apply()
+    assert changes(stored.deploying().plan()) == {}
+    (stored.folder / "b.jpg").write_bytes(b"b")
+    found = changes(stored.deploying().plan())
+    assert {key: change for key, (change, _) in found.items()} == {
+        "training": Change.UPDATE,
+        "group:init": Change.REPLACE,
+    }
+    stored.deploying().deploy()
+    assert (stored.files.folder / "faceproject" / "training" / "b.jpg").read_bytes() == b"b"
+    assert runtime.started["faces-init"] == 2
+    assert changes(stored.deploying().plan()) == {}

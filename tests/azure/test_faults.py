@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.keyvault.secrets import SecretClient
 
 from orchestration.azure import clients, resource
 from orchestration.azure.deployment import ApplyError
+from orchestration.azure.errors import UnreachableError
 from orchestration.azure.nodes import Change
 from orchestration.azure.status import status
 from orchestration.deployment.errors import DeploymentError
@@ -233,3 +235,21 @@ def test_nobody_there_is_told_with_the_address(
     azure.faults.add("*", "*", kind=Fault.DROPPED_BEFORE, times=10_000)
     with pytest.raises(DeploymentError, match=rf"{azure.world.url} did not answer.*Look at the network"):
         deploying().plan()
+
+
+def test_a_vault_that_does_not_answer_is_not_taken_for_azure_resource_manager(deploying: Deploying) -> None:
+    azure = deploying().run.azure
+    vault = SecretClient("https://127.0.0.1:1", azure.credential, retry_total=0)
+    with pytest.raises(UnreachableError, match=r"host='127\.0\.0\.1', port=1") as caught:
+        azure.ask(lambda: vault.get_secret("x"), "to read a secret")
+    assert azure.endpoint not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["gASVBQAAAAAAAABLAS4=", "no token", "e30="])
+def test_an_operation_that_another_version_of_the_packages_wrote_down_is_begun_anew(
+    azure: AzureDouble, deploying: Deploying, tmp_path: Path, token: str
+) -> None:
+    deployment = deploying()
+    deployment.run.state.put("in_flight", "storage", token)
+    deploying().apply()
+    assert state(tmp_path)["in_flight"] == {}

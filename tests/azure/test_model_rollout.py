@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from orchestration.azure.errors import RefusedError
-from orchestration.model_rollout import DEPLOYED, FIRST_WAIT, KEEP_BEFORE, LEASE, MAX_ATTEMPTS, NOT_DEPLOYED
+from orchestration.model_rollout import (
+    DEPLOYED,
+    FIRST_WAIT,
+    KEEP_BEFORE,
+    LEASE,
+    LONGEST,
+    MAX_ATTEMPTS,
+    NOT_DEPLOYED,
+)
 from personas.entities import JobStatus
 from personas.services.jobs import retry_failed
 from personas.store import get_store
@@ -186,6 +194,23 @@ def test_a_promotion_in_the_middle_of_another_takes_its_place(serving: World) ->
     assert serving.routing() == {"1": 0, "3": 100}
 
 
+@pytest.mark.parametrize("share", [0, 10])
+def test_a_version_whose_roll_out_another_one_ended_is_rolled_out_anew_when_it_is_put_in_use_again(
+    serving: World, share: int
+) -> None:
+    serving.promote(2)
+    _killed_after(serving, until=lambda: serving.routing().get("2") == share)
+    assert serving.record(2).state is DeploymentState.ROLLING_OUT
+    serving.promote(3)
+    serving.follow()
+    assert serving.record(2).state is DeploymentState.RETIRED
+    serving.later(seconds=LONGEST.total_seconds() + 1)
+    serving.promote(2)
+    serving.follow()
+    assert serving.record(2).state is DeploymentState.SERVING
+    assert serving.routing() == {"2": 100, "3": 0}
+
+
 def test_a_promotion_back_in_the_middle_of_another_gives_all_traffic_back(serving: World) -> None:
     serving.promote(2)
     _killed_after(serving, until=lambda: serving.routing().get("2") == 10)
@@ -243,6 +268,17 @@ def test_an_endpoint_with_deployments_of_others_is_left_alone(serving: World) ->
     serving.promote(2)
     serving.follow()
     assert endpoint.properties["traffic"] == {"theirs": 100}
+    job = serving.store.job(DEPLOYMENT_JOB)
+    assert job is not None
+    assert job.status is JobStatus.FAILED
+    assert "not this product's" in job.message
+    before = len(serving.double.requests)
+    serving.follow()  # the way back is refused, too: it is not asked for again and again
+    assert len(serving.double.requests) == before
+    endpoint.properties["traffic"] = {"blue": 100}
+    serving.later(seconds=FIRST_WAIT.total_seconds() + 1)
+    serving.follow()
+    assert serving.record(2).state is DeploymentState.SERVING
 
 
 def test_a_model_of_another_installation_is_not_taken_for_ours(world: World) -> None:

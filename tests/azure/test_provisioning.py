@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,6 @@ from tests.azure.conftest import SAID
 from tests.azure_double.double import AzureDouble
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "deployment.example.toml"
-
-
-@pytest.fixture
-def config(tmp_path: Path, azure: AzureDouble, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Path:
-    """A description for the double, which the environment leads to."""
-    settings.FACEPROJECT_HOME = tmp_path / "home"
-    for name, value in azure.environment.items():
-        monkeypatch.setenv(name, value)
-    path = tmp_path / "deployment.toml"
-    path.write_text("\n".join(f"{key} = {json.dumps(value)}" for key, value in SAID.items()))
-    return path
 
 
 def deployment(azure: AzureDouble, home: Path) -> Deployment:
@@ -97,10 +85,20 @@ def test_json_asks_nobody_and_says_so(azure: AzureDouble, config: Path, tmp_path
     assert found.value.returncode == 2
 
 
-def test_a_command_that_is_ended_stops_waiting_and_the_next_one_goes_on(azure: AzureDouble, tmp_path: Path) -> None:
+def test_a_command_that_is_ended_stops_waiting_and_the_next_one_goes_on(
+    azure: AzureDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = deployment(azure, tmp_path / "home")
     azure.world.polls = 150  # looks that an operation takes: long, for a double
-    first.run.report = lambda key, what, detail="": first.stop() if (key, what) == ("cassandra", "creating") else None
+    put = first.run.azure.put
+
+    def ended_after_it(resource_id: str, api_version: str, body: dict[str, Any]) -> Any:
+        sent = put(resource_id, api_version, body)
+        if "/databaseAccounts/" in resource_id:
+            first.stop()
+        return sent
+
+    monkeypatch.setattr(first.run.azure, "put", ended_after_it)
     with pytest.raises(Exception, match="ended before it was done"):
         first.apply()
     assert azure.creations  # Azure is at it

@@ -37,3 +37,23 @@ def test_a_file_that_is_none_of_ours_says_what_to_do(tmp_path: Path, content: st
     path.write_text(content)
     with pytest.raises(StateError, match="Move it away"):
         DeploymentState(path)
+
+
+def test_what_another_command_remembered_meanwhile_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "faces.json"
+    late = DeploymentState(path)  # made before the other ends, and has to sign in first
+    with (other := DeploymentState(path)).locked():
+        other.put("facts", "image", {"reference": "faceproject:2"})
+    with late.locked():
+        late.put("good", "group:web", {"properties": {}})
+    assert DeploymentState(path).fact("image") == {"reference": "faceproject:2"}
+
+
+def test_what_another_command_forgot_meanwhile_stays_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "faces.json"
+    DeploymentState(path).put("facts", "image", {"reference": "faceproject:2"})
+    late = DeploymentState(path)
+    with (other := DeploymentState(path)).locked():
+        other.forget()
+    with late.locked():
+        assert late.fact("image") == {}

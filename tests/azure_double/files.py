@@ -14,6 +14,7 @@ import base64
 import hashlib
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -98,6 +99,10 @@ class FilesDouble:
         place = self.folder / name
         place.mkdir(exist_ok=True)
         return place
+
+    def delete_share(self, name: str) -> None:
+        """As Azure Resource Manager does."""
+        shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def let_in(self, account: str, key: str) -> None:
         """Another name and key that are let in: those that a double of Azure Resource Manager gave away."""

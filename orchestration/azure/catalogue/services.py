@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from orchestration.azure.catalogue.place import Place
 from orchestration.azure.comparison import secret
 from orchestration.azure.nodes import Facts, Node, Run
-from orchestration.azure.resource import Resource, constant
+from orchestration.azure.remains import remains_of
+from orchestration.azure.resource import Hook, Resource, constant
 from orchestration.azure.secret_book import POSTGRES_DATABASE, POSTGRES_USER
 from orchestration.deployment.workloads import POSTGRES_PASSWORD
 
 REGISTRIES: Final = "Microsoft.ContainerRegistry/registries"
+ACCOUNTS: Final = "Microsoft.CognitiveServices/accounts"
+VAULTS: Final = "Microsoft.KeyVault/vaults"
 IDENTITIES: Final = "Microsoft.ManagedIdentity/userAssignedIdentities"
 WORKSPACES: Final = "Microsoft.MachineLearningServices/workspaces"
 KEYSPACE: Final = "faceproject"
@@ -122,7 +125,7 @@ def face(place: Place) -> Resource:
     return place.resource(
         "face",
         "Face account",
-        "Microsoft.CognitiveServices/accounts",
+        ACCOUNTS,
         name,
         body=constant(
             {
@@ -135,23 +138,16 @@ def face(place: Place) -> Resource:
                 },
             }
         ),
-        gone=_purge_face(place, name),
+        gone=_purged("face", place.id(ACCOUNTS, name)),
     )
 
 
-def _purge_face(place: Place, name: str) -> Callable[[Run, Mapping[str, Any]], None]:
-    def purge(run: Run, found: Mapping[str, Any]) -> None:
-        from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
+def _purged(key: str, resource_id: str) -> Hook:
+    """What Azure keeps of it is taken away, too."""
 
-        deleted = run.azure.client(CognitiveServicesManagementClient).deleted_accounts
-        if any(each.name == name for each in run.azure.ask(lambda: list(deleted.list()), "to list deleted accounts")):
-            run.report("face", "purging")
-            poller = run.azure.ask(
-                lambda: deleted.begin_purge(place.said.location, place.said.group, name),
-                f"to purge {name}",
-                patient=True,
-            )
-            run.azure.finished(poller, f"to purge {name}")
+    def purge(run: Run, found: Mapping[str, Any]) -> None:
+        if (kept := remains_of(run, key, resource_id)) is not None:
+            kept.purge(run)
 
     return purge
 
@@ -253,7 +249,7 @@ def vault(place: Place, *, who: str, tenant: str) -> Resource:
     return place.resource(
         "vault",
         "Key Vault",
-        "Microsoft.KeyVault/vaults",
+        VAULTS,
         name,
         body=lambda facts: {
             "location": place.said.location,
@@ -267,7 +263,7 @@ def vault(place: Place, *, who: str, tenant: str) -> Resource:
             },
         },
         keeps_data=True,
-        gone=_purge_vault(place, name),
+        gone=_purged("vault", place.id(VAULTS, name)),
     )
 
 
@@ -281,23 +277,6 @@ def _let_in(vault: Mapping[str, Any], *, who: str, tenant: str) -> list[Mapping[
     others = [each for each in policies if each is not own]
     permissions = (own or {}).get("permissions", {}) | {"secrets": sorted({*granted, *_OF_SECRETS})}
     return [*others, {"tenantId": tenant, "objectId": who, "permissions": permissions}]
-
-
-def _purge_vault(place: Place, name: str) -> Callable[[Run, Mapping[str, Any]], None]:
-    def purge(run: Run, found: Mapping[str, Any]) -> None:
-        from azure.mgmt.keyvault import KeyVaultManagementClient
-
-        vaults = run.azure.client(KeyVaultManagementClient).vaults
-        if any(
-            each.name == name for each in run.azure.ask(lambda: list(vaults.list_deleted()), "to list deleted vaults")
-        ):
-            run.report("vault", "purging")
-            poller = run.azure.ask(
-                lambda: vaults.begin_purge_deleted(name, place.said.location), f"to purge {name}", patient=True
-            )
-            run.azure.finished(poller, f"to purge {name}")
-
-    return purge
 
 
 def logs(place: Place) -> Resource:

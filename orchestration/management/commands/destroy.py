@@ -29,8 +29,8 @@ class Command(AzureCommand):
 
         report, keep = self.progress(options), options["keep_data"]
         found = provisioning.standing(options["config"], keep_data=keep, report=report)
-        if not found["resources"]:
-            return {"deleted": []}
+        if not found["resources"]:  # nothing that anybody would miss: what is remembered of it is forgotten
+            return provisioning.destroy(options["config"], keep_data=keep, confirmed=found["name"], report=report)
         if options["json"]:
             if not options["yes"]:
                 raise CommandError("--json asks nobody: say --yes too.", returncode=2)

@@ -35,23 +35,19 @@ class Command(AzureCommand):
     def run(self, *, progress: bool, **options: Any) -> Mapping[str, Any]:
         from orchestration import provisioning
 
-        said, report = changes(options), self.progress(options)
+        said, report, purge = changes(options), self.progress(options), options["purge_deleted"]
         if not options["apply"]:
-            return provisioning.plan(options["config"], changes=said, report=report)
+            return provisioning.plan(options["config"], changes=said, report=report, purge_deleted=purge)
         if not options["yes"]:
             if options["json"]:
                 raise CommandError("--apply --json asks nobody: say --yes too.", returncode=2)
-            planned = provisioning.plan(options["config"], changes=said, report=report)
+            planned = provisioning.plan(options["config"], changes=said, report=report, purge_deleted=purge)
             self._show_plan(planned)
             if planned["exit_code"] != SOMETHING_TO_DO:
-                return {"steps": [], "problems": [], "exit_code": planned["exit_code"]}
+                return planned | {"steps": []}
             self._ask()
         return provisioning.apply(
-            options["config"],
-            changes=said,
-            report=report,
-            build=options["build"],
-            purge_deleted=options["purge_deleted"],
+            options["config"], changes=said, report=report, build=options["build"], purge_deleted=purge
         )
 
     def _ask(self) -> None:
@@ -76,6 +72,8 @@ class Command(AzureCommand):
         unchanged = len(result["steps"]) - len(changed)
         summary = f"{len(changed)} to change, {unchanged} as they should be." if changed else "Nothing to do."
         self.stdout.write(summary)
+        for title in result["left"]:
+            self.stdout.write(f"Not described any more, and left alone, for it holds data: {title}")
         for problem in result["problems"]:
             self.stdout.write(self.style.WARNING(f"To be mended first: {problem}"))
 

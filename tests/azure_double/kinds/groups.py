@@ -31,13 +31,13 @@ def list_groups(call: Call) -> Answer:
 @route("GET", "/subscriptions/{}/resourceGroups/{}/resources")
 @route("GET", "/subscriptions/{}/resources")
 def list_resources(call: Call) -> Answer:
-    """Top-level ones. Of filters it knows `resourceType eq '…'`."""
+    """Those that are somewhere, and may be tagged. Of filters it knows `resourceType eq '…'`."""
     wanted = call.request.query.get("$filter", "").partition("resourceType eq '")[2].rstrip("'").lower()
     under = call.request.path.rstrip("/").rpartition("/resources")[0]
     found = [
         {key: part for key, part in KINDS[each.type.lower()].shown(call.world, each).items() if key != "properties"}
         for each in call.world.resources.under(under)
-        if each.type.count("/") == 1 and each.type.lower() in KINDS and KINDS[each.type.lower()].tracked
+        if each.type.lower() in KINDS and KINDS[each.type.lower()].tracked
         if each.type != "Microsoft.Resources/resourceGroups" and wanted in ("", each.type.lower())
     ]
     return Answer(content={"value": found})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import UTC, datetime
 
 from tests.azure_double.https import Answer
 from tests.azure_double.kinds.identities import IDENTITIES, may
@@ -30,6 +31,7 @@ class Registry(Kind):
     def done(self, world: World, resource: Resource) -> None:
         """See Kind."""
         resource.outputs["loginServer"] = world.name("registry", resource.name.lower())
+        resource.outputs.setdefault("creationDate", datetime.now(UTC).isoformat())
         resource.hidden.setdefault("passwords", [secrets.token_urlsafe(24) for _ in range(2)])
 
     def gone(self, world: World, resource: Resource) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from datetime import UTC, datetime
 
 from tests.azure_double.https import Answer
 from tests.azure_double.kinds.kind import Call, Follow, Kind, Put, Usage, kind, name_check, route
@@ -108,6 +109,12 @@ class Share(Kind):
         """See Kind."""
         if world.ends.files:
             world.ends.files.create_share(resource.name)
+        resource.outputs["lastModifiedTime"] = datetime.now(UTC).isoformat()
+
+    def gone(self, world: World, resource: Resource) -> None:
+        """See Kind."""
+        if world.ends.files:
+            world.ends.files.delete_share(resource.name)
 
     def check(self, put: Put) -> None:
         """See Kind."""
