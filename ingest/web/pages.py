@@ -5,14 +5,15 @@ from __future__ import annotations
 import codecs
 import contextlib
 import re
-from typing import Final
+from collections.abc import Mapping
 from urllib.parse import urlsplit
+
+from lxml import etree
 
 from ingest.rejections import RejectedError
 from ingest.sources.listing import PICTURE_SUFFIXES
 from ingest.web.addresses import Address
 from ingest.web.srcset import largest_of
-from ingest.web.tags import start_tags
 
 _CHARSET = re.compile(rb"charset\s*=\s*(?:[\"']\s*)?([a-zA-Z0-9_.:-]{1,40})", re.IGNORECASE)
 #: Encodings of the web (Encoding Standard, 4.2) by their names in Python, which knows others too: some of them take
@@ -21,7 +22,6 @@ _ENCODING = re.compile(
     r"ascii|big5(hkscs)?|cp(866|874|932|949|125[0-8])|euc_(jp|kr)|gb(18030|2312|k)|iso2022_jp|iso8859-[0-9]+|koi8-[ru]"
     r"|mac-(cyrillic|roman)|shift_jis|tis-620|utf-(8|16(-[bl]e)?)"
 )
-_ATTRIBUTES: Final = frozenset({"href", "src", "srcset", "property", "name", "content"})
 #: Links of a page that are looked at: ten times as many as are taken from one, and far fewer than one may hold.
 MAX_LINKS = 5000
 
@@ -62,22 +62,38 @@ def _encoding(declared: str) -> str:
     return "utf-8"
 
 
-def _links(page: str) -> tuple[str, list[str]]:
-    """The base of a page's links ("": the page), and they. An img that comes in sizes counts with its largest only."""
-    base = ""
-    links: list[str] = []
-    for tag, said in start_tags(page, _ATTRIBUTES):
+class _Links:
+    """What a parser tells of a page's elements: the base of its links ("": the page), and they. An img that comes in
+    sizes counts with its largest only."""
+
+    def __init__(self) -> None:
+        self.base = ""
+        self.links: list[str] = []
+
+    def start(self, tag: str, said: Mapping[str, str]) -> None:
+        """An element begins."""
         link: str | None = None
         if tag == "base":
-            base = base or said.get("href", "")
+            self.base = self.base or said.get("href", "")
         elif tag in ("img", "source"):
             link = largest_of(said.get("srcset", "")) or (said.get("src") if tag == "img" else None)
         elif tag == "a" and _is_named_as_picture(said.get("href", "")):
             link = said["href"]
         elif tag == "meta" and said.get("property", said.get("name")) in ("og:image", "og:image:secure_url"):
             link = said.get("content")
-        if link and len(links) < MAX_LINKS:
-            links.append(link)
+        if link and len(self.links) < MAX_LINKS:
+            self.links.append(link)
+
+    def close(self) -> tuple[str, list[str]]:
+        """The page ends."""
+        return self.base, self.links
+
+
+def _links(page: str) -> tuple[str, list[str]]:
+    """See `_Links`. Nothing is kept of the page beside them, however large or deep it is."""
+    parser = etree.HTMLParser(target=_Links(), huge_tree=True, remove_comments=True, remove_pis=True)
+    parser.feed(page)
+    base, links = parser.close()
     return base, links
 
 

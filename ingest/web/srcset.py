@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Final
 
-from ingest.web.tags import SPACE, end_of
-
+#: White space of HTML, which is not that of Python.
+SPACE: Final = " \t\n\f\r"
 _BEFORE = re.compile(f"[{SPACE},]*")
 _ADDRESS = re.compile(f"[^{SPACE}]*")
 #: As much of a number as anybody means; a whole one says a width or a height in pixels, any other a density.
@@ -32,13 +33,20 @@ def largest_of(srcset: str) -> str | None:
 
 def _candidates(srcset: str) -> Iterator[tuple[str, Sequence[str]]]:
     """Addresses, which may hold commas, with their descriptors."""
-    place = end_of(_BEFORE, srcset, 0)
+    place = _end_of(_BEFORE, srcset, 0)
     while place < len(srcset):
-        end = end_of(_ADDRESS, srcset, place)
+        end = _end_of(_ADDRESS, srcset, place)
         address = srcset[place:end]
         descriptors, place = ([], end) if address.endswith(",") else _descriptors(srcset, end)
         yield address.rstrip(","), descriptors
-        place = end_of(_BEFORE, srcset, place)
+        place = _end_of(_BEFORE, srcset, place)
+
+
+def _end_of(pattern: re.Pattern[str], text: str, place: int) -> int:
+    """Where what the pattern takes ends; for patterns that may take nothing."""
+    found = pattern.match(text, place)
+    assert found is not None
+    return found.end()
 
 
 def _descriptors(srcset: str, place: int) -> tuple[list[str], int]:
