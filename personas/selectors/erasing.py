@@ -53,8 +53,7 @@ def deleted_pictures(
 
 def deleted_picture(store: Store, image_id: str, *, kept: timedelta) -> DeletedPicture:
     """Raises NotFoundError, which says so when it was erased."""
-    before = f"{int(image_id, 16) - 1:064x}" if int(image_id, 16) else None
-    found = deleted_pictures(store, kept=kept, cursor=before, limit=1).items
+    found = deleted_pictures(store, kept=kept, cursor=_before(image_id), limit=1).items
     if found and found[0].image.image_id == image_id:
         return found[0]
     if erased := store.erased_among([image_id]):
@@ -64,8 +63,12 @@ def deleted_picture(store: Store, image_id: str, *, kept: timedelta) -> DeletedP
 
 def is_marked(store: Store, image_id: str) -> bool:
     """Whether the picture is deleted, or being erased."""
-    before = f"{int(image_id, 16) - 1:064x}" if int(image_id, 16) else None
-    return any(mark.image_id == image_id for mark in store.deleted_images(cursor=before, limit=1).items)
+    return any(mark.image_id == image_id for mark in store.deleted_images(cursor=_before(image_id), limit=1).items)
+
+
+def _before(image_id: str) -> str | None:
+    """The cursor of a page that begins with this picture."""
+    return f"{int(image_id, 16) - 1:064x}" if int(image_id, 16) else None
 
 
 def erased_words(erased: Collection[ErasedImage]) -> str:

@@ -34,16 +34,21 @@ def settle(*, store: Store, now: datetime) -> int:
 
     What is in the log must be projected: `store.repair()` comes first.
     """
-    n_settled = 0
-    young = store.head(LABELS) + 1
-    for command_id, events in open_commands(store).items():
+    return _settle(store, now)[0]
+
+
+def _settle(store: Store, now: datetime) -> tuple[int, Opened]:
+    """How many commands were taken back, and those that may be at work."""
+    head, young, n_settled = store.head(LABELS), dict[str, Mapping[int, Event]](), 0
+    for command_id, events in _open_commands(store, head).items():
         if now - max(event.at for event in events.values()) < PATIENCE:
-            young = min(young, *(event.seq for event in events.values()))
+            young[command_id] = events
         else:
             _take_back(store, command_id, events, now)
             n_settled += 1
-    store.advance_cursor(SETTLED_CURSOR, young - 1)
-    return n_settled
+    first = min((event.seq for events in young.values() for event in events.values()), default=head + 1)
+    store.advance_cursor(SETTLED_CURSOR, first - 1)
+    return n_settled, young
 
 
 def require_settled(
@@ -54,8 +59,7 @@ def require_settled(
     Raises TransientError while another command about one of these is open.
     """
     store.repair()
-    settle(store=store, now=now)
-    for other, events in open_commands(store).items():
+    for other, events in _settle(store, now)[1].items():
         if other != command_id and any(_is_about(event, personas, images) for event in events.values()):
             raise TransientError(
                 "Somebody is merging or deleting here at this moment, or that was cut short. It is settled within "
@@ -63,13 +67,12 @@ def require_settled(
             )
 
 
-def open_commands(store: Store) -> Opened:
+def _open_commands(store: Store, head: int) -> Opened:
     """Commands that began and are not closed, but for those that others bring to their end.
 
     An id that follows from what the command does (an undo, a sidecar) is met again by whoever does it again, and what
     erases is finished by the next sweep.
     """
-    head = store.head(LABELS)
     after = max(store.cursor(SETTLED_CURSOR), head - LOOKED_THROUGH)
     began: dict[str, None] = {}
     while after < head and (events := store.events(LABELS, after=after, limit=EVENTS_AT_ONCE)):
