@@ -1,4 +1,4 @@
-"""What tests of a trainer that is killed or stopped begin with."""
+"""Made-up worlds that several tests of the trainer begin with."""
 
 from __future__ import annotations
 
@@ -9,10 +9,42 @@ from tests.training.world import World
 
 
 @pytest.fixture
-def world(tmp_path, settings):
-    """Two people, learnt once among strangers, and labels of one that no version knows yet."""
+def fresh_world(tmp_path, settings):
+    """Nobody yet."""
     settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
-    world = World(get_store(), tmp_path)
+    return World(get_store(), tmp_path)
+
+
+@pytest.fixture
+def known(fresh_world):
+    """Ada and Bo with 30 pictures each, 6 of them labelled, in a crowd of 60; version 1 is champion."""
+    world = fresh_world
+    world.ada, world.bo, world.strangers = world.photograph("Ada", 30), world.photograph("Bo", 30), world.crowd(60)
+    world.introduce("Ada", world.ada[:6])
+    world.introduce("Bo", world.bo[:6])
+    assert world.train().promoted
+    return world
+
+
+@pytest.fixture
+def swapped(fresh_world):
+    """Ada and Bo, and then labels of each given to the other; version 2 is refused for it."""
+    world = fresh_world
+    ada, bo = world.photograph("Ada", 40), world.photograph("Bo", 40)
+    world.crowd(30)
+    world.introduce("Ada", ada[:30])
+    world.introduce("Bo", bo[:30])
+    world.train()
+    world.say("Ada", *bo[:9])
+    world.say("Bo", *ada[:9])
+    assert not world.train().promoted
+    return world
+
+
+@pytest.fixture
+def world(fresh_world):
+    """Two people, learnt once among strangers, and labels of one that no version knows yet."""
+    world = fresh_world
     world.ada, world.bo = world.photograph("Ada", 16), world.photograph("Bo", 16)
     world.crowd(30)
     world.introduce("Ada", world.ada[:4])

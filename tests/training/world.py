@@ -74,6 +74,13 @@ class World:
     def train(self, *, only_new_labels: bool = False):
         return self.trainer.train(actor="tester", only_new_labels=only_new_labels, wait_seconds=0)
 
+    def train_with(self, *keys: FaceKey):
+        """The next version, from these labels of Ada more."""
+        self.say("Ada", *keys)
+        outcome = self.train()
+        assert outcome.promoted, outcome.sentence
+        return outcome.version
+
     def predicted(self, person: str) -> dict[FaceKey, float]:
         """What the persona's page lists, walked to its end."""
         found: dict[FaceKey, float] = {}
