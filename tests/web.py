@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -137,3 +138,10 @@ def send_label(web: Client, face: FaceKey, **fields: str) -> object:
     headers = HTMX if fields.pop("htmx", "") else {}
     data = {"faces": str(face), "command_id": factories.command_id(), **fields}
     return web.post(reverse("label"), data, headers=headers)
+
+
+def press_undo(web: Client, page: str) -> object:
+    """What the undo of a toast on the page answers."""
+    token = re.search(r'name="undo" value="([^"]+)"', page)
+    assert token, "the page offers no undo"
+    return web.post(reverse("undo"), {"undo": token[1]})
