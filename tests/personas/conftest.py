@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -12,6 +14,7 @@ from personas.entities import FaceKey, FloatArray, Prediction
 from personas.store import get_store
 from personas.store.base import Store
 from tests import factories as make
+from tests.api_world import World, fill
 from tests.web import add_pictures, champions, publish
 
 
@@ -25,6 +28,13 @@ def web_store(db: None) -> Iterator[Store]:
     """The store of the settings, with champions as `tests.web.publish` makes them."""
     with champions():
         yield get_store()
+
+
+@pytest.fixture
+def world(web_store: Store, settings: Any, tmp_path: Path) -> World:
+    """What programs read by API, in a media folder of its own: some tests take a file out of it."""
+    settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
+    return fill(web_store)
 
 
 @pytest.fixture

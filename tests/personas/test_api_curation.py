@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from personas.state_hash import state_hash
 from personas.store.base import Store
 from tests import factories
 from tests.api import CURATOR, LABELLER, Api, problem_in, token_of, user_with
-from tests.api_world import ADA, BOB, World, fill
+from tests.api_world import ADA, BOB, World
 
 pytestmark = pytest.mark.django_db
 
@@ -22,12 +21,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def store(web_store: Store) -> Store:
     return web_store
-
-
-@pytest.fixture
-def world(store: Store, settings: Any, tmp_path: Path) -> World:
-    settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
-    return fill(store)
 
 
 @pytest.fixture
