@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ingest.pool import InlinePool
 from ingest.services import folder_source, ingest_source
 from ingest.summary import IngestSummary
 from personas.store import get_store
 from personas.store.base import Store
+from tests.ingest.drawing import draw
+from tests.ingest.fakes import BLUE
 
 Ingest = Callable[..., IngestSummary]
 
@@ -52,3 +56,19 @@ def ingest(store: Store, folder: Path) -> Ingest:
 def reasons(summary: IngestSummary) -> dict[str, str]:
     """Reason of each rejected path."""
     return {each.path: each.reason for each in summary.rejected}
+
+
+@pytest.fixture
+def picture(folder: Path) -> bytes:
+    return draw(folder / "a.png").read_bytes()
+
+
+@pytest.fixture
+def other(folder: Path) -> bytes:
+    return draw(folder / "b.png", [(20, 20, 80, BLUE), (200, 100, 60, BLUE)]).read_bytes()
+
+
+@pytest.fixture
+def inline_extraction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading pictures here instead of in a process of their own saves each test a second."""
+    monkeypatch.setattr("ingest.uploads.warm_pool", lambda order: closing(InlinePool(order)))
