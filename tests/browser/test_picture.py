@@ -118,7 +118,7 @@ def test_a_missed_face_is_dragged_named_and_taken_back(
     expect(page.locator("#name-2")).to_be_focused()
     page.keyboard.type("Ada")
     page.keyboard.press("Enter")
-    expect(page.locator("#face-2")).to_contain_text("said owner")
+    expect(page.locator("#face-2")).to_contain_text("said by owner")
     assert store.label_counts(["ada"])["ada"] == (1, 0)
 
 
