@@ -18,10 +18,11 @@ from datetime import UTC, datetime, timedelta
 from orchestration.jobs import LONGEST_RESEND_SECONDS, RESEND_SECONDS, Send, ShareSweep
 from orchestration.model_rollout import ModelRollout, product_rollout
 from orchestration.queues import away
+from orchestration.retention import JobRetention
 from personas.entities import INGEST, LABELS, Job, JobStatus
 from personas.errors import TransientError
 from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
-from personas.selectors.erasing import ERASED_CURSOR, LOOKED_THROUGH_CURSOR, erasing_is_due, withdrawal_is_due
+from personas.selectors.erasing import ERASED_CURSOR, LOOKED_THROUGH_CURSOR, erasing_is_due_at, withdrawal_is_due
 from personas.selectors.groups import GROUPS_JOB, grouping_is_due
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
 from personas.services.cut_short import settle
@@ -48,8 +49,14 @@ GROUPS_SECONDS = 1.0
 #: Grouping lets learning go first until learning has not moved for about this long.
 LONGEST_WAIT_FOR_LEARNING = 60.0
 
-#: Between two looks for deleted pictures that are to be erased, and for versions that learnt from them.
-ERASING_SECONDS = 5.0
+#: Between two looks for deleted pictures that are to be erased, and for versions that learnt from them; the largest
+#: share of time spent on them.
+ERASING_SECONDS, ERASING_SHARE = 5.0, 0.05
+#: Marks of deleted pictures are read again after this long although nothing was said: one may have been projected late.
+MARKS_SECONDS = 60.0
+
+#: Between two sweeps for details of old jobs, and between two steps of one; the largest share of time spent on them.
+RETENTION_SECONDS, RETENTION_STEP_SECONDS, RETENTION_SHARE = 3600.0, 0.2, 0.05
 
 TRAIN, SCORE, UPLOAD = "training.train", "training.score_new_faces", "ingest.process_upload"
 GROUP, ERASE = "training.group_unknown_faces", "ingest.erase_pictures"
@@ -68,6 +75,15 @@ class _Outstanding:
     patience: float  #: seconds until it counts as lost
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _MarksRead:
+    """What the marks of deleted pictures said."""
+
+    at: float
+    through: int  #: how far the log of labels had come: every mark that is made or taken away is told there
+    due_at: datetime | None  #: when the first of them falls due
+
+
 @dataclass(slots=True)
 class Dispatcher:
     """Looks at one store and sends tasks by name."""
@@ -79,11 +95,14 @@ class Dispatcher:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     deleted_kept: timedelta = timedelta(days=30)  #: how long a deleted picture can be restored
     rollout: ModelRollout | None = None  #: None: nothing is rolled out
+    retention: JobRetention | None = None  #: None: details of jobs are kept for ever
     _outstanding: dict[tuple[str, ...], _Outstanding] = field(default_factory=dict)
     _uploads_at: float = float("-inf")
     _jobs_at: float = float("-inf")
     _groups_at: float = float("-inf")
     _erasing_at: float = float("-inf")
+    _marks: _MarksRead | None = None
+    _retention_at: float = float("-inf")
     _repaired_at: float = float("-inf")
     _rollout_at: float = float("-inf")
     _rolling_out: threading.Thread | None = None
@@ -109,6 +128,7 @@ class Dispatcher:
             self._look_at_jobs,
             self._look_at_deleted,
             self._look_at_projections,
+            self._look_at_old_jobs,
             self._look_at_rollout,
         ):
             try:
@@ -177,16 +197,38 @@ class Dispatcher:
     def _look_at_deleted(self) -> None:
         if self.monotonic() < self._erasing_at:
             return
-        self._erasing_at = self.monotonic() + ERASING_SECONDS
+        began = self.monotonic()
+        self._erasing_at = began + ERASING_SECONDS
         erased = self.store.cursor(ERASED_CURSOR)
-        if erasing_is_due(self.store, now=self.clock(), kept=self.deleted_kept):
-            self._offer(ERASE, gap=self.store.head(LABELS), follower=erased)
+        marks = self._marks_now()
+        took = self.monotonic() - began
+        self._erasing_at = self.monotonic() + max(ERASING_SECONDS, took / ERASING_SHARE)
+        if marks.due_at is not None and marks.due_at <= self.clock():
+            self._offer(ERASE, gap=marks.through, follower=erased)
         else:
             self._outstanding.pop((ERASE,), None)
         if withdrawal_is_due(self.store):
             self._offer(WITHDRAW, gap=erased, follower=self.store.cursor(LOOKED_THROUGH_CURSOR))
         else:
             self._outstanding.pop((WITHDRAW,), None)
+
+    def _marks_now(self) -> _MarksRead:
+        """Read all marks only when they may say something else: there is news, one fell due, or it is long ago."""
+        last, said, now = self._marks, self.store.head(LABELS), self.clock()
+        is_known = last is not None and said == last.through and self.monotonic() < last.at + MARKS_SECONDS
+        if last is None or not is_known or (last.due_at is not None and last.due_at <= now):
+            due_at = erasing_is_due_at(self.store, now=now, kept=self.deleted_kept)
+            last = self._marks = _MarksRead(at=self.monotonic(), through=said, due_at=due_at)
+        return last
+
+    def _look_at_old_jobs(self) -> None:
+        if self.retention is None or self.monotonic() < self._retention_at:
+            return
+        began = self.monotonic()
+        self._retention_at = began + RETENTION_SECONDS  # also after a failure
+        if self.retention.step():
+            took = self.monotonic() - began
+            self._retention_at = self.monotonic() + max(RETENTION_STEP_SECONDS, took / RETENTION_SHARE)
 
     def _look_at_projections(self) -> None:
         if self.monotonic() - self._repaired_at > REPAIR_SECONDS:
@@ -288,10 +330,12 @@ def product_dispatcher(ending: threading.Event) -> Dispatcher:
     from ingest.uploads import pending_uploads
     from personas.store import get_store
 
+    store, days = get_store(), settings.JOBS_KEPT_DAYS
     return Dispatcher(
-        get_store(),
+        store,
         send_by_celery,
         pending_uploads,
         deleted_kept=timedelta(days=settings.DELETED_KEPT_DAYS),
         rollout=product_rollout(ending.wait),
+        retention=JobRetention(store, timedelta(days=days)) if days > 0 else None,
     )

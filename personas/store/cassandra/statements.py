@@ -291,6 +291,7 @@ _SHARE = "job_id, number, status, updated_at, attempts, total, message, work, re
 PUT_SHARE = Statement(_insert("share", _SHARE.replace(",", "")))
 SHARE = Statement(f"SELECT {_SHARE} FROM share WHERE job_id = :job_id AND number = :number")
 SHARES = Statement(f"SELECT {_SHARE} FROM share WHERE job_id = :job_id", fetch_rows=500)
+DROP_SHARES = Statement("DELETE FROM share WHERE job_id = :job_id")
 PUT_ENTRY = Statement(_insert("timeline", "list day at id body"))
 PUT_DAY = Statement(_insert("timeline_day", "list day"))
 DAYS = Statement("SELECT day FROM timeline_day WHERE list = :list AND day <= :day")
