@@ -87,7 +87,7 @@ class JobRetention:
         while not self.drop_files(job.job_id):
             yield
         now = self.store.job(job.job_id)
-        if now is None or REMOVED_AFTER_DAYS not in now.detail:  # the same work was begun anew, with shares of its own
+        if now is None or not _is_old(now, ended_before):  # the same scoring was begun anew, and counts on its shares
             return False
         self.store.drop_shares(job.job_id)
         logger.info("details of an old job removed", extra={"job_id": job.job_id, "kind": job.kind})
