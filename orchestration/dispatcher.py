@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from orchestration.erasing_watch import ErasingWatch
 from orchestration.jobs import LONGEST_RESEND_SECONDS, RESEND_SECONDS, Send, ShareSweep
 from orchestration.model_rollout import ModelRollout, product_rollout
 from orchestration.queues import away
@@ -22,7 +23,7 @@ from orchestration.retention import JobRetention
 from personas.entities import INGEST, LABELS, Job, JobStatus
 from personas.errors import TransientError
 from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
-from personas.selectors.erasing import ERASED_CURSOR, LOOKED_THROUGH_CURSOR, erasing_is_due_at, withdrawal_is_due
+from personas.selectors.erasing import ERASED_CURSOR, LOOKED_THROUGH_CURSOR, withdrawal_is_due
 from personas.selectors.groups import GROUPS_JOB, grouping_is_due
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
 from personas.services.cut_short import settle
@@ -52,9 +53,6 @@ LONGEST_WAIT_FOR_LEARNING = 60.0
 #: Between two looks for deleted pictures that are to be erased, and for versions that learnt from them; the largest
 #: share of time spent on them.
 ERASING_SECONDS, ERASING_SHARE = 5.0, 0.05
-#: Marks of deleted pictures are read again after this long although nothing was said: one may have been projected late.
-MARKS_SECONDS = 60.0
-
 #: Between two sweeps for details of old jobs, and between two steps of one; the largest share of time spent on them.
 RETENTION_SECONDS, RETENTION_STEP_SECONDS, RETENTION_SHARE = 3600.0, 0.2, 0.05
 
@@ -75,15 +73,6 @@ class _Outstanding:
     patience: float  #: seconds until it counts as lost
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _MarksRead:
-    """What the marks of deleted pictures said."""
-
-    at: float
-    through: int  #: how far the log of labels had come: every mark that is made or taken away is told there
-    due_at: datetime | None  #: when the first of them falls due
-
-
 @dataclass(slots=True)
 class Dispatcher:
     """Looks at one store and sends tasks by name."""
@@ -101,7 +90,6 @@ class Dispatcher:
     _jobs_at: float = float("-inf")
     _groups_at: float = float("-inf")
     _erasing_at: float = float("-inf")
-    _marks: _MarksRead | None = None
     _retention_at: float = float("-inf")
     _repaired_at: float = float("-inf")
     _rollout_at: float = float("-inf")
@@ -109,9 +97,11 @@ class Dispatcher:
     _asked_again_at: datetime | None = None
     _refused: TransientError | None = None  #: by the broker, during this look
     _shares: ShareSweep = field(init=False)
+    _erasing: ErasingWatch = field(init=False)
 
     def __post_init__(self) -> None:
         self._shares = ShareSweep(self.store, self._send, self.monotonic, self.clock)
+        self._erasing = ErasingWatch(self.store, self.deleted_kept, self.monotonic, self.clock)
 
     def look(self) -> None:
         """Compare the logs with their followers once. One part that fails never keeps the others from their turn.
@@ -200,26 +190,17 @@ class Dispatcher:
         began = self.monotonic()
         self._erasing_at = began + ERASING_SECONDS
         erased = self.store.cursor(ERASED_CURSOR)
-        marks = self._marks_now()
+        is_due = self._erasing.is_due()
         took = self.monotonic() - began
         self._erasing_at = self.monotonic() + max(ERASING_SECONDS, took / ERASING_SHARE)
-        if marks.due_at is not None and marks.due_at <= self.clock():
-            self._offer(ERASE, gap=marks.through, follower=erased)
+        if is_due:
+            self._offer(ERASE, gap=self._erasing.through, follower=erased)
         else:
             self._outstanding.pop((ERASE,), None)
         if withdrawal_is_due(self.store):
             self._offer(WITHDRAW, gap=erased, follower=self.store.cursor(LOOKED_THROUGH_CURSOR))
         else:
             self._outstanding.pop((WITHDRAW,), None)
-
-    def _marks_now(self) -> _MarksRead:
-        """Read all marks only when they may say something else: there is news, one fell due, or it is long ago."""
-        last, said, now = self._marks, self.store.head(LABELS), self.clock()
-        is_known = last is not None and said == last.through and self.monotonic() < last.at + MARKS_SECONDS
-        if last is None or not is_known or (last.due_at is not None and last.due_at <= now):
-            due_at = erasing_is_due_at(self.store, now=now, kept=self.deleted_kept)
-            last = self._marks = _MarksRead(at=self.monotonic(), through=said, due_at=due_at)
-        return last
 
     def _look_at_old_jobs(self) -> None:
         if self.retention is None or self.monotonic() < self._retention_at:
