@@ -65,14 +65,14 @@ ANNOUNCED = Statement(
 DROP_IMAGE = Statement("DELETE FROM image{at} WHERE bucket = :bucket AND image_id = :image_id")
 PUT_DELETED = Statement(_insert("deleted_image", "space image_id at command_id", _STAMPED))
 DROP_DELETED = Statement("DELETE FROM deleted_image{at} WHERE space = :space AND image_id = :image_id")
-DELETED = Statement("SELECT image_id FROM deleted_image WHERE space = :space")
 OLD_DELETED = Statement("SELECT image_id FROM image_deleted WHERE space = :space")  # read by migration 4 alone
 DELETED_AMONG = Statement("SELECT image_id FROM deleted_image WHERE space = :space AND image_id IN :image_ids")
 DELETED_BETWEEN = Statement(
     "SELECT image_id FROM deleted_image WHERE space = :space AND image_id >= :first AND image_id <= :last"
 )
 DELETED_AFTER = Statement(
-    "SELECT image_id, at, command_id FROM deleted_image WHERE space = :space AND image_id > :after LIMIT :rows"
+    "SELECT image_id, at, command_id FROM deleted_image"
+    " WHERE space = :space AND image_id > :after AND image_id < :until LIMIT :rows"
 )
 PUT_ERASED = Statement(_insert("erased_image", "space image_id at command_id", _STAMPED))
 DROP_ERASED = Statement("DELETE FROM erased_image{at} WHERE space = :space AND image_id = :image_id")
