@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,23 +10,29 @@ from typing import Any
 import pytest
 
 from ingest.job_files import drop_job_files, job_folder, manifests_of, reports_of
+from ingest.pool import InlinePool
 from ingest.report import rejected_by
-from ingest.shares import LISTING, queue_again, queue_ingest, queue_web_ingest, record_ingest
+from ingest.shares import LISTING, do_ingest_share, queue_again, queue_ingest, queue_web_ingest, record_ingest
 from ingest.web_shares import addresses_of
+from personas.entities import Job, Share
 from personas.errors import NotFoundError
 from personas.services.jobs import REMOVED_AFTER_DAYS
 from personas.store.base import Store
 from tests.ingest.conftest import Ingest, now
 from tests.ingest.drawing import draw
 from tests.ingest.fakes import RED
-from tests.ingest.test_shares import do, small_shares
-
-__all__ = ["small_shares"]
 
 
 @pytest.fixture(autouse=True)
-def media(tmp_path: Path, settings: Any) -> None:
+def media(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are read here, a few a share."""
+    monkeypatch.setattr("ingest.shares.warm_pool", lambda order: closing(InlinePool(order)))
     settings.MEDIA_ROOT = str(tmp_path / "media")
+    settings.INGEST_SHARE_PICTURES = 3
+
+
+def do(store: Store, job: Job, number: int) -> Share | None:
+    return do_ingest_share(store=store, job_id=job.job_id, number=number, clock=now)
 
 
 def files(job_id: str) -> list[Path]:
