@@ -144,6 +144,7 @@ MAX_IMAGE_BYTES = env.int("MAX_IMAGE_BYTES", default=100 * 2**20)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=2 * 2**30)  # in one form; scripts send it in smaller parts
 SAMPLE_DATA = BASE_DIR / "sample_data"  # what an empty installation offers to begin with
 DELETED_KEPT_DAYS = env.float("FACEPROJECT_DELETED_KEPT_DAYS", default=30)  # then deleted pictures are erased for good
+JOBS_KEPT_DAYS = env.float("JOBS_KEPT_DAYS", default=90)  # then parts and full lists of ended jobs go; 0: never
 INGEST_SHARE_PICTURES = env.int("INGEST_SHARE_PICTURES", default=500)  # of a queued ingest, at most
 # Extraction processes of one ingest-worker; 0: one a core. Served, workers are added instead.
 INGEST_PROCESSES = env.int("INGEST_PROCESSES", default=0 if EMBEDDED else 1)

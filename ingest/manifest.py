@@ -1,7 +1,7 @@
 """A share's slice of a source's listing, as a small file, so that a worker need not list the source again.
 
 A manifest holds what the listing said of some hundred pictures: path, size, time and sidecar, as gzipped lines of JSON.
-The same slice gives the same bytes. Manifests lie in the content-addressed folder; the store only names them.
+The same slice gives the same bytes. Manifests lie among their job's files (`ingest.job_files`); the store names them.
 """
 
 from __future__ import annotations
@@ -11,24 +11,15 @@ import gzip
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from django.conf import settings
 
 from ingest.rejections import Rejection
 from ingest.sources.base import Content, Source, SourceFile, SourcePicture
-from personas.media import MediaFolder
 
 #: Pictures in the first shares of a listing, whose length nobody knows yet …
 FIRST_PICTURES = 32
 #: … and from then on this part of what is listed so far: a source of any size becomes enough shares for many workers.
 PART_OF_LISTED = 1 / 8
-
-
-def manifests() -> MediaFolder:
-    """Where manifests lie."""
-    return MediaFolder(Path(settings.MEDIA_ROOT), "manifests")
 
 
 def pack(pictures: Sequence[SourcePicture]) -> bytes:

@@ -21,8 +21,9 @@ from typing import Any, Final
 from django.conf import settings
 
 from ingest.allowed_folders import require_allowed
+from ingest.job_files import manifests_of
 from ingest.known_paths import KnownPaths
-from ingest.manifest import ManifestSource, manifests, pack, slices, unpack
+from ingest.manifest import ManifestSource, pack, slices, unpack
 from ingest.pipeline import IngestRun
 from ingest.rejections import READ_FAILED, SIDECAR_UNREADABLE, UNREADABLE, VANISHED, Rejection
 from ingest.report import rejected_in, report_of, result_of
@@ -120,7 +121,7 @@ def record_ingest(*, store: Store, summary: IngestSummary, actor: str, at: datet
         status=ShareStatus.DONE,
         updated_at=at,
         total=summary.pictures,
-        result=result_of(summary),
+        result=result_of(summary, job_id=job.job_id),
     )
     ended = settled(job, [whole], at)
     patiently(store.put_shares, [whole])
@@ -174,20 +175,21 @@ def _list(
     before = store.shares(job.job_id)[LISTING + 1 :]
     after = str(before[-1].work["last"]) if before else ""
     number, n_pictures = len(before) + 1, sum(share.total for share in before)
-    kept = dict.fromkeys(each for share in before for each in rejected_in(share.work.get("refused", {})))
+    refused = [share.work.get("refused", {}) for share in before]
+    kept = dict.fromkeys(each for result in refused for each in rejected_in(result, job_id=job.job_id))
     fresh: dict[Rejection, None] = {}
     listing = _pictures_behind(source, after, kept, fresh)
     for taken in slices(listing, listed=n_pictures, most=settings.INGEST_SHARE_PICTURES):
         _require(source, (each.reason for each in fresh))
         last = taken[-1].file.path
-        work = {"manifest": manifests().put(pack(taken)), "after": after, "last": last}
+        work = {"manifest": manifests_of(job.job_id).put(pack(taken)), "after": after, "last": last}
         share = Share(
             job_id=job.job_id,
             number=number,
             status=ShareStatus.WAITING,
             updated_at=clock(),
             total=len(taken),
-            work={**work, "refused": report_of(tuple(fresh))} if fresh else work,
+            work={**work, "refused": report_of(tuple(fresh), job_id=job.job_id)} if fresh else work,
         )
         lease.require()
         patiently(store.put_shares, [share])
@@ -197,7 +199,7 @@ def _list(
         if WATCHDOG.stopping or time.monotonic() >= until:
             raise TransientError("The listing goes on in another turn.")
     _require(source, (each.reason for each in fresh))
-    return {"listed": n_pictures, **report_of((*kept, *fresh))}
+    return {"listed": n_pictures, **report_of((*kept, *fresh), job_id=job.job_id)}
 
 
 def _pictures_behind(
@@ -222,7 +224,7 @@ def _take_in(
     store: Store, job: Job, share: Share, source: WalkedSource, lease: Lease, clock: Callable[[], datetime]
 ) -> Mapping[str, Any]:
     until = time.monotonic() + settings.TASK_LIMIT_SECONDS["ingest"] * TURN
-    listed = tuple(unpack(manifests().read(str(share.work["manifest"]))))
+    listed = tuple(unpack(manifests_of(job.job_id).read(str(share.work["manifest"]))))
     known = KnownPaths(store, source.name, after=str(share.work["after"]), at_once=len(listed) + 1)
 
     def go_on(progress: Progress) -> None:
@@ -251,4 +253,4 @@ def _take_in(
             f"None of the {len(listed)} pictures that were listed can be read in {source.name} on "
             f"{socket.gethostname()} any more. {where} Then retry."
         )
-    return result_of(summary)
+    return result_of(summary, job_id=job.job_id)

@@ -12,12 +12,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 
+from ingest.job_files import manifests_of
 from ingest.known_paths import KnownAmong, known_among
-from ingest.manifest import manifests, pack, unpack
+from ingest.manifest import pack, unpack
 from ingest.pipeline import IngestRun
 from ingest.rejections import TOO_MANY_PICTURES, Rejection
 from ingest.report import rejected_in, report_of, result_of
@@ -33,6 +35,7 @@ from ingest.web.turns import StoreTurns
 from personas.entities import Job, JobStatus, Share, ShareStatus
 from personas.errors import FaceProjectError, TransientError
 from personas.lease import Lease
+from personas.media import MediaFolder
 from personas.patience import patiently
 from personas.store.base import Store
 from personas.watchdog import WATCHDOG
@@ -59,7 +62,7 @@ def queue_addresses(*, store: Store, text: str, actor: str, at: datetime, kind: 
     if len(lines) > MAX_ADDRESSES:
         raise UnableToFetchError(f"A list may hold {MAX_ADDRESSES:,} addresses; this one has {len(lines):,}. Split it.")
     content = gzip.compress("\n".join(lines).encode(), mtime=0)
-    detail = {ADDRESSES: manifests().put(content), "n_addresses": len(lines), "first": redacted(lines[0])[:200]}
+    detail = {ADDRESSES: address_lists().put(content), "n_addresses": len(lines), "first": redacted(lines[0])[:200]}
     job = Job(
         job_id=str(uuid.uuid4()),
         kind=kind,
@@ -75,9 +78,14 @@ def queue_addresses(*, store: Store, text: str, actor: str, at: datetime, kind: 
     return job
 
 
+def address_lists() -> MediaFolder:
+    """Where lists lie as they were given. They stay: whoever gave one may have it read again at any time."""
+    return MediaFolder(Path(settings.MEDIA_ROOT), "addresses")
+
+
 def addresses_of(job: Job) -> str:
     """The list a job was made of, a line each. Raises MediaMissingError."""
-    return gzip.decompress(manifests().read(str(job.detail[ADDRESSES]))).decode()
+    return gzip.decompress(address_lists().read(str(job.detail[ADDRESSES]))).decode()
 
 
 def crawl_rules() -> CrawlRules:
@@ -115,7 +123,8 @@ def list_addresses(store: Store, job: Job, lease: Lease, clock: Callable[[], dat
     until = time.monotonic() + settings.TASK_LIMIT_SECONDS["ingest"] * TURN
     before = store.shares(job.job_id)[1:]
     n_looked = max((int(share.work["looked"]) for share in before), default=0)
-    refused = dict.fromkeys(each for share in before for each in rejected_in(share.work.get("refused", {})))
+    reports = [share.work.get("refused", {}) for share in before]
+    refused = dict.fromkeys(each for report in reports for each in rejected_in(report, job_id=job.job_id))
     lines = addresses_of(job).splitlines()
     crawler, seen = _crawler(store, clock), _listed(before)
     number, n_pictures = len(before) + 1, sum(share.total for share in before)
@@ -131,12 +140,13 @@ def list_addresses(store: Store, job: Job, lease: Lease, clock: Callable[[], dat
         number, n_pictures, n_looked = number + len(shares), n_pictures + len(new), n_looked + len(some)
         if n_looked < len(lines) and time.monotonic() >= until:
             raise TransientError("Looking at the addresses goes on in another turn.")
-    return {"listed": n_pictures, **report_of(tuple(refused))}
+    return {"listed": n_pictures, **report_of(tuple(refused), job_id=job.job_id)}
 
 
 def _listed(shares: Iterable[Share]) -> set[str]:
     """Paths that are in shares already."""
-    return {each.file.path for share in shares for each in unpack(manifests().read(str(share.work["manifest"])))}
+    contents = (manifests_of(share.job_id).read(str(share.work["manifest"])) for share in shares)
+    return {each.file.path for content in contents for each in unpack(content)}
 
 
 def _pictures_at(
@@ -176,12 +186,12 @@ def _shares(
         some = pictures[begin : begin + SHARE_PICTURES]
         is_last = begin + SHARE_PICTURES >= len(pictures)
         work: dict[str, Any] = {
-            "manifest": manifests().put(pack(some)),
+            "manifest": manifests_of(job.job_id).put(pack(some)),
             "last": some[-1].file.path if some else "",
             "looked": looked[is_last],
         }
         if is_last and refused:
-            work["refused"] = report_of(tuple(refused))
+            work["refused"] = report_of(tuple(refused), job_id=job.job_id)
         made.append(
             Share(
                 job_id=job.job_id,
@@ -200,7 +210,7 @@ def take_in_addresses(
     store: Store, job: Job, share: Share, lease: Lease, clock: Callable[[], datetime]
 ) -> Mapping[str, Any]:
     """Fetch the pictures of a share and take them in."""
-    listed = unpack(manifests().read(str(share.work["manifest"])))
+    listed = unpack(manifests_of(job.job_id).read(str(share.work["manifest"])))
     fetched = FetchedFolder(folder=receiving_folder())
 
     def go_on(_: object = None) -> None:
@@ -227,4 +237,4 @@ def take_in_addresses(
                 progress=go_on,
                 known=KnownAmong(known),
             ).run()
-    return result_of(summary)
+    return result_of(summary, job_id=job.job_id)

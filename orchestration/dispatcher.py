@@ -15,13 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from orchestration.erasing_watch import ErasingWatch
 from orchestration.jobs import LONGEST_RESEND_SECONDS, RESEND_SECONDS, Send, ShareSweep
 from orchestration.model_rollout import ModelRollout, product_rollout
 from orchestration.queues import away
+from orchestration.retention import JobRetention
 from personas.entities import INGEST, LABELS, Job, JobStatus
 from personas.errors import TransientError
 from personas.metrics import DISPATCHER_LOOKS, TASKS_SENT
-from personas.selectors.erasing import ERASED_CURSOR, LOOKED_THROUGH_CURSOR, erasing_is_due, withdrawal_is_due
+from personas.selectors.erasing import ERASED_CURSOR, LOOKED_THROUGH_CURSOR, withdrawal_is_due
 from personas.selectors.groups import GROUPS_JOB, grouping_is_due
 from personas.selectors.learning import TRAINER_CURSOR, TRAINER_JOB
 from personas.services.cut_short import settle
@@ -48,8 +50,11 @@ GROUPS_SECONDS = 1.0
 #: Grouping lets learning go first until learning has not moved for about this long.
 LONGEST_WAIT_FOR_LEARNING = 60.0
 
-#: Between two looks for deleted pictures that are to be erased, and for versions that learnt from them.
-ERASING_SECONDS = 5.0
+#: Between two looks for deleted pictures that are to be erased, and for versions that learnt from them; the largest
+#: share of time spent on them.
+ERASING_SECONDS, ERASING_SHARE = 5.0, 0.05
+#: Between two sweeps for details of old jobs, and between two steps of one; the largest share of time spent on them.
+RETENTION_SECONDS, RETENTION_STEP_SECONDS, RETENTION_SHARE = 3600.0, 0.2, 0.05
 
 TRAIN, SCORE, UPLOAD = "training.train", "training.score_new_faces", "ingest.process_upload"
 GROUP, ERASE = "training.group_unknown_faces", "ingest.erase_pictures"
@@ -79,20 +84,24 @@ class Dispatcher:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     deleted_kept: timedelta = timedelta(days=30)  #: how long a deleted picture can be restored
     rollout: ModelRollout | None = None  #: None: nothing is rolled out
+    retention: JobRetention | None = None  #: None: details of jobs are kept for ever
     _outstanding: dict[tuple[str, ...], _Outstanding] = field(default_factory=dict)
     _uploads_at: float = float("-inf")
     _jobs_at: float = float("-inf")
     _groups_at: float = float("-inf")
     _erasing_at: float = float("-inf")
+    _retention_at: float = float("-inf")
     _repaired_at: float = float("-inf")
     _rollout_at: float = float("-inf")
     _rolling_out: threading.Thread | None = None
     _asked_again_at: datetime | None = None
     _refused: TransientError | None = None  #: by the broker, during this look
     _shares: ShareSweep = field(init=False)
+    _erasing: ErasingWatch = field(init=False)
 
     def __post_init__(self) -> None:
         self._shares = ShareSweep(self.store, self._send, self.monotonic, self.clock)
+        self._erasing = ErasingWatch(self.store, self.deleted_kept, self.monotonic, self.clock)
 
     def look(self) -> None:
         """Compare the logs with their followers once. One part that fails never keeps the others from their turn.
@@ -109,6 +118,7 @@ class Dispatcher:
             self._look_at_jobs,
             self._look_at_deleted,
             self._look_at_projections,
+            self._look_at_old_jobs,
             self._look_at_rollout,
         ):
             try:
@@ -177,16 +187,29 @@ class Dispatcher:
     def _look_at_deleted(self) -> None:
         if self.monotonic() < self._erasing_at:
             return
-        self._erasing_at = self.monotonic() + ERASING_SECONDS
+        began = self.monotonic()
+        self._erasing_at = began + ERASING_SECONDS
         erased = self.store.cursor(ERASED_CURSOR)
-        if erasing_is_due(self.store, now=self.clock(), kept=self.deleted_kept):
-            self._offer(ERASE, gap=self.store.head(LABELS), follower=erased)
+        is_due = self._erasing.is_due()
+        took = self.monotonic() - began
+        self._erasing_at = self.monotonic() + max(ERASING_SECONDS, took / ERASING_SHARE)
+        if is_due:
+            self._offer(ERASE, gap=self._erasing.through, follower=erased)
         else:
             self._outstanding.pop((ERASE,), None)
         if withdrawal_is_due(self.store):
             self._offer(WITHDRAW, gap=erased, follower=self.store.cursor(LOOKED_THROUGH_CURSOR))
         else:
             self._outstanding.pop((WITHDRAW,), None)
+
+    def _look_at_old_jobs(self) -> None:
+        if self.retention is None or self.monotonic() < self._retention_at:
+            return
+        began = self.monotonic()
+        self._retention_at = began + RETENTION_SECONDS  # also after a failure
+        if self.retention.step():
+            took = self.monotonic() - began
+            self._retention_at = self.monotonic() + max(RETENTION_STEP_SECONDS, took / RETENTION_SHARE)
 
     def _look_at_projections(self) -> None:
         if self.monotonic() - self._repaired_at > REPAIR_SECONDS:
@@ -288,10 +311,12 @@ def product_dispatcher(ending: threading.Event) -> Dispatcher:
     from ingest.uploads import pending_uploads
     from personas.store import get_store
 
+    store, days = get_store(), settings.JOBS_KEPT_DAYS
     return Dispatcher(
-        get_store(),
+        store,
         send_by_celery,
         pending_uploads,
         deleted_kept=timedelta(days=settings.DELETED_KEPT_DAYS),
         rollout=product_rollout(ending.wait),
+        retention=JobRetention(store, timedelta(days=days)) if days > 0 else None,
     )

@@ -133,8 +133,9 @@ class Rescoring:
             raise RescoreFailedError(job.message)
         lease.require()
         now = self.clock()
-        if job is not None and job.status is JobStatus.FAILED:
-            wait_again(self.store, self.store.shares(job.job_id), at=now)
+        left = self.store.shares(job.job_id) if job is not None and job.status is JobStatus.FAILED else ()
+        if job is not None and left:  # of one that failed long ago, none: it begins anew
+            wait_again(self.store, left, at=now)
             job = replace(job, status=JobStatus.RUNNING, updated_at=now, message="")
         else:
             shares = shares_of(inputs, matrix, rows, self.store.layout().n_buckets, share_faces=share_faces, at=now)

@@ -105,11 +105,16 @@ def withdrawal_is_due(store: Store) -> bool:
     return store.cursor(LOOKED_THROUGH_CURSOR) < (champion.revision if champion else 0)
 
 
-def erasing_is_due(store: Store, *, now: datetime, kept: timedelta) -> bool:
-    """Whether there is something to erase, or to finish."""
+def erasing_is_due_at(store: Store, *, now: datetime, kept: timedelta) -> datetime | None:
+    """When there is something to erase, or to finish: `now` where there is already; None: never, as things stand.
+
+    Reads the marks there are, until one is due. An erasure takes its marks along, so they are those of pictures that
+    can be restored yet, however many were ever deleted.
+    """
+    first: datetime | None = None
     for marks in every_page(lambda cursor: store.deleted_images(cursor=cursor, limit=MARKS_AT_ONCE)):
-        if any(mark.deleted_at <= now - kept for mark in marks):
-            return True
-        if store.erased_among([mark.image_id for mark in marks]):
-            return True
-    return False
+        earliest = min(mark.deleted_at for mark in marks) + kept
+        if earliest <= now or store.erased_among([mark.image_id for mark in marks]):
+            return now
+        first = earliest if first is None else min(first, earliest)
+    return first

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from personas.entities import Job, JobStatus, JobWish, Share, ShareStatus, Slice
 from personas.errors import AmbiguousError, NotFoundError
-from personas.services.jobs import possible_actions
+from personas.services.jobs import REMOVED_AFTER_DAYS, possible_actions
 from personas.store.base import Store
 
 #: Failed shares shown with their messages.
@@ -48,12 +48,18 @@ class JobView:
     def tag(self) -> str:
         """Changes whenever what a page shows of the job does."""
         job = self.job
-        return tag_of((job.status, job.wish, job.done, job.total, job.message, job.updated_at, self.actions))
+        said = (job.status, job.wish, job.done, job.total, job.message, job.updated_at, self.actions)
+        return tag_of((*said, self.removed_after_days))
 
     @property
     def n_rejected(self) -> int:
         """Files that were not taken."""
         return int(self.job.detail.get("n_rejected", len(self.job.detail.get("rejected", ()))))
+
+    @property
+    def removed_after_days(self) -> float | None:
+        """Days after its end when parts and full lists of the job were removed; None: they were not."""
+        return self.job.detail.get(REMOVED_AFTER_DAYS)
 
     def as_json(self) -> dict[str, Any]:
         job = self.job

@@ -18,6 +18,9 @@ PAUSABLE: Final = frozenset({"ingest"})
 RETRIABLE: Final = frozenset({"ingest", "upload", "train", "group", "deploy"})
 #: Where an upload counts how often it was begun, in its job's detail.
 ATTEMPTS: Final = "attempts"
+#: Where the detail of a job says after how many days its shares and files were removed. Written before anything is
+#: removed: from then on the job cannot be retried.
+REMOVED_AFTER_DAYS: Final = "details_removed_after_days"
 #: What can be asked for.
 PAUSE, RESUME, RETRY = "pause", "resume", "retry"
 
@@ -29,7 +32,7 @@ class UnableToSteerError(FaceProjectError):
 def possible_actions(job: Job) -> tuple[str, ...]:
     """What may be asked of a job now."""
     if job.status is JobStatus.FAILED:
-        return (RETRY,) if job.kind in RETRIABLE else ()
+        return (RETRY,) if job.kind in RETRIABLE and REMOVED_AFTER_DAYS not in job.detail else ()
     if job.status.ended or job.kind not in PAUSABLE:
         return ()
     return (RESUME,) if job.wish is JobWish.PAUSE else (PAUSE,)
@@ -92,6 +95,11 @@ def _require_failed(job: Job) -> None:
         raise UnableToSteerError(f"A job of kind {job.kind!r} cannot be retried; what began it begins it again.")
     if job.status is not JobStatus.FAILED:
         raise UnableToSteerError(f"This job has not failed (it is {job.status.value}); there is nothing to retry.")
+    if REMOVED_AFTER_DAYS in job.detail:
+        raise UnableToSteerError(
+            "This job ended long ago, and what a retry needs was removed. Read its source again instead: what is known "
+            "is skipped, and what was missed is taken in."
+        )
 
 
 def _as_new(job: Job, at: datetime) -> Job:

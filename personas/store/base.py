@@ -320,8 +320,8 @@ class WorkStore(Protocol):
 
     def job(self, job_id: str) -> Job | None: ...
 
-    def jobs(self, *, cursor: str | None = None, limit: int = 50) -> Slice[Job]:
-        """Newest first."""
+    def jobs(self, *, cursor: str | None = None, limit: int = 50, created_before: datetime | None = None) -> Slice[Job]:
+        """Newest first; those created before a moment alone, without reading what is newer."""
 
     def unfinished_jobs(self) -> tuple[Job, ...]:
         """Jobs that are neither done nor failed, oldest first: those a sweep looks after."""
@@ -333,6 +333,9 @@ class WorkStore(Protocol):
 
     def shares(self, job_id: str) -> tuple[Share, ...]:
         """All shares of a job, by number."""
+
+    def drop_shares(self, job_id: str) -> None:
+        """Forget all shares of a job, at once; the job stays."""
 
     def cursor(self, name: str) -> int:
         """How far a follower of a stream has come; 0 at first."""

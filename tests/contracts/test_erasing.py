@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from personas.entities import DELETED, INGEST, LABELS, FaceKey, ImageStatus, NewEvent, RankedFace, RankedKind, Truth
-from personas.projection import IMAGES_ALLOWED, IMAGES_DELETED, IMAGES_ERASED
+from personas.projection import IMAGES_ALLOWED, IMAGES_DELETED, IMAGES_ERASED, IMAGES_RESTORED
 from personas.state_hash import state_hash
 from personas.store.base import PICTURES_ERASED, Store
 from personas.store.sql.adapter import SqlStore
 from tests import factories as make
+from tests.contracts.paging import everything
 
 ERASING = make.command_id("erasing")
 #: One of those that `faces` saves.
@@ -193,6 +194,20 @@ def test_deleted_pictures_are_listed_with_when_and_by_what(store: Store) -> None
     assert [one.image_id for one in (*first.items, *rest.items)] == ids
     assert rest.next_cursor is None
     assert {(one.deleted_at, one.command_id) for one in first.items} == {(make.NOW, deletion.command_id)}
+
+
+@pytest.mark.parametrize("limit", [1, 7, 50])
+def test_marks_of_all_ids_there_can_be_are_paged_once_each_in_order(store: Store, limit: int) -> None:
+    ids = sorted(
+        {"0" * 64, "f" * 64, *(digit + "0" * 63 for digit in "0123456789abcdef"), *map(make.image_id, range(20))}
+    )
+    store.record(LABELS, [event(IMAGES_DELETED, ids)])
+    found = everything(lambda cursor: store.deleted_images(cursor=cursor, limit=limit))
+    assert [one.image_id for one in found] == ids
+    assert store.count_images()["deleted"] == len(ids)
+    store.record(LABELS, [event(IMAGES_RESTORED, ids[::2])])
+    left = everything(lambda cursor: store.deleted_images(cursor=cursor, limit=limit))
+    assert [one.image_id for one in left] == ids[1::2]
 
 
 def test_a_picture_deleted_again_is_marked_anew(store: Store) -> None:

@@ -8,9 +8,21 @@ from typing import Any
 
 import pytest
 
-from personas.entities import DELETED, INGEST, LABELS, STRANGER, FaceKey, ImageStatus, NewEvent, Verdict
+from personas.entities import (
+    DELETED,
+    INGEST,
+    LABELS,
+    STRANGER,
+    DeletedImage,
+    ErasedImage,
+    FaceKey,
+    ImageStatus,
+    NewEvent,
+    Slice,
+    Verdict,
+)
 from personas.errors import NotFoundError, TransientError
-from personas.selectors.erasing import deleted_picture, deleted_pictures, erasing_is_due, unfinished
+from personas.selectors.erasing import deleted_picture, deleted_pictures, erasing_is_due_at, unfinished
 from personas.services import curation, erasing, labelling, undo
 from personas.services import personas as people
 from personas.services.commands import CommandUsedError
@@ -70,7 +82,7 @@ def test_an_erased_picture_takes_its_files_along(store: Store, faces: list[FaceK
     assert dropped == [faces[0].image_id]
     assert finish(store, dropped) == 0
     assert dropped == [faces[0].image_id]
-    assert erasing_is_due(store, now=make.NOW, kept=KEPT) is False
+    assert erasing_is_due_at(store, now=make.NOW, kept=KEPT) is None
 
 
 def test_a_cover_goes_with_its_picture(store: Store, faces: list[FaceKey]) -> None:
@@ -149,7 +161,7 @@ def test_a_deletion_behind_an_erasure_leaves_nothing_to_finish(store: Store, fac
     erase(store, picture)
     store.record(LABELS, [NewEvent(kind="images_deleted", payload={"images": [picture]}, **by())])
     assert store.deleted_images().items == ()
-    assert erasing_is_due(store, now=make.NOW, kept=KEPT) is False
+    assert erasing_is_due_at(store, now=make.NOW, kept=KEPT) is None
 
 
 def test_of_several_those_that_were_restored_stay(store: Store, faces: list[FaceKey]) -> None:
@@ -233,6 +245,51 @@ def test_killed_anywhere_and_gone_on_the_end_is_the_same(
     assert (counted["faces"], counted["faces_total"], counted["deleted"]) == (2, 2, 0)
 
 
+# ---- what a look reads -----------------------------------------------------------------------------------------------
+
+
+class CountingStore:
+    """The store, with the marks that were read from it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.read: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def deleted_images(self, **options: Any) -> Slice[DeletedImage]:
+        page = self._store.deleted_images(**options)
+        self.read += [mark.image_id for mark in page.items]
+        return page
+
+    def erased_images(self, **options: Any) -> Slice[ErasedImage]:
+        raise AssertionError("what was erased is read by key alone: there is ever more of it")
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_look_reads_the_marks_of_what_awaits_erasing_however_much_was_erased(store: Store, killed: bool) -> None:
+    keys = make.save_pictures(store, 12)
+    ids = [key.image_id for key in keys]
+    for number in range(0, 9, 3):
+        delete(store, *ids[number : number + 3])
+        if killed:
+            dying: Any = KilledStore(store, at=3, after=False)  # all is removed, but for the marks
+            with pytest.raises(Killed):
+                erasing.begin_erasing(store=dying, image_ids=ids[number : number + 3], **by(number))
+                erasing.finish_erasing(store=dying, drop_files=lambda _: None, clock=lambda: make.NOW)
+        erase(store, *ids[number : number + 3], **by(number))
+    counting: Any = CountingStore(store)
+    assert erasing_is_due_at(counting, now=make.NOW, kept=KEPT) is None
+    assert unfinished(counting) == {}
+    assert counting.read == []
+
+    delete(store, ids[9], **by(at=5))
+    delete(store, ids[10], **by(at=7))
+    assert erasing_is_due_at(counting, now=make.NOW, kept=KEPT) == make.at(5) + KEPT
+    assert sorted(counting.read) == sorted(ids[9:11])
+
+
 # ---- due in time -----------------------------------------------------------------------------------------------------
 
 
@@ -240,8 +297,10 @@ def test_a_sweep_erases_what_was_deleted_long_enough_ago(store: Store, faces: li
     delete(store, faces[0].image_id, **by())
     delete(store, faces[1].image_id, **by(at=10))
     now = make.at(0) + KEPT
-    assert erasing_is_due(store, now=now - timedelta(seconds=1), kept=KEPT) is False
-    assert erasing_is_due(store, now=now, kept=KEPT) is True
+    assert erasing_is_due_at(store, now=make.NOW, kept=KEPT) == now
+    assert erasing_is_due_at(store, now=now - timedelta(seconds=1), kept=KEPT) == now
+    later = now + timedelta(seconds=1)
+    assert erasing_is_due_at(store, now=later, kept=KEPT) == later
     n_gone = erasing.erase_due(store=store, kept=KEPT, actor="erasing", clock=lambda: now, drop_files=lambda _: None)
     assert n_gone == 1
     assert [one.image_id for one in store.deleted_images().items] == [faces[1].image_id]
@@ -251,7 +310,7 @@ def test_a_sweep_finishes_what_was_begun(store: Store, faces: list[FaceKey]) -> 
     delete(store, faces[0].image_id)
     erasing.begin_erasing(store=store, image_ids=[faces[0].image_id], **by())
     assert unfinished(store).keys() == {faces[0].image_id}
-    assert erasing_is_due(store, now=make.NOW, kept=KEPT) is True
+    assert erasing_is_due_at(store, now=make.NOW, kept=KEPT) == make.NOW
     assert deleted_pictures(store, kept=KEPT).items == ()
     erasing.erase_due(store=store, kept=KEPT, actor="erasing", clock=lambda: make.NOW, drop_files=lambda _: None)
     assert unfinished(store) == {}

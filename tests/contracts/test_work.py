@@ -92,6 +92,44 @@ def test_shares_read_back_by_number_as_they_were_last_put(store: Store) -> None:
     assert [share.number for share in store.shares("job-2")] == [2]
 
 
+def test_shares_of_one_job_go_at_once_and_the_job_stays(store: Store) -> None:
+    def share(job_id: str, number: int) -> Share:
+        return Share(job_id=job_id, number=number, status=ShareStatus.DONE, updated_at=make.at(0))
+
+    store.put_job(job(1))
+    store.put_shares([share("job-1", number) for number in range(3)])
+    store.put_shares([share("job-10", 0)])
+    for _ in range(2):
+        store.drop_shares("job-1")
+        assert store.shares("job-1") == ()
+        assert store.share("job-1", 0) is None
+    assert store.shares("job-10") == (share("job-10", 0),)
+    assert store.job("job-1") == job(1)
+    store.put_shares([share("job-1", 1)])
+    assert store.shares("job-1") == (share("job-1", 1),)
+
+
+def test_jobs_created_before_a_moment_are_listed_without_newer_ones(store: Store) -> None:
+    days = [0, 86_400, 86_400, 200_000, 300_000]
+    for number, seconds in enumerate(days):
+        store.put_job(job(number, seconds=seconds))
+
+    def listed(seconds: float) -> list[str]:
+        before = make.at(seconds)
+        return [
+            each.job_id for each in everything(lambda cursor: store.jobs(cursor=cursor, created_before=before, limit=2))
+        ]
+
+    assert listed(300_001) == ["job-4", "job-3", "job-2", "job-1", "job-0"]
+    assert listed(300_000) == ["job-3", "job-2", "job-1", "job-0"]
+    assert listed(86_400.000001) == ["job-2", "job-1", "job-0"]
+    assert listed(86_400) == ["job-0"]
+    assert listed(0) == []
+    newest = store.jobs(limit=1)
+    older = store.jobs(cursor=newest.next_cursor, created_before=make.at(86_400))
+    assert [each.job_id for each in older.items] == ["job-0"]
+
+
 def test_jobs_page_newest_first_even_when_made_at_once(store: Store) -> None:
     for number in range(5):
         store.put_job(job(number))

@@ -12,10 +12,15 @@ import pytest
 
 from orchestration.dispatcher import (
     ERASING_SECONDS,
+    ERASING_SHARE,
     LONGEST_RESEND_SECONDS,
     RESEND_SECONDS,
+    RETENTION_SECONDS,
+    RETENTION_SHARE,
+    RETENTION_STEP_SECONDS,
     UPLOADS_SECONDS,
     Dispatcher,
+    product_dispatcher,
 )
 from personas.entities import INGEST, LABELS, Champion, DeletedImage, ErasedImage, Event, Job, JobStatus, Slice
 from personas.errors import TransientError
@@ -444,20 +449,35 @@ def test_learning_goes_before_grouping_and_does_not_hold_it_up_for_ever(dispatch
 
 def test_pictures_deleted_long_enough_ago_are_erased(dispatcher, store, sent, clock):
     store.deleted = (DeletedImage(image_id="a" * 64, deleted_at=BEGINNING, command_id=""),)
-    dispatcher.clock = lambda: BEGINNING + dispatcher.deleted_kept - timedelta(seconds=1)
+    clock.now = dispatcher.deleted_kept.total_seconds() - 1
     dispatcher.look()
     assert sent == []
-    dispatcher.clock = lambda: BEGINNING + dispatcher.deleted_kept
-    clock.now = ERASING_SECONDS
+    clock.now += ERASING_SECONDS
     dispatcher.look()
     assert sent == [("ingest.erase_pictures", ())]
+
+
+def test_reading_many_marks_takes_a_small_part_of_the_time(dispatcher, store, clock, monkeypatch):
+    reads: list[float] = []
+
+    def many(**options: object) -> Slice[DeletedImage]:
+        reads.append(clock.now)
+        clock.now += 2.0
+        return Slice(items=(), next_cursor=None)
+
+    monkeypatch.setattr(store, "deleted_images", many)
+    for said in range(0, 400_000, 1000):  # too many events to look through
+        store.heads[LABELS] = store.trained_through = said
+        clock.now += 1.0
+        dispatcher.look()
+    assert min(later - earlier for earlier, later in itertools.pairwise(reads)) >= 2.0 / ERASING_SHARE
+    assert len(reads) >= 8
 
 
 def test_an_erasure_that_was_begun_is_finished_at_once(dispatcher, store, sent, clock):
     picture = "a" * 64
     store.deleted = (DeletedImage(image_id=picture, deleted_at=BEGINNING, command_id=""),)
     store.erased = {picture: ErasedImage(image_id=picture, erased_at=BEGINNING, command_id="c")}
-    dispatcher.clock = lambda: BEGINNING
     dispatcher.look()
     assert sent == [("ingest.erase_pictures", ())]
     store.deleted = ()
@@ -470,7 +490,6 @@ def test_pictures_that_keep_coming_are_erased_as_fast_as_they_go(dispatcher, sto
     picture = "a" * 64
     store.deleted = (DeletedImage(image_id=picture, deleted_at=BEGINNING, command_id=""),)
     store.erased = {picture: ErasedImage(image_id=picture, erased_at=BEGINNING, command_id="c")}
-    dispatcher.clock = lambda: BEGINNING
     for number in range(10):
         store.trained_through = number  # the cursors move: the one before is gone
         clock.now = number * ERASING_SECONDS
@@ -506,3 +525,60 @@ def test_the_roll_out_runs_beside_the_looks_one_at_a_time() -> None:
     dispatcher.look()
     dispatcher._rolling_out.join(10)
     assert rollout.runs == 2
+
+
+# ---- old jobs --------------------------------------------------------------------------------------------------------
+@dataclass
+class CountedRetention:
+    """A sweep of so many steps, each of which may take time."""
+
+    clock: Clock
+    steps: int
+    takes: float = 0.0
+    failing: bool = False
+    begun_at: list[float] = field(default_factory=list)
+
+    def step(self) -> bool:
+        self.begun_at.append(self.clock.now)
+        self.clock.now += self.takes
+        if self.failing:
+            raise TransientError("the share is away")
+        return len(self.begun_at) % self.steps != 0
+
+
+@pytest.mark.parametrize("takes", [0.0, 1.0])
+def test_old_jobs_are_swept_in_steps_between_other_looks_and_then_once_an_hour(dispatcher, clock, takes):
+    dispatcher.retention = retention = CountedRetention(clock, steps=3, takes=takes)
+    while clock.now < RETENTION_SECONDS * 1.5:
+        dispatcher.look()
+        clock.now += 0.5
+    first, second, third, next_sweep = retention.begun_at[:4]
+    pause = max(RETENTION_STEP_SECONDS, takes / RETENTION_SHARE)
+    assert second - first >= pause and third - second >= pause
+    assert third < 60
+    assert next_sweep - third >= RETENTION_SECONDS
+    assert len(retention.begun_at) == 6
+
+
+def test_old_jobs_that_cannot_be_swept_keep_nothing_else_waiting_and_are_tried_again_later(
+    dispatcher, store, sent, clock
+):
+    dispatcher.retention = retention = CountedRetention(clock, steps=1, failing=True)
+    store.heads[LABELS] = 1
+    with pytest.raises(TransientError, match="the share is away"):
+        dispatcher.look()
+    assert sent == [("training.train", ())]
+    for _ in range(100):
+        clock.now += 10.0
+        dispatcher.look()
+    assert len(retention.begun_at) == 1
+    clock.now += RETENTION_SECONDS
+    with pytest.raises(TransientError):
+        dispatcher.look()
+
+
+@pytest.mark.parametrize(("days", "kept"), [(90.0, timedelta(days=90)), (0.5, timedelta(hours=12)), (0.0, None)])
+def test_the_setting_says_how_long_details_of_jobs_are_kept_and_none_is_for_ever(db, settings, days, kept):
+    settings.JOBS_KEPT_DAYS = days
+    retention = product_dispatcher(threading.Event()).retention
+    assert (retention and retention.kept) == kept

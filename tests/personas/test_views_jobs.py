@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from personas import sign_in
 from personas.entities import Job, JobStatus, JobWish, Share, ShareStatus
+from personas.services.jobs import REMOVED_AFTER_DAYS
 from personas.store import get_store
 from personas.store.base import Store
 from tests import factories as make
@@ -139,6 +140,45 @@ def test_a_jobs_page_lists_what_failed_and_what_was_not_taken(
         assert text in page
     assert reverse("job-rejected", args=["j"]) in page
     assert page.count("It is not mounted.") == 1
+
+
+@pytest.mark.parametrize("url", ["/jobs/", "/jobs/j/"])
+def test_a_job_whose_details_were_removed_says_so_and_offers_what_still_works(
+    web: Client, put: Callable[..., Job], url: str
+) -> None:
+    rejected = [{"path": "bad.jpg", "reason": "truncated", "message": "It ends early."}]
+    detail = {"new": 7, "rejected": rejected, "n_rejected": 5}
+    put(status=JobStatus.FAILED, message="1 of 2 parts failed.", detail=detail)
+    before = text_of(web.get(url))
+    assert "Retry what failed" in before and reverse("job-rejected", args=["j"]) in before
+    assert "Details were removed" not in before
+
+    put(status=JobStatus.FAILED, message="1 of 2 parts failed.", detail={**detail, REMOVED_AFTER_DAYS: 90.0})
+    page = text_of(web.get(url))
+    for text in (
+        "1 of 2 parts failed.",
+        "5 not taken",
+        "bad.jpg",
+        "These are the first of 5.",
+        "read its source again",
+    ):
+        assert text in page
+    assert "Details were removed 90 days after it ended." in page
+    assert "Retry what failed" not in page and reverse("job-rejected", args=["j"]) not in page
+
+
+def test_a_completed_job_whose_details_were_removed_speaks_of_no_retry(web: Client, put: Callable[..., Job]) -> None:
+    put(status=JobStatus.DONE, detail={REMOVED_AFTER_DAYS: 1.0})
+    page = text_of(web.get(reverse("jobs")))
+    assert "Details were removed 1 day after it ended." in page
+    assert "read its source again" not in page
+
+
+def test_a_list_that_was_removed_is_not_found_and_says_why(web: Client, put: Callable[..., Job]) -> None:
+    put(status=JobStatus.DONE, detail={"rejected": [], "n_rejected": 500, REMOVED_AFTER_DAYS: 90.0})
+    response = web.get(reverse("job-rejected", args=["j"]))
+    assert response.status_code == 404
+    assert "read the source again" in text_of(response)
 
 
 def test_the_body_of_a_jobs_page_asks_for_itself(web: Client, put: Callable[..., Job]) -> None:

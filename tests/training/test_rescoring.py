@@ -205,6 +205,21 @@ def test_a_share_that_cannot_be_done_somewhere_is_done_elsewhere(world, monkeypa
     assert world.train().promoted
 
 
+def test_a_scoring_that_failed_so_long_ago_that_its_shares_are_gone_begins_anew(world, monkeypatch):
+    with monkeypatch.context() as patched:
+        failure = NotFoundError("The folder is not mounted here.")
+        patched.setattr(Rescoring, "_score_share", lambda *args: (_ for _ in ()).throw(failure))
+        with pytest.raises(RescoreFailedError):
+            world.train(only_new_labels=True)
+    (failed,) = world.jobs()
+    world.store.drop_shares(failed.job_id)
+    retry_failed(store=world.store, job_id=TRAINER_JOB, actor="tester", at=make.NOW)
+    assert world.train(only_new_labels=True).promoted
+    assert world.jobs()[0].status is JobStatus.DONE
+    assert sum(share.total for share in world.store.shares(failed.job_id)) == 100
+    assert world.pages(1) == whole(world)
+
+
 def test_a_share_that_nobody_can_do_stops_the_publication_with_what_to_do(world, monkeypatch):
     def failing(self: Rescoring, share: Any, lease: Lease) -> Any:
         raise NotFoundError("The folder is not mounted here.")

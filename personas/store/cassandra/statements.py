@@ -65,14 +65,14 @@ ANNOUNCED = Statement(
 DROP_IMAGE = Statement("DELETE FROM image{at} WHERE bucket = :bucket AND image_id = :image_id")
 PUT_DELETED = Statement(_insert("deleted_image", "space image_id at command_id", _STAMPED))
 DROP_DELETED = Statement("DELETE FROM deleted_image{at} WHERE space = :space AND image_id = :image_id")
-DELETED = Statement("SELECT image_id FROM deleted_image WHERE space = :space")
 OLD_DELETED = Statement("SELECT image_id FROM image_deleted WHERE space = :space")  # read by migration 4 alone
 DELETED_AMONG = Statement("SELECT image_id FROM deleted_image WHERE space = :space AND image_id IN :image_ids")
 DELETED_BETWEEN = Statement(
     "SELECT image_id FROM deleted_image WHERE space = :space AND image_id >= :first AND image_id <= :last"
 )
 DELETED_AFTER = Statement(
-    "SELECT image_id, at, command_id FROM deleted_image WHERE space = :space AND image_id > :after LIMIT :rows"
+    "SELECT image_id, at, command_id FROM deleted_image"
+    " WHERE space = :space AND image_id > :after AND image_id < :until LIMIT :rows"
 )
 PUT_ERASED = Statement(_insert("erased_image", "space image_id at command_id", _STAMPED))
 DROP_ERASED = Statement("DELETE FROM erased_image{at} WHERE space = :space AND image_id = :image_id")
@@ -291,6 +291,7 @@ _SHARE = "job_id, number, status, updated_at, attempts, total, message, work, re
 PUT_SHARE = Statement(_insert("share", _SHARE.replace(",", "")))
 SHARE = Statement(f"SELECT {_SHARE} FROM share WHERE job_id = :job_id AND number = :number")
 SHARES = Statement(f"SELECT {_SHARE} FROM share WHERE job_id = :job_id", fetch_rows=500)
+DROP_SHARES = Statement("DELETE FROM share WHERE job_id = :job_id")
 PUT_ENTRY = Statement(_insert("timeline", "list day at id body"))
 PUT_DAY = Statement(_insert("timeline_day", "list day"))
 DAYS = Statement("SELECT day FROM timeline_day WHERE list = :list AND day <= :day")

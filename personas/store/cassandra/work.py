@@ -132,9 +132,10 @@ class CassandraWork(CassandraLeases):
             if rows:
                 yield to_job(rows[0], wish[0].wish if wish else "")
 
-    def jobs(self, *, cursor: str | None = None, limit: int = 50) -> Slice[Job]:
+    def jobs(self, *, cursor: str | None = None, limit: int = 50, created_before: datetime | None = None) -> Slice[Job]:
         found: list[Job] = []
-        entries = self._entries(JOBS, cursor, limit + 1)
+        behind = END_OF_TIME if created_before is None else (to_micros(created_before), "")
+        entries = self._entries(JOBS, behind if cursor is None else min(behind, to_place(cursor)), limit + 1)
         while len(found) <= limit and (some := list(islice(entries, limit + 1 - len(found)))):
             jobs = {job.job_id: job for job in self._jobs_by_id(sorted({entry.id for entry in some}))}
             listed = ((entry.at, jobs[entry.id]) for entry in some if entry.id in jobs)
@@ -174,6 +175,9 @@ class CassandraWork(CassandraLeases):
     def shares(self, job_id: str) -> tuple[Share, ...]:
         return tuple(map(to_share, self._session.rows(cql.SHARES, job_id=job_id)))
 
+    def drop_shares(self, job_id: str) -> None:
+        self._session.run(cql.DROP_SHARES, job_id=job_id)
+
     def add_audit(self, entry: AuditEntry) -> None:
         body = {"actor": entry.actor, "action": entry.action, "target": entry.target, "detail": dict(entry.detail)}
         unique = f"{time.time_ns():020d}{uuid.uuid4().int:039d}"
@@ -183,7 +187,7 @@ class CassandraWork(CassandraLeases):
         if cursor is not None and not cursor.rpartition("~")[2].isdecimal():
             raise unknown_cursor(cursor)
         rows: list[CqlRow] = []
-        for row in self._entries(AUDITS, cursor, limit + 1):
+        for row in self._entries(AUDITS, END_OF_TIME if cursor is None else to_place(cursor), limit + 1):
             rows.append(row)
             if len(rows) > limit:
                 break
@@ -201,12 +205,11 @@ class CassandraWork(CassandraLeases):
     def _drop_entry(self, timeline: str, at: int, entry_id: str) -> None:
         self._session.run(cql.DROP_ENTRY, list=timeline, day=at // MICROS_A_DAY, at=at, id=entry_id)
 
-    def _entries(self, timeline: str, cursor: str | None, rows: int) -> Iterator[CqlRow]:
-        """Entries strictly behind a cursor, newest first."""
-        at, last = END_OF_TIME if cursor is None else to_place(cursor)
-        newest = min(at // MICROS_A_DAY, 2**31 - 1)
+    def _entries(self, timeline: str, behind: Place, rows: int) -> Iterator[CqlRow]:
+        """Entries strictly behind a place, newest first."""
+        newest = min(behind[0] // MICROS_A_DAY, 2**31 - 1)
         for row in self._session.rows(cql.DAYS, list=timeline, day=newest):
-            place = (at, last)
+            place = behind
             while True:
                 where = {"list": timeline, "day": row.day, "at": place[0], "id": place[1]}
                 page = self._session.rows(cql.ENTRIES, **where, rows=min(rows, ENTRIES_A_PAGE))

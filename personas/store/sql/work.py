@@ -106,8 +106,10 @@ class SqlWork(SqlConnection):
         return to_job(row) if row else None
 
     @translating()
-    def jobs(self, *, cursor: str | None = None, limit: int = 50) -> Slice[Job]:
+    def jobs(self, *, cursor: str | None = None, limit: int = 50, created_before: datetime | None = None) -> Slice[Job]:
         rows = self._rows(JobRow).order_by("-created_at", "-job_id")
+        if created_before is not None:
+            rows = rows.filter(created_at__lt=created_before)
         if cursor is not None:
             rows = before(rows, cursor, "created_at", "job_id")
         return as_slice(
@@ -141,6 +143,10 @@ class SqlWork(SqlConnection):
     @translating()
     def shares(self, job_id: str) -> tuple[Share, ...]:
         return tuple(map(to_share, self._rows(ShareRow).filter(job_id=job_id).order_by("number")))
+
+    @translating()
+    def drop_shares(self, job_id: str) -> None:
+        self._rows(ShareRow).filter(job_id=job_id).delete()
 
     @translating()
     def cursor(self, name: str) -> int:

@@ -101,19 +101,19 @@ def test_a_new_picture_that_was_looked_for_costs_three_requests_and_its_share_of
 def test_deleted_pictures_are_counted_once_until_a_label_event_is_projected(
     cassandra_store: CassandraStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session, rows = cassandra_store._session, cassandra_store._session.rows
+    session, rows_many = cassandra_store._session, cassandra_store._session.rows_many
     sent: list[Statement] = []
 
-    def heard(statement: Statement, **params: Any) -> Any:
+    def heard(statement: Statement, params: Any) -> Any:
         sent.append(statement)
-        return rows(statement, **params)
+        return rows_many(statement, params)
 
-    monkeypatch.setattr(session, "rows", heard)
+    monkeypatch.setattr(session, "rows_many", heard)
 
     def counted() -> tuple[int, int]:
-        before = sent.count(cql.DELETED)
+        before = sent.count(cql.DELETED_BETWEEN)
         deleted = cassandra_store.count_images()["deleted"]
-        return deleted, sent.count(cql.DELETED) - before
+        return deleted, sent.count(cql.DELETED_BETWEEN) - before
 
     keys = make.save_pictures(cassandra_store, 2)
     assert [counted() for _ in range(2)] == [(0, 1), (0, 0)]
@@ -121,6 +121,37 @@ def test_deleted_pictures_are_counted_once_until_a_label_event_is_projected(
     event = NewEvent(kind=IMAGES_DELETED, actor="zoe", at=make.NOW, command_id=make.command_id(), payload=payload)
     cassandra_store.record(LABELS, [event])
     assert [counted() for _ in range(2)] == [(1, 1), (1, 0)]
+
+
+def test_no_read_of_marks_steps_over_more_than_a_stretch_of_those_that_were_taken_away(
+    cassandra_store: CassandraStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node refuses to step over too many; it would take minutes to make them."""
+    session, stream, rows_many = (
+        cassandra_store._session,
+        cassandra_store._session.stream,
+        cassandra_store._session.rows_many,
+    )
+    read: list[tuple[str, str]] = []
+
+    def streaming(statement: Statement, params: Any) -> Any:
+        params = list(params)
+        read.extend((one["after"], one["until"]) for one, _ in params)
+        return stream(statement, params)
+
+    def many(statement: Statement, params: Any) -> Any:
+        params = list(params)
+        if statement is cql.DELETED_BETWEEN:
+            read.extend((one["first"], one["last"]) for one in params)
+        return rows_many(statement, params)
+
+    monkeypatch.setattr(session, "stream", streaming)
+    monkeypatch.setattr(session, "rows_many", many)
+    cassandra_store.deleted_images()
+    cassandra_store.deleted_images(cursor="7" * 64)
+    cassandra_store._count_deleted()
+    assert len(read) == 16 + 9 + 16
+    assert {until[0] == after[0] for after, until in read} == {True}
 
 
 def test_an_append_nobody_knows_about_is_looked_up(
