@@ -53,9 +53,8 @@ def _nodes(place: Place, azure: Azure, options: Options) -> Iterator[Node]:
         yield services.identity(place)
     if own_registry:
         yield from services.registry(place)
-        pulling = ("registry", *_pull(said))
-        yield ProductImage(build=options.build, base=said.image.base, needs=pulling)
-        yield from imported_image.nodes(said, needs=pulling)
+        yield ProductImage(build=options.build, base=said.image.base, needs=("registry", *_pull(said)))
+        yield from imported_image.nodes(said)
     if said.data:
         yield TrainingSet(folder=said.data)
     if said.machine_learning.enabled:

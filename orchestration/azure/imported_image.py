@@ -83,7 +83,7 @@ class ImportedImage:
 
     container: str
     source: Source
-    needs: tuple[str, ...]
+    needs: tuple[str, ...] = ("registry",)
     keeps_data: bool = False
 
     @property
@@ -161,7 +161,7 @@ class ImportedImage:
             if _is_lost(error):
                 raise
             run.state.drop("in_flight", self.key)
-            if _THERE not in str(error):
+            if _THERE not in str(error).lower():
                 raise refused(error.__cause__, self._doing, advice=self._advice(run, error)) from error.__cause__
             run.report(self.key, "importing", "it is there already")
 
@@ -214,11 +214,11 @@ class ImportedImage:
         return f"Run the same command again. Or name another image, key {self.container} under [image]; or: {by_hand}"
 
 
-def nodes(said: Description, *, needs: tuple[str, ...]) -> Iterator[ImportedImage]:
-    """One node an image. needs: keys of what must be there before."""
+def nodes(said: Description) -> Iterator[ImportedImage]:
+    """One node an image."""
     for container in IMPORTED:
         source = Source.of(str(getattr(said.image, container)))
-        yield ImportedImage(container=container, source=source, needs=needs)
+        yield ImportedImage(container=container, source=source)
 
 
 def _is_limited(error: RefusedError) -> bool:
@@ -228,5 +228,5 @@ def _is_limited(error: RefusedError) -> bool:
 
 
 def _is_lost(error: RefusedError) -> bool:
-    """Nobody knows how the import stands."""
-    return lost(error) and not _is_limited(error)
+    """Nobody knows how the import stands: no answer came, or we are not signed in any more."""
+    return (lost(error) or error.code == "ClientAuthenticationError") and not _is_limited(error)

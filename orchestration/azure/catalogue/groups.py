@@ -96,20 +96,18 @@ def _node(place: Place, workload: Workload, image: str) -> ContainerGroup:
     )
 
 
-def _image_key(container: Container) -> str:
-    """Of the node that brings its image into the own registry."""
-    return key_of(container.name) if container.name in IMPORTED else "image"
-
-
 def _pulled(container: Container, facts: Facts) -> Container:
     """With its image as the own registry has it."""
-    return replace(container, image=str(facts.of(_image_key(container), "reference")))
+    key = key_of(container.name) if container.name in IMPORTED else "image"
+    return replace(container, image=str(facts.of(key, "reference")))
 
 
 def _needs(place: Place, workload: Workload, *, own_registry: bool) -> Iterator[str]:
     said = place.said
     yield from ("secrets", "logs", "share", "throughput", "throughput:side")
-    yield from map(_image_key, workload.containers) if own_registry else ()
+    if own_registry:
+        yield "image"  # Redis, too: meanwhile the permission to pull, a moment old, comes to be known everywhere
+        yield from (key_of(each.name) for each in workload.containers if each.name in IMPORTED)
     yield from ("face",) if said.detector == "azure" else ()
     yield from ("network",) if workload.network == "inside" or said.private else ()
     if said.users == "postgresql":
