@@ -102,12 +102,13 @@ def lost(error: DeploymentError) -> bool:
     return isinstance(error, UnreachableError) or status in _BUSY or status >= _SERVER_ERRORS
 
 
-def refused(error: Any, doing: str) -> RefusedError:
-    """What an azure.core.exceptions.HttpResponseError says, for people. doing: "creating the registry fp1"."""
+def refused(error: Any, doing: str, *, advice: str = "") -> RefusedError:
+    """What an azure.core.exceptions.HttpResponseError says, for people. doing: "to create the registry fp1"; advice: in
+    place of what is known of its code."""
     inner = _innermost(getattr(error, "error", None))
     code = str(getattr(inner, "code", "") or getattr(error, "reason", "") or type(error).__name__)
     said = str(getattr(inner, "message", "") or getattr(error, "message", "") or error).strip().split("\n")[0]
-    advice = ADVICE.get(code, "Nothing else was undone; run the same command again once that is mended.")
+    advice = advice or ADVICE.get(code, "Nothing else was undone; run the same command again once that is mended.")
     return RefusedError(f"Azure refused {doing}: {said.rstrip('.')} ({code}). {advice}", code=code)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from orchestration.azure import imported_image
 from orchestration.azure.catalogue import groups, machine_learning, network, services
 from orchestration.azure.catalogue.place import Place
 from orchestration.azure.clients import Azure
@@ -53,6 +54,7 @@ def _nodes(place: Place, azure: Azure, options: Options) -> Iterator[Node]:
     if own_registry:
         yield from services.registry(place)
         yield ProductImage(build=options.build, base=said.image.base, needs=("registry", *_pull(said)))
+        yield from imported_image.nodes(said)
     if said.data:
         yield TrainingSet(folder=said.data)
     if said.machine_learning.enabled:

@@ -18,8 +18,9 @@ _PROVIDER: Final = "Microsoft.Authorization"
 _GROUPS: Final = "Microsoft.Resources/subscriptions/resourceGroups"
 
 
-def lacking(run: Run, ids: Iterable[str]) -> str:
-    """Of resources that are to be made: what one may not, and what to do; "" when all may be, or nobody tells."""
+def lacking(run: Run, ids: Iterable[str], actions: Iterable[str] = ()) -> str:
+    """Of resources that are to be made, and of actions: what one may not, and what to do; "" when all may be, or nobody
+    tells."""
     scope = Place(run.description).group_id
     if run.facts.find("group") is None:
         scope = scope.partition("/resourceGroups/")[0]
@@ -28,7 +29,8 @@ def lacking(run: Run, ids: Iterable[str]) -> str:
     except RefusedError:  # to look is a permission of its own; the apply will tell
         return ""
     granted = list((answer or {}).get("value") or ())
-    missing = sorted({f"{_kind(each)}/write" for each in ids if not _may(granted, f"{_kind(each)}/write")})
+    needed = {f"{_kind(each)}/write" for each in ids} | set(actions)
+    missing = sorted(each for each in needed if not _may(granted, each))
     if not granted or not missing:
         return ""
     return f"You lack permissions at {scope}: {', '.join(missing)}. {ADVICE['AuthorizationFailed']}"

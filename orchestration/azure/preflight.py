@@ -10,7 +10,8 @@ from orchestration.azure import permissions
 from orchestration.azure.catalogue.place import Place
 from orchestration.azure.container_group import ContainerGroup
 from orchestration.azure.errors import NOT_REGISTERED, RefusedError
-from orchestration.azure.nodes import Node, Run
+from orchestration.azure.imported_image import PERMISSION, ImportedImage
+from orchestration.azure.nodes import Change, Node, Run
 from orchestration.azure.remains import Remains, remains_of
 from orchestration.azure.resource import Resource
 from orchestration.azure.training_set import TrainingSet
@@ -66,7 +67,7 @@ def problems(run: Run, nodes: Iterable[Node], kept: Iterable[Remains] = ()) -> t
     missing = {node.key: node for node in nodes if run.facts.find(node.key) is None}
     purged = {each.key for each in kept}
     named = {key: node for key, node in missing.items() if key not in purged}
-    found = [*_permissions(run, missing), *_names(run, named), *_quotas(run, nodes, missing)]
+    found = [*_permissions(run, nodes, missing), *_names(run, named), *_quotas(run, nodes, missing)]
     if not run.description.image.product:
         from orchestration.azure.image import CHECKOUT, DOCKERFILE
 
@@ -76,10 +77,12 @@ def problems(run: Run, nodes: Iterable[Node], kept: Iterable[Remains] = ()) -> t
     return tuple(found)
 
 
-def _permissions(run: Run, missing: dict[str, Node]) -> Iterator[str]:
-    """What is to be made and may not be."""
+def _permissions(run: Run, nodes: tuple[Node, ...], missing: dict[str, Node]) -> Iterator[str]:
+    """What is to be made or imported and may not be."""
     ids = [resource.id for node in missing.values() if (resource := _resource(node)) is not None]
-    if ids and (why := permissions.lacking(run, ids)):
+    images = (node for node in nodes if isinstance(node, ImportedImage))
+    actions = {PERMISSION for image in images if image.describe(run).change is not Change.UNCHANGED}
+    if (ids or actions) and (why := permissions.lacking(run, ids, actions)):
         yield why
 
 

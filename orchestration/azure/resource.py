@@ -149,22 +149,8 @@ class Resource:
         poller = run.azure.put(self.id, self.api_version, body)
         if not poller.done():
             run.state.put("in_flight", self.key, poller.continuation_token())
-        self._finished(run, poller, f"to bring about the {self.title}")
+        ended(run, poller, key=self.key, title=self.title, doing=f"to bring about the {self.title}")
         self._settled(run)
-
-    def _finished(self, run: Run, poller: LROPoller[Any], doing: str) -> None:
-        """Wait for an operation. While nobody knows how it ended it stays in flight: after StoppedError, or an error
-        of a question that got lost."""
-        while not poller.done():
-            if run.stopping.wait(min(run.azure.poll_seconds, LOOK_SECONDS)):
-                raise StoppedError(self.title)
-        try:
-            run.azure.finished(poller, doing)
-        except RefusedError as error:
-            if not lost(error):
-                run.state.drop("in_flight", self.key)
-            raise
-        run.state.drop("in_flight", self.key)
 
     def _go_on(self, run: Run) -> None:
         """What an earlier run left in flight is waited for, not sent again."""
@@ -173,7 +159,7 @@ class Resource:
             run.report(self.key, "waiting", "an earlier run began it")
             try:
                 poller = run.azure.put_goes_on(self.id, self.api_version, token)
-                self._finished(run, poller, f"to go on with {self.title}")
+                ended(run, poller, key=self.key, title=self.title, doing=f"to go on with {self.title}")
             except RefusedError as error:
                 if lost(error):
                     raise
@@ -209,6 +195,21 @@ class Resource:
             run.state.drop("in_flight", self.key)
         self.gone(run, found or {})
         return found is not None
+
+
+def ended(run: Run, poller: LROPoller[Any], *, key: str, title: str, doing: str) -> None:
+    """Wait for an operation. While nobody knows how it ended it stays in flight: after StoppedError, or an error
+    of a question that got lost. Raises RefusedError when it ended as failed."""
+    while not poller.done():
+        if run.stopping.wait(min(run.azure.poll_seconds, LOOK_SECONDS)):
+            raise StoppedError(title)
+    try:
+        run.azure.finished(poller, doing)
+    except RefusedError as error:
+        if not lost(error):
+            run.state.drop("in_flight", key)
+        raise
+    run.state.drop("in_flight", key)
 
 
 def state_of(found: Mapping[str, Any]) -> str:

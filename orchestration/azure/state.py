@@ -28,9 +28,9 @@ class StateError(DeploymentError):
 class DeploymentState:
     """One deployment's memory; each change is on the disk when the call returns. Safe in threads.
 
-    in_flight: key of a resource to the token of its operation. good: key of a workload to the last body with which it
-    became ready, secrets by name. facts: what was built and uploaded ("image", "training"), and into which registry and
-    share: another of the same name has nothing of it.
+    in_flight: key of a resource to the token of its operation; of an image, what is imported, too. good: key of a
+    workload to the last body with which it became ready, secrets by name. facts: what was built, imported and uploaded
+    ("image", "image:redis", "training"), and into which registry and share: another of the same name has nothing of it.
     """
 
     def __init__(self, path: Path) -> None:

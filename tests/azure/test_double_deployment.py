@@ -18,19 +18,16 @@ from django.core.management import CommandError, call_command
 
 from orchestration.azure.catalogue.services import KEYSPACE, SIDE_KEYSPACE
 from orchestration.azure.secret_book import GENERATED
-from tests.azure.conftest import SAID
 from tests.azure_double.double import AzureDouble
 from tests.azure_double.files import FilesDouble
 from tests.azure_double.gates import admit, cosmos_front
 from tests.azure_double.https import Authority
-from tests.azure_double.image import PUBLIC_IMAGES
 from tests.azure_double.processes import LocalProcesses
 from tests.azure_double.world import Login
 from tests.conftest import REPOSITORY
 from tests.processes import watched_command_lines
 
 GROUPS = "Microsoft.ContainerInstance/containerGroups"
-IMAGE = str(SAID["image"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +54,12 @@ class Cloud:
     def ids(self, role: str) -> set[str]:
         return {each.id for each in self.double.resources.of_type(GROUPS) if f"-{role}" in each.name}
 
+    def registries(self) -> set[str]:
+        """That groups pull from."""
+        groups = self.double.resources.of_type(GROUPS)
+        containers = [container for group in groups for container in group.properties["containers"]]
+        return {container["properties"]["image"].partition("/")[0] for container in containers}
+
     def answers(self, url: str) -> str:
         trust = ssl.create_default_context(cafile=self.double.authority.bundle)
         with urllib.request.urlopen(url, timeout=120, context=trust) as answer:
@@ -80,7 +83,7 @@ def cloud(
     settings.FACEPROJECT_HOME = tmp_path / "home"
     config = tmp_path / "deployment.toml"
     config.write_text(
-        f'name = "faces"\nsubscription = "{AzureDouble.subscription}"\nlocation = "westeurope"\nimage = "{IMAGE}"\n'
+        f'name = "faces"\nsubscription = "{AzureDouble.subscription}"\nlocation = "westeurope"\nimage = ""\n'
         f'users = "bootstrap"\ndetector = "embedded"\ndata = "{REPOSITORY / "sample_data"}"\n'
         f'names.cassandra = "{account}"\n'
     )
@@ -93,7 +96,6 @@ def cloud(
                     tmp_path / "runtime",
                     authority,
                     shares=lambda account, name: files.folder / name,
-                    public_images=PUBLIC_IMAGES | {IMAGE},
                 )
             )
             cassandra = Login(host=front.host, port=front.port, username=account, password=key)
@@ -148,6 +150,8 @@ def _whole_chain(cloud: Cloud, secrets: set[str], driver: Any) -> None:
     assert any(path.is_file() for path in (kept / "artefacts").rglob("*"))
 
     _create_tables_as_cosmos_would(cloud, driver)
+    assert len(cloud.double.imports) == 2
+    assert len(cloud.registries()) == 1
     code, status = cloud.command("status", logs=3)
     assert code == 0, status
     assert status["healthy"]
@@ -168,6 +172,8 @@ def _whole_chain(cloud: Cloud, secrets: set[str], driver: Any) -> None:
     assert code == 1
     assert "was put back" in refused
     assert cloud.answers(f"{done['url']}healthz")
+    code, back = cloud.command("deploy", scale=["ingest=2"])
+    assert (code, {step["key"] for step in back["done"]}) == (0, {"group:redis"})  # it had gone with --image
     assert cloud.command("provision", scale=["ingest=2"])[0] == 0
 
     code, gone = cloud.command("destroy", yes=True)

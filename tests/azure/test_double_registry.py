@@ -134,3 +134,55 @@ def test_a_group_pulls_what_is_pushed_by_who_is_let_in(sdk: Sdk, double: Any) ->
     given = {"properties": {"roleDefinitionId": role, "principalId": identity.principal_id}}
     sdk.roles.role_assignments.create(made.id, "11111111-1111-4111-8111-111111111111", given)
     assert pulled(identity=identity.id).provisioning_state == "Succeeded"
+
+
+def imported(sdk: Sdk, source: str = "library/redis:8", **more: Any) -> None:
+    """From Docker Hub, to the end."""
+    wanted = {
+        "source": {"registryUri": "docker.io", "sourceImage": source},
+        "targetTags": ["imported/redis:8"],
+        **more,
+    }
+    sdk.registries.registries.begin_import_image(GROUP, "fpacr", wanted).result()
+
+
+def test_an_import_goes_on_and_overwrites_a_tag_only_by_force(sdk: Sdk, double: Any) -> None:
+    registry(sdk)
+    imported(sdk)
+    assert double.images == {"fpacr.azurecr.io/imported/redis:8"}
+    with pytest.raises(HttpResponseError, match="already exists in target registry") as caught:
+        imported(sdk, mode="NoForce")
+    assert code_of(caught) == "Conflict"
+    imported(sdk, mode="Force")
+    assert double.imports == {"fpacr.azurecr.io/imported/redis:8": 2}
+    sdk.registries.registries.begin_delete(GROUP, "fpacr").result()
+    assert not double.images
+
+
+def test_what_is_nowhere_is_not_imported(sdk: Sdk, double: Any) -> None:
+    registry(sdk)
+    with pytest.raises(HttpResponseError, match=r"manifest unknown.*docker\.io/library/redis:80"):
+        imported(sdk, "library/redis:80")
+    assert not double.images
+
+
+def test_an_import_is_held_against_what_azure_understands(sdk: Sdk, double: Any) -> None:
+    registry(sdk)
+    with pytest.raises(HttpResponseError):
+        imported(sdk, tags=["imported/redis:8"])
+    (told,) = double.violations
+    assert told.startswith("importImage: the body: Additional properties are not allowed")
+    double.violations.clear()
+
+
+def test_a_group_gets_what_was_imported_and_nothing_before(sdk: Sdk, double: Any) -> None:
+    registry(sdk)
+    password = sdk.registries.registries.list_credentials(GROUP, "fpacr").passwords[0].value
+    wanted = body(imageRegistryCredentials=[{"server": "fpacr.azurecr.io", "username": "fpacr", "password": password}])
+    wanted["properties"]["containers"][0]["properties"]["image"] = "fpacr.azurecr.io/imported/redis:8"
+    with pytest.raises(HttpResponseError) as caught:
+        sdk.containers.container_groups.begin_create_or_update(GROUP, "redis", wanted).result()
+    assert code_of(caught) == "InaccessibleImage"
+    imported(sdk)
+    made = sdk.containers.container_groups.begin_create_or_update(GROUP, "redis", wanted).result()
+    assert made.provisioning_state == "Succeeded"

@@ -91,6 +91,7 @@ def test_an_apply_that_is_killed_again_and_again_ends_as_one_that_was_not(azure_
             applied(azure, home)
             assert not (told := differing(undisturbed, picture(azure))), "\n".join([f"seed {seed}", *told])
             assert {id_: n for id_, n in azure.creations.items() if n != 1} == {}, f"seed {seed}"
+            assert azure.imports == calm.imports, f"seed {seed}"
             assert azure.violations == []
             state = json.loads((home / "deployments" / "faces.json").read_text())
             assert state["in_flight"] == {}, f"seed {seed}"

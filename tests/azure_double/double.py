@@ -129,6 +129,16 @@ class AzureDouble:
         """References that the registries hold; a test may add one, as `docker push` would."""
         return self.world.images
 
+    @property
+    def public_images(self) -> set[str]:
+        """References that can be imported; a test may add one, or take one away."""
+        return self.world.public_images
+
+    @property
+    def imports(self) -> Counter[str]:
+        """How often each reference was copied into a registry that is there."""
+        return self.world.imports
+
     def register_all(self) -> None:
         """Register every provider; at first the subscription has none."""
         for name in KINDS:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from tests.azure_double.faults import Faults
 from tests.azure_double.files import FilesDouble
 from tests.azure_double.https import Authority, HttpsServer, Service
+from tests.azure_double.image import PUBLIC_IMAGES
 from tests.azure_double.resources import ArmError, Json, Pending, Resource, ResourceTable
 from tests.azure_double.runtime_port import Runtime
 
@@ -88,6 +89,9 @@ class World:
         self.build_failure = ""  #: why builds fail
         self.recovered: dict[str, Any] = {}  #: secrets of vaults that are being recovered, by id in lower case
         self.images: set[str] = set()  #: references that registries hold
+        self.public_images = set(PUBLIC_IMAGES)  #: those that registries of others hold
+        self.importing: dict[str, Pending] = {}  #: the last import of each reference
+        self.imports: Counter[str] = Counter()  #: how often each reference was copied
         self.uploads: dict[str, bytes] = {}  #: by relative path
         self.build_logs: dict[str, str] = {}  #: by path
         self.build_url = ""  #: where contexts are put, once somebody asked

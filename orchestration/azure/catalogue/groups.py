@@ -10,6 +10,7 @@ from orchestration.azure.catalogue import machine_learning, network, services
 from orchestration.azure.catalogue.place import Place
 from orchestration.azure.comparison import secret
 from orchestration.azure.container_group import ContainerGroup
+from orchestration.azure.imported_image import IMPORTED, key_of
 from orchestration.azure.nodes import Facts
 from orchestration.azure.secret_book import LOG_KEY, REGISTRY_PASSWORD, STORAGE_KEY
 from orchestration.deployment.workloads import SHARE, Container, Places, Workload, WorkloadBuilder
@@ -68,11 +69,13 @@ def _web_hosts(place: Place, facts: Facts) -> tuple[str, ...]:
 
 def _node(place: Place, workload: Workload, image: str) -> ContainerGroup:
     def body(facts: Facts) -> dict[str, Any]:
-        reference = image or str(facts.of("image", "reference"))
-        same = next(each for each in _workloads(place, facts, image=reference) if each.name == workload.name)
+        known = _workloads(place, facts, image=image or "unknown")
+        same = next(each for each in known if each.name == workload.name)
+        if not image:
+            same = replace(same, containers=tuple(_pulled(each, facts) for each in same.containers))
         if _rolls_out(place, workload):
             (only,) = same.containers
-            told, secrets = machine_learning.environment(place, facts, image=reference)
+            told, secrets = machine_learning.environment(place, facts, image=only.image)
             only = replace(only, environment={**only.environment, **told}, secrets={**only.secrets, **secrets})
             same = replace(same, containers=(only,))
         return _body(place, same, facts, own_registry=not image)
@@ -84,7 +87,7 @@ def _node(place: Place, workload: Workload, image: str) -> ContainerGroup:
             GROUPS,
             f"{place.said.name}-{workload.name}",
             body=body,
-            needs=tuple(_needs(place, workload, own_image=not image)),
+            needs=tuple(_needs(place, workload, own_registry=not image)),
             replaced_on=("*",) if workload.role == "init" else FIXED,
             replaced_if_failed=True,
         ),
@@ -93,10 +96,18 @@ def _node(place: Place, workload: Workload, image: str) -> ContainerGroup:
     )
 
 
-def _needs(place: Place, workload: Workload, *, own_image: bool) -> Iterator[str]:
+def _pulled(container: Container, facts: Facts) -> Container:
+    """With its image as the own registry has it."""
+    key = key_of(container.name) if container.name in IMPORTED else "image"
+    return replace(container, image=str(facts.of(key, "reference")))
+
+
+def _needs(place: Place, workload: Workload, *, own_registry: bool) -> Iterator[str]:
     said = place.said
     yield from ("secrets", "logs", "share", "throughput", "throughput:side")
-    yield from ("image",) if own_image else ()
+    if own_registry:
+        yield "image"  # Redis, too: meanwhile the permission to pull, a moment old, comes to be known everywhere
+        yield from (key_of(each.name) for each in workload.containers if each.name in IMPORTED)
     yield from ("face",) if said.detector == "azure" else ()
     yield from ("network",) if workload.network == "inside" or said.private else ()
     if said.users == "postgresql":

@@ -38,6 +38,8 @@ class Registry(Kind):
         """See Kind."""
         server = f"{resource.outputs.get('loginServer')}/"
         world.images -= {image for image in world.images if image.startswith(server)}
+        for image in [each for each in world.imports if each.startswith(server)]:
+            del world.imports[image]
 
 
 route("POST", "Microsoft.ContainerRegistry/checkNameAvailability")(name_check(REGISTRIES))
