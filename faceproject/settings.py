@@ -286,6 +286,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_100  # ticks of all faces that one event holds, and a form's other fields
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 FILE_UPLOAD_TEMP_DIR = str(Path(MEDIA_ROOT) / "receiving")  # the disk the files stay on, not /tmp, which may be memory
 with _usable("FACEPROJECT_HOME (or MEDIA_ROOT)", FILE_UPLOAD_TEMP_DIR):

@@ -83,7 +83,7 @@ def open_share(access: ShareAccess, share: str, *, connections: int) -> ShareCli
 
     Raises AzureFilesError.
     """
-    if importlib.util.find_spec("azure.storage.fileshare") is None:
+    if not _is_installed("azure.storage.fileshare"):
         raise AzureFilesError("Azure Files needs more packages: pip install -r requirements-azure.txt")
     import requests
     from azure.core.pipeline.transport import RequestsTransport
@@ -103,6 +103,14 @@ def open_share(access: ShareAccess, share: str, *, connections: int) -> ShareCli
         retry_policy=_retries(),
         token_intent=None if access.key else "backup",
     )
+
+
+def _is_installed(package: str) -> bool:
+    """Also where nothing of Azure is: then what it would lie in is missing."""
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _require_account(access: ShareAccess) -> None:
@@ -129,7 +137,7 @@ def _credential(access: ShareAccess) -> Any:
                 return AccessToken(access.token, int(time.time()) + 24 * 3600)
 
         return Given()
-    if importlib.util.find_spec("azure.identity") is None:
+    if not _is_installed("azure.identity"):
         raise AzureFilesError(
             "There is no key for Azure Files. Set AZURE_STORAGE_KEY (or AZURE_STORAGE_KEY_FILE); to sign in instead, "
             "pip install -r requirements-azure.txt"
@@ -185,8 +193,10 @@ def bare(etag: str | None) -> str:
 
 
 # ---- what is refused -------------------------------------------------------------------------------------------------
-def azure_errors() -> type[AzureError]:
-    """What the package raises, for `except`: a share was opened before, so it is there."""
+def azure_errors() -> type[AzureError] | tuple[()]:
+    """What the package raises, for `except`; nothing where it is not installed."""
+    if not _is_installed("azure.core.exceptions"):
+        return ()
     from azure.core.exceptions import AzureError
 
     return AzureError

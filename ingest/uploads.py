@@ -232,10 +232,19 @@ def _put_away(folder: Path, job: Job) -> None:
     """What an ended upload leaves: nothing, or its files where a retry finds them. Worker and dispatcher may both come
     here at once."""
     if job.status is JobStatus.FAILED and folder.is_dir():
-        set_aside_folder().mkdir(exist_ok=True)
+        aside = set_aside_folder() / job.job_id
+        aside.parent.mkdir(exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
-            folder.rename(set_aside_folder() / job.job_id)
+            if aside.exists():  # an attempt that was killed put pictures there
+                shutil.copytree(folder, aside, copy_function=_move, dirs_exist_ok=True)
+            else:
+                folder.rename(aside)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _move(source: str, target: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        Path(source).replace(target)
 
 
 class _Upload:

@@ -123,12 +123,12 @@ def personas_called(store: Store, name: str) -> tuple[Persona, ...]:
     exact = store.personas_named(wanted)
     if exact or not wanted:
         return exact
-    return tuple(p for p in find_personas(store, wanted) if loose(p.name) == loose(wanted))
+    return tuple(sorted((p for p in all_personas(store) if loose(p.name) == loose(wanted)), key=_by_name))
 
 
-def the_persona_called(store: Store, name: str) -> Persona:
-    """Raises NotFoundError, AmbiguousError."""
-    called = personas_called(store, name)
+def the_persona_called(store: Store, name: str, *, but: str = "") -> Persona:
+    """but: who is not meant. Raises NotFoundError, AmbiguousError."""
+    called = tuple(persona for persona in personas_called(store, name) if persona.persona_id != but)
     if not called:
         raise NotFoundError(f"Nobody is called {name}. Type the name as it stands in the grid of people.")
     if len(called) > 1:

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from personas.entities import Verdict
 from personas.errors import FaceProjectError
+from personas.projection import FACES_LABELLED
 from personas.selectors.bulk import predicted_above
-from personas.services.commands import events_of_command
+from personas.services.commands import CommandUsedError, events_of_command
 from personas.services.labelling import label_faces
 from personas.services.personas import require_persona
 from personas.store.base import Store
@@ -29,6 +30,8 @@ def confirm_predicted(
     """
     require_persona(store, persona_id)
     if known := events_of_command(store, command_id):
+        if any(event.kind != FACES_LABELLED for event in known.values()):
+            raise CommandUsedError
         return sum(len(event.payload["faces"]) for event in known.values())
     found = predicted_above(store, persona_id, above)
     if found.version != version:

@@ -25,7 +25,7 @@ def merge(request: PageRequest, persona_id: str) -> HttpResponseBase:
     """This persona becomes part of another, which is named or picked."""
     data = cleaned(MergeForm(request.POST))
     store = get_store()
-    into = data["into"] or the_persona_called(store, data["name"]).persona_id
+    into = data["into"] or the_persona_called(store, data["name"], but=persona_id).persona_id
     remaining = merge_personas(persona_id=persona_id, into=into, **_command(request, data))
     url = reverse("persona", args=[remaining.persona_id])
     return done(request, f"Merged into {remaining.name}.", undo=str(data["command_id"]), next_url=url)

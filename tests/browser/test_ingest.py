@@ -14,6 +14,7 @@ from ingest.uploads import incoming_folder
 from personas.entities import Job, JobStatus
 from personas.store.base import Store
 from tests import factories
+from tests.browser.waiting import until
 from tests.web import draw_picture
 
 pytestmark = pytest.mark.browser
@@ -113,6 +114,7 @@ def test_how_much_of_each_file_is_sent_is_shown(open_page: OpenPage, store: Stor
     page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.get_by_role("list", name="Files being sent").get_by_role("listitem")).to_have_text(["a.jpg"])
     expect(page.get_by_role("progressbar", name="Sent of a.jpg")).to_be_visible()
+    until(page, lambda: bool(held))
     held[0].continue_()
     expect(page.locator(".job")).to_contain_text("0 / 1")
     expect(page.locator(".sending-files li")).to_have_count(0)

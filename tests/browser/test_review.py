@@ -10,6 +10,7 @@ import pytest
 from personas.entities import IGNORED, NOT_A_FACE, STRANGER, FaceKey, Verdict
 from personas.store.base import Store
 from tests import factories
+from tests.browser.waiting import until
 from tests.chromium import Complaints
 from tests.web import add_pictures, publish
 
@@ -44,10 +45,7 @@ def shown(page: Any) -> str:
 
 
 def wait_for_labels(page: Any, store: Store, persona_id: str, expected: tuple[int, int]) -> None:
-    for _ in range(200):
-        if store.label_counts([persona_id])[persona_id] == expected:
-            return
-        page.wait_for_timeout(50)
+    until(page, lambda: store.label_counts([persona_id])[persona_id] == expected)
     assert store.label_counts([persona_id])[persona_id] == expected
 
 
@@ -94,6 +92,7 @@ def test_the_next_face_does_not_wait_for_the_server(page: Any, unsure: list[Face
     page.keyboard.press("y")
     assert shown(page) == str(unsure[2])
     assert store.label_counts(["ada"])["ada"] == (1, 0)
+    until(page, lambda: bool(held))
     held[0].continue_()  # answers go out one after the other
     wait_for_labels(page, store, "ada", (3, 0))
 
@@ -148,10 +147,7 @@ def test_an_answer_that_fails_after_it_was_taken_back_changes_nothing_more(
     wait_for_labels(page, store, "ada", (2, 0))
     page.keyboard.press("u")
     page.keyboard.press("n")
-    for _ in range(100):
-        if len(sent) == 2:
-            break
-        page.wait_for_timeout(50)
+    until(page, lambda: len(sent) == 2)
     sent[1].abort()
     wait_for_labels(page, store, "ada", (2, 1))
     assert shown(page) == str(unsure[2])

@@ -12,6 +12,7 @@ from personas.entities import LABELS, FaceKey
 from personas.store.base import Store
 from tests import factories
 from tests.browser.pages import addresses
+from tests.browser.waiting import until
 from tests.web import add_pictures, draw_picture, publish
 
 pytestmark = pytest.mark.browser
@@ -110,10 +111,11 @@ def test_an_answer_that_is_lost_is_said_to_be_maybe_saved_and_sent_again_is_done
 
 
 def test_a_new_version_appears_by_itself(open_page: OpenPage, ada: list[FaceKey], store: Store, expect: Any) -> None:
-    page = open_page()
+    page, before = open_page(), store.label_counts(["ada"])
     page.goto("/personas/ada/")
     page.get_by_role("button", name="Yes, this is Ada").first.click()
     expect(page.locator("#learning")).to_have_attribute("data-busy", "")
+    until(page, lambda: store.label_counts(["ada"]) != before)
     publish(store, dict.fromkeys(ada[2:], ("ada", 0.8)))
     expect(page.locator("#learning")).to_contain_text("Version 2")
     expect(page.locator(f'.tile:has(input[value="{ada[5]}"])')).to_have_count(1)
@@ -226,7 +228,9 @@ def test_long_lists_grow_while_scrolling(open_page: OpenPage, store: Store, expe
     page = open_page()
     page.goto("/")
     expect(page.locator(".card")).to_have_count(60)
-    for _ in range(12):
+    for _ in range(600):  # each part must have come before there is something to scroll to
+        if page.locator(".card").count() == 130:
+            break
         page.mouse.wheel(0, 4000)
         page.wait_for_timeout(100)
     expect(page.locator(".card")).to_have_count(130)

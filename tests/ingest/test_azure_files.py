@@ -227,7 +227,11 @@ def test_without_a_key_it_signs_in(settings: Any, pictures: Path, monkeypatch: p
 
 
 def test_without_the_package_the_message_names_it(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    def nothing_of_azure(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name.partition('.')[0]!r}")
+
+    monkeypatch.setattr("importlib.util.find_spec", nothing_of_azure)
+    monkeypatch.setitem(sys.modules, "azure.core.exceptions", None)
     settings.AZURE_STORAGE_KEY = "bmV3"
     with pytest.raises(AzureFilesError, match=r"requirements-azure\.txt"):
         source_named(ADDRESS)

@@ -155,6 +155,20 @@ def test_an_upload_that_failed_keeps_no_picture_that_is_erased(store: Store, pic
     assert [path.name for path in kept.iterdir()] == ["0" * 12]
 
 
+def test_an_upload_that_fails_after_pictures_were_set_aside_keeps_both_and_stops_no_other(
+    store: Store, picture: bytes, other: bytes
+) -> None:
+    job, next_one = receive(store, Sent("a.png", picture)), receive(store, Sent("b.png", other))
+    aside = set_aside_folder() / job.job_id / "of-another-attempt"
+    aside.mkdir(parents=True)
+    (aside / "deadly.png").write_bytes(b"set aside by an attempt that was killed")
+    store.put_job(replace(job, status=JobStatus.FAILED))
+    assert process(store, job).status is JobStatus.FAILED
+    assert {path.name for path in (set_aside_folder() / job.job_id).rglob("*.png")} == {"a.png", "deadly.png"}
+    assert not (incoming_folder() / job.job_id).exists()
+    assert pending_uploads(store) == [next_one.job_id]
+
+
 def test_a_store_that_is_away_does_not_count_as_an_attempt(
     store: Store, picture: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

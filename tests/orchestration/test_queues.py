@@ -69,10 +69,12 @@ def test_installations_with_prefixes_of_their_own_share_a_redis(redis, tmp_path)
     for prefix in ("one:", "two:"):
         with Workers(tmp_path, {"REDIS_URL": redis.url, "REDIS_KEY_PREFIX": prefix}).app as app:
             app.set_current()
-            if prefix == "one:":
-                send_by_celery("training.train", ())
-            lengths.append(queue_lengths()["training"])
-            product_app.set_current()
+            try:
+                if prefix == "one:":
+                    send_by_celery("training.train", ())
+                lengths.append(queue_lengths()["training"])
+            finally:
+                product_app.set_current()
     assert lengths == [1, 0]
 
 

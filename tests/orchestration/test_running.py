@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import PATIENCE_SECONDS
+
 REPO = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.kill
 
@@ -52,7 +54,7 @@ def children(pid: int) -> dict[int, str]:
     return found
 
 
-def wait_for(condition, seconds=40.0):
+def wait_for(condition, seconds=PATIENCE_SECONDS):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():

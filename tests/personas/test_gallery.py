@@ -13,7 +13,7 @@ from django.urls import reverse
 from personas.entities import FaceKey, Persona, RankedFace, Slice
 from personas.errors import NotFoundError
 from personas.selectors import gallery
-from personas.selectors.gallery import persona_grid, persona_predicted
+from personas.selectors.gallery import persona_grid, persona_predicted, personas_called
 from personas.services.curation import delete_persona
 from personas.services.personas import MAX_NAME_LENGTH, hide_persona
 from personas.store.base import Store
@@ -40,6 +40,14 @@ def _names(store: Store, *, limit: int) -> list[str]:
         if cursor is None:
             return found
         assert len(cursor) <= MAX_CURSOR
+
+
+def test_a_typed_name_means_whoever_bears_it_in_any_case_hidden_or_not(store: Store) -> None:
+    factories.add_personas(store, "Ada", "Bob")
+    hide_persona(
+        store=store, persona_id="ada", hidden=True, actor="t", at=factories.NOW, command_id=factories.command_id()
+    )
+    assert [persona.name for persona in personas_called(store, "aDA")] == ["Ada"]
 
 
 # ---- the grid --------------------------------------------------------------------------------------------------------

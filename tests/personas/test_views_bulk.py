@@ -90,6 +90,20 @@ def test_confirming_twice_does_it_once(web: Client, ada: list[FaceKey], store: S
     assert store.label_counts(["ada"])["ada"] == (3, 0)
 
 
+def test_a_form_whose_id_named_something_else_is_refused(web: Client, ada: list[FaceKey], store: Store) -> None:
+    form = preview(web)
+    renamed = {"name": "Adah", "command_id": form["command_id"]}
+    web.post(reverse("persona-rename", args=["ada"]), renamed)
+    assert "Reload the page" in text_of(confirm(web, form))
+    assert store.label_counts(["ada"])["ada"] == (1, 0)
+
+
+def test_as_many_faces_are_ticked_as_one_event_holds(web: Client, ada: list[FaceKey], store: Store) -> None:
+    data = {"command_id": factories.command_id(), "faces": [str(ada[1])] * 9_000, "choice": "belongs:ada"}
+    assert web.post(reverse("label"), data).status_code == 303
+    assert store.label_counts(["ada"])["ada"] == (2, 0)
+
+
 def test_what_a_newer_version_says_is_looked_at_first(web: Client, ada: list[FaceKey], store: Store) -> None:
     form = preview(web)
     publish(store, {ada[5]: ("ada", 0.99)})

@@ -64,6 +64,13 @@ def test_a_person_is_merged_by_name_and_comes_apart(web: Client, ada: list[FaceK
     assert "Merged <strong>Ada</strong> into <strong>Bob</strong>" in text_of(web.get(reverse("history")))
 
 
+def test_two_people_of_one_name_are_merged_by_it(web: Client, ada: list[FaceKey], store: Store) -> None:
+    factories.add_personas(store, "Bob")
+    act(web, "persona-rename", "bob", name="Ada")
+    assert "Merged into Ada." in act(web, "persona-merge", "bob", name="Ada")
+    assert store.label_counts(["ada"]) == {"ada": (1, 0)}
+
+
 def test_a_merge_with_nobody_says_so(web: Client, ada: list[FaceKey]) -> None:
     assert "Nobody is called Zoe" in act(web, "persona-merge", "ada", name="Zoe")
 

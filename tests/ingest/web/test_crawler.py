@@ -267,7 +267,7 @@ def slow_chunk(handler: Handler) -> None:
 def test_a_server_that_drips_is_given_up(visit: Visitor, site: Site, slow: Any) -> None:
     site.answers["/robots.txt"] = content(b"", "text/plain")
     site.answers["/a.png"] = slow
-    assert visit(seconds=0.5).reason("/a.png") == TIMED_OUT
+    assert visit(seconds=3.0).reason("/a.png") == TIMED_OUT
 
 
 def test_a_server_that_is_not_there_is_told(visit: Visitor, site: Site) -> None:
