@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from faceproject.environment import Environment
 from faceproject.logs import FORMATTERS, format_of, tells_news
 from orchestration.home import CACHE, DATABASE, MEDIA, QUEUE, STATIC, USERS_DATABASE, claim, own_secret
 from orchestration.queues import FOLDER_URL, QUEUES, folder_options, redis_options, redis_tls
 from personas.version import VERSION
 
-env = environ.FileAwareEnv()
+env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 

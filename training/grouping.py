@@ -25,6 +25,7 @@ from personas.selectors.groups import GROUPS_JOB, GROUPS_KIND
 from personas.selectors.learning import TRAINER_CURSOR
 from personas.shares import MAX_ATTEMPTS, settling_lease
 from personas.store.base import Store
+from personas.words import count_of
 from training.champion import recogniser_of
 from training.clustering import cluster
 from training.group_ids import group_ids
@@ -136,7 +137,7 @@ class Grouper:
             "n_faces": len(named.faces),
             "attempts": 0,
         }
-        sentence = f"{len(named):,} groups among {n_faces:,} faces that nobody claims."
+        sentence = f"{count_of(len(named), 'group')} among {count_of(n_faces, 'clear face')} that nobody claims."
         self._put(replace(job, detail={**job.detail, **found}), JobStatus.DONE, sentence)
         self._drop_old(folder, keep=file)
         return sentence

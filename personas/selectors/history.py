@@ -44,6 +44,9 @@ class Entry:
     name: str = ""  #: of the persona it is about, as it is called now, or was when it went
     persona_id: str = ""
     other: str = ""  #: what a persona was renamed to, or whom it was merged into
+    formerly: str = ""  #: what a persona that was renamed was called
+    hidden: bool = False  #: of a change of visibility
+    n_others: int = 0  #: personas beside the named one whose faces were labelled
     verdict: Verdict | None = None
     n_faces: int = 0
     n_images: int = 0
@@ -124,6 +127,7 @@ def _entry(first: Event, whole: Mapping[int, Event], standing: Standing, names: 
     persona_id = payload.get("persona_id") or persona.get("persona_id", "")
     labelled = [event for event in whole.values() if event.kind == FACES_LABELLED]
     n_faces = sum(len(event.payload["faces"]) for event in labelled)
+    others = {event.payload["persona_id"] for event in labelled} - {persona_id}
     return Entry(
         command_id=first.command_id,
         seq=first.seq,
@@ -133,6 +137,9 @@ def _entry(first: Event, whole: Mapping[int, Event], standing: Standing, names: 
         name=names.get(persona_id) or persona.get("name") or payload.get("name", ""),
         persona_id=persona_id,
         other=_other(first, names),
+        formerly=payload.get("before", "") if first.kind == PERSONA_RENAMED else "",
+        hidden=bool(payload.get("hidden")),
+        n_others=len(others),
         verdict=Verdict(payload["verdict"]) if first.kind == FACES_LABELLED else None,
         n_faces=payload.get("n_faces", payload.get("n_restored", n_faces)),
         n_images=len(payload.get("images", ())),

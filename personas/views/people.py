@@ -61,8 +61,9 @@ def grid(request: PageRequest) -> HttpResponse:
     if wants_partial(request):
         return render(request, "people/_cards.html", context)
     context["n_hidden"] = found.n_hidden
-    if not found.items and not search:
-        context["counts"] = store.count_images()
+    if not search and not covers:
+        context["counts"] = counts = store.count_images()
+        context["no_pictures"] = not any(counts.values())
         context["offers_sample"] = Path(settings.SAMPLE_DATA).is_dir()
     return page(request, "people/grid.html", context)
 

@@ -46,6 +46,7 @@ def review(request: PageRequest) -> HttpResponse:
         "n_skipped": len(_skipped(request)),
         "nobody": NOBODY_ANSWERS,
         "here": reverse("review"),
+        "no_faces": not found.questions and not store.count_images()["faces_total"],
     }
     return page(request, "review/_questions.html" if partial else "review/review.html", context)
 

@@ -77,6 +77,7 @@ def unknown(request: PageRequest) -> HttpResponse:
     if wants_partial(request):
         return render(request, "people/_tiles.html", context)
     groups = unknown_groups(store, limit=FIRST_GROUPS)
+    context["no_faces"] = not (found.items or groups.items) and not store.count_images()["faces_total"]
     context |= {"grouping": state, "groups": groups.items, "more_groups": groups.next_cursor is not None}
     return page(request, "people/unknown.html", context)
 

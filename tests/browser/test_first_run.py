@@ -49,7 +49,7 @@ def test_the_sample_data_leads_to_the_first_people(
 ) -> None:
     page = open_page(javascript=javascript)
     page.goto("/")
-    expect(page.get_by_role("heading", name="Welcome. Nothing is here yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="Welcome. There are no pictures yet")).to_be_visible()
     expect(page.locator(".steps li")).to_have_count(3)
     page.get_by_role("button", name="Try it on the sample data").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Ingest of a folder")
@@ -83,5 +83,5 @@ def test_where_the_sample_data_is_missing_it_is_not_offered(
     settings.SAMPLE_DATA = tmp_path / "nowhere"
     page = open_page()
     page.goto("/")
-    expect(page.get_by_role("heading", name="Welcome. Nothing is here yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="Welcome. There are no pictures yet")).to_be_visible()
     expect(page.get_by_role("button", name="Try it on the sample data")).to_have_count(0)

@@ -97,11 +97,9 @@ def test_an_error_is_one_line_and_json_says_its_kind(world):
 
 
 def test_a_refused_version_gives_exit_code_three(db, tmp_path, settings):
-    from tests.training.test_trainer import test_swapped_labels_are_refused_and_both_personas_are_named as refuse
-
     settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
     world = World(get_store(), tmp_path)
-    refuse(world)
+    world.mix_up()
     world.say("Ada", world.store.labels_of_persona("bo", belongs=True, limit=1).items[0].key)
     with pytest.raises(SystemExit) as exit_info:
         run("train")

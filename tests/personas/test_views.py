@@ -38,6 +38,15 @@ def test_an_empty_grid_says_what_to_do_next(web: Client, store: Store) -> None:
     assert "Name faces" in text_of(web.get(reverse("persona-grid")))
 
 
+def test_the_welcome_stays_until_there_are_pictures(web: Client, store: Store) -> None:
+    factories.add_personas(store, "Ada")
+    assert "Welcome. There are no pictures yet" in text_of(web.get(reverse("persona-grid")))
+    for empty in ("review", "unknown"):
+        assert "No faces yet" in text_of(web.get(reverse(empty)))
+    add_pictures(store, 1)
+    assert "Welcome." not in text_of(web.get(reverse("persona-grid")))
+
+
 def test_the_grid_reads_as_often_for_many_people_as_for_few(
     web: Client, store: Store, django_assert_max_num_queries: object
 ) -> None:

@@ -9,7 +9,8 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from personas.entities import FaceKey
+from personas.entities import FaceKey, Verdict
+from personas.services.labelling import label_groups
 from personas.store.base import Store
 from tests import factories
 from tests.web import send_label, text_of
@@ -69,6 +70,25 @@ def test_two_people_of_one_name_are_merged_by_it(web: Client, ada: list[FaceKey]
     act(web, "persona-rename", "bob", name="Ada")
     assert "Merged into Ada." in act(web, "persona-merge", "bob", name="Ada")
     assert store.label_counts(["ada"]) == {"ada": (1, 0)}
+
+
+def test_the_history_tells_what_changed_of_whom(web: Client, ada: list[FaceKey], store: Store) -> None:
+    factories.add_personas(store, "Bob")
+    label_groups(
+        store=store,
+        groups={("ada", Verdict.BELONGS): ada[1:3], ("bob", Verdict.BELONGS): ada[3:4]},
+        actor="t",
+        at=factories.NOW,
+        command_id=factories.command_id(),
+    )
+    act(web, "persona-rename", "bob", name="Bobby")
+    act(web, "persona-hide", "bob", hidden="true")
+    toggle(web, act(web, "image-delete", ada[5].image_id))
+    page = " ".join(re.sub(r"<[^>]+>", "", text_of(web.get(reverse("history")))).split())
+    assert "3 faces marked as Ada and 1 other" in page
+    assert "Renamed Bob to Bobby" in page
+    assert "Hid Bobby" in page
+    assert "went back" not in page  # of a picture, how many records came back says nothing to anybody
 
 
 def test_a_merge_with_nobody_says_so(web: Client, ada: list[FaceKey]) -> None:

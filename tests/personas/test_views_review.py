@@ -126,6 +126,9 @@ def test_the_navigation_counts_what_is_to_be_asked(web: Client, unsure: list[Fac
 
 
 def test_nothing_to_ask_says_what_brings_questions(web: Client, store: Store) -> None:
+    (key,) = factories.save_pictures(store, 1)
+    factories.label(store, STRANGER, key)
+    publish(store, {})
     page = text_of(web.get(reverse("review")))
     assert "Nothing to ask" in page
     assert "data-follow" in page

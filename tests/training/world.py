@@ -81,6 +81,17 @@ class World:
         assert outcome.promoted, outcome.sentence
         return outcome.version
 
+    def mix_up(self) -> None:
+        """Ada and Bo, and then labels of each given to the other; the second version is refused for it."""
+        ada, bo = self.photograph("Ada", 40), self.photograph("Bo", 40)
+        self.crowd(30)
+        self.introduce("Ada", ada[:30])
+        self.introduce("Bo", bo[:30])
+        self.train()
+        self.say("Ada", *bo[:9])
+        self.say("Bo", *ada[:9])
+        assert not self.train().promoted
+
     def predicted(self, person: str) -> dict[FaceKey, float]:
         """What the persona's page lists, walked to its end."""
         found: dict[FaceKey, float] = {}
