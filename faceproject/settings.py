@@ -138,7 +138,7 @@ except OSError as _error:
         f"AZURE_FACE_KEY_FILE cannot be read ({_error}). Point it at a file that this user may read."
     ) from None
 AZURE_FACE_TIER = env.str("AZURE_FACE_TIER", default="S0")  # "F0": 20 requests a minute, "S0": 10 a second
-AZURE_CA_BUNDLE = env.str("AZURE_CA_BUNDLE", default="")  # PEM file of the authorities that vouch for Azure's hosts
+AZURE_CA_BUNDLE = env.str("AZURE_CA_BUNDLE", default="")  # PEM file to trust for Azure in place of the system's
 MAX_IMAGE_PIXELS = env.int("MAX_IMAGE_PIXELS", default=120_000_000)
 MAX_IMAGE_BYTES = env.int("MAX_IMAGE_BYTES", default=100 * 2**20)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=2 * 2**30)  # in one form; scripts send it in smaller parts
@@ -354,7 +354,6 @@ CELERY_TIMEZONE = "UTC"
 AZURE_STORAGE_ENDPOINT = env.str("AZURE_STORAGE_ENDPOINT", default="")  # default: the public cloud's, by the account
 AZURE_STORAGE_KEY = env.str("AZURE_STORAGE_KEY", default="")  # neither key nor token: whoever is signed in
 AZURE_STATIC_TOKEN = env.str("AZURE_STATIC_TOKEN", default="")
-AZURE_CA_BUNDLE = env.str("AZURE_CA_BUNDLE", default="")  # PEM file to trust in place of the system's
 
 # ---- roles -----------------------------------------------------------------------------------------------------------
 PROBE_PORT = env.int("PROBE_PORT", default=0)  # /healthz, /readyz and /metrics of each role, without sign-in; 0: none

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -98,21 +97,6 @@ def restore_classifier(content: bytes) -> tuple[PersonaClassifier, dict[str, Any
             "`manage.py train`."
         ) from error
     return classifier, dict(header["metadata"])
-
-
-def save_classifier(
-    classifier: PersonaClassifier, path: str | Path, *, metadata: Mapping[str, Any] | None = None
-) -> str:
-    """Write the artefact beside its place and rename it there: no reader sees half of it. Returns its SHA-256."""
-    path = Path(path)
-    content = dump_classifier(classifier, metadata=metadata)
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    return hashlib.sha256(content).hexdigest()
 
 
 def load_classifier(path: str | Path, *, sha256: str | None = None) -> PersonaClassifier:

@@ -48,9 +48,6 @@ class EmbeddingMatrix:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def face_key(self, row: int) -> FaceKey:
-        return self.face_keys([row])[0]
-
     def face_keys(self, rows: Iterable[int] | Rows) -> FaceKeys:
         """Keys of these rows."""
         return _packed(self.keys[np.asarray(rows if isinstance(rows, np.ndarray) else list(rows), np.intp)])

@@ -14,6 +14,7 @@ from personas.entities import FaceKey, FloatArray, Prediction
 from personas.store import get_store
 from personas.store.base import Store
 from tests import factories as make
+from tests.api import LABELLER, Api, token_of, user_with
 from tests.api_world import World, fill
 from tests.web import add_pictures, champions, publish
 
@@ -35,6 +36,12 @@ def world(web_store: Store, settings: Any, tmp_path: Path) -> World:
     """What programs read by API, in a media folder of its own: some tests take a file out of it."""
     settings.MEDIA_ROOT, settings.CACHE_ROOT = str(tmp_path / "media"), str(tmp_path / "cache")
     return fill(web_store)
+
+
+@pytest.fixture
+def api(db: None) -> Api:
+    """A program that may label and upload."""
+    return Api(token_of(user_with(*LABELLER)))
 
 
 @pytest.fixture

@@ -25,12 +25,6 @@ def store(web_store: Store) -> Store:
 
 
 @pytest.fixture
-def api() -> Api:
-    """A program that may label and upload."""
-    return Api(token_of(user_with(*LABELLER)))
-
-
-@pytest.fixture
 def owner() -> Api:
     return Api(token_of(sign_in.ensure_owner()))
 

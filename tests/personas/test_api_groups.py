@@ -13,17 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from personas.entities import FaceKey, Verdict
 from personas.store.base import Store
 from tests import factories
-from tests.api import LABELLER, Api, problem_in, token_of, user_with
+from tests.api import Api, problem_in, token_of, user_with
 from tests.groups import put_groups
 from tests.web import add_pictures
 
 pytestmark = pytest.mark.django_db
 A, B = "a" * 16, "b" * 16
-
-
-@pytest.fixture
-def api() -> Api:
-    return Api(token_of(user_with(*LABELLER)))
 
 
 @pytest.fixture

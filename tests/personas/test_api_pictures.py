@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from personas.crops import originals
 from personas.store.base import Store
 from tests import factories
-from tests.api import LABELLER, Api, problem_in, token_of, user_with
+from tests.api import Api, problem_in
 from tests.api_world import ADA, World, forget_original
 
 pytestmark = pytest.mark.django_db
@@ -23,12 +23,6 @@ NOWHERE = factories.image_id("nowhere")
 @pytest.fixture
 def store(web_store: Store) -> Store:
     return web_store
-
-
-@pytest.fixture
-def api() -> Api:
-    """A program that may label and upload."""
-    return Api(token_of(user_with(*LABELLER)))
 
 
 def test_all_pictures_are_listed_in_pages(api: Api, world: World) -> None:

@@ -42,7 +42,7 @@ def test_every_face_has_a_row_with_its_embedding(store, folder):
     rows = matrix.rows_of([key("a", 0), key("a", 1), key("b")])
     assert len(matrix) == len(rows) == 3
     for wanted, row in rows.items():
-        assert matrix.face_key(row) == wanted
+        assert matrix.face_keys([row])[0] == wanted
     assert np.array_equal(matrix.vectors[rows[key("a", 1)]], embedding("a/1"))
 
 

@@ -131,7 +131,7 @@ def test_a_face_alone_is_predicted_as_in_the_pages_to_the_last_digit(
         for face in faces
     }
     for row in range(0, len(matrix), 7):
-        key = matrix.face_key(row)
+        key = matrix.face_keys([row])[0]
         said = recogniser.predict([key], matrix.vectors[row : row + 1], rejected={})[0]
         assert ((said.persona_id, said.probability) if said.persona_id else None) == listed.get(key)
 
@@ -163,7 +163,7 @@ def test_the_background_is_the_same_whatever_the_order_of_the_rows(
     chosen = list(matrix.face_keys(background_rows(matrix, exclude=named)))
     now_at = {int(row): place for place, row in enumerate(order)}
     same = list(shuffled.face_keys(background_rows(shuffled, exclude={now_at[row] for row in named})))
-    open_keys = [matrix.face_key(row) for row in range(len(matrix)) if row not in named]
+    open_keys = [matrix.face_keys([row])[0] for row in range(len(matrix)) if row not in named]
     lowest = sorted(open_keys, key=lambda key: (key.image_id[48:], key.face_no, key))[:101]
     assert chosen == same == sorted(lowest)
 
